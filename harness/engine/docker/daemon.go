@@ -1,0 +1,118 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"sync"
+
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	tclog "github.com/testcontainers/testcontainers-go/log"
+
+	"blackout/harness/engine"
+)
+
+// Available reports why Docker cannot be used on this machine, as
+// [engine.ErrUnavailable], or nil if it can.
+func Available(ctx context.Context) error {
+	daemon, err := connect(ctx)
+	if err != nil {
+		return err
+	}
+	return daemon.Close()
+}
+
+// Platform is what the daemon runs, "<GOOS>/<GOARCH>": programs are built for
+// it. The two vocabularies are the same for what Go can build.
+func Platform(ctx context.Context) (string, error) {
+	daemon, err := connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer daemon.Close()
+	version, err := daemon.ServerVersion(ctx, client.ServerVersionOptions{})
+	if err != nil {
+		return "", fmt.Errorf("%w: ask the docker daemon for its platform: %w", engine.ErrUnavailable, err)
+	}
+	return version.Os + "/" + version.Arch, nil
+}
+
+// prepare sets up Testcontainers, which reads its settings once per process and
+// offers no other way than the environment and a package variable to set them.
+var prepare = sync.OnceValue(func() error {
+	// Its log goes to standard error, past the harness's own.
+	tclog.SetDefault(tclog.NewNoopLogger())
+	return os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
+})
+
+// connect returns a client of the daemon that Testcontainers finds, so that
+// both always speak to the same one. The daemon has answered once.
+func connect(ctx context.Context) (*client.Client, error) {
+	if err := prepare(); err != nil {
+		return nil, fmt.Errorf("%w: set up testcontainers: %w", engine.ErrUnavailable, err)
+	}
+	if host := os.Getenv(client.EnvOverrideHost); host != "" {
+		// Testcontainers would go on to the next daemon that it can think of.
+		if err := pingNamed(ctx); err != nil {
+			return nil, fmt.Errorf("%w: no docker daemon answers at %s (%s): %w", engine.ErrUnavailable, host, client.EnvOverrideHost, err)
+		}
+	}
+	daemon, err := testcontainers.NewDockerClientWithOpts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: no docker daemon answers at %s or at the user's own socket; start one or set %s: %w",
+			engine.ErrUnavailable, client.DefaultDockerHost, client.EnvOverrideHost, err)
+	}
+	if _, err := daemon.Client.Ping(ctx, client.PingOptions{}); err != nil {
+		return nil, fmt.Errorf("%w: the docker daemon at %s does not answer: %w", engine.ErrUnavailable, daemon.DaemonHost(), err)
+	}
+	return daemon.Client, nil
+}
+
+// pingNamed asks the daemon that the environment names for a sign of life.
+func pingNamed(ctx context.Context) error {
+	daemon, err := client.New(client.FromEnv)
+	if err != nil {
+		return err
+	}
+	_, err = daemon.Ping(ctx, client.PingOptions{})
+	return errors.Join(err, daemon.Close())
+}
+
+// routable reports whether containers of a network can be dialled from here on
+// their own addresses: the network's gateway is then an address of this machine.
+func routable(ctx context.Context, daemon *client.Client, networkID string) (bool, error) {
+	result, err := daemon.NetworkInspect(ctx, networkID, client.NetworkInspectOptions{})
+	if err != nil {
+		return false, fmt.Errorf("inspect network: %w", err)
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return false, fmt.Errorf("list this machine's addresses: %w", err)
+	}
+	for _, config := range result.Network.IPAM.Config {
+		for _, address := range addresses {
+			if ip, ok := address.(*net.IPNet); ok && config.Gateway.IsValid() && ip.IP.String() == config.Gateway.String() {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// publishing is how ports are published: the address that the daemon binds on
+// its machine, and the host at which that is dialled from here. A local daemon
+// binds loopback only; a remote one has to bind what can be reached.
+func publishing(daemonHost string) (bind, dial string) {
+	at, err := url.Parse(daemonHost)
+	if err == nil && at.Hostname() != "" {
+		return "0.0.0.0", at.Hostname()
+	}
+	return "127.0.0.1", "127.0.0.1"
+}

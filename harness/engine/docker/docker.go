@@ -1,0 +1,211 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package docker runs a topology in containers on one bridge network per run.
+// Its central type is [Engine], an [engine.Engine].
+//
+//	if err := docker.Available(ctx); err != nil { … }
+//	e, err := docker.New(ctx, docker.Options{Run: "r42"})
+//	defer func() { err = errors.Join(err, e.Close(cleanup)) }()
+//	site, err := e.Reserve(ctx, "dp-1", engine.Program{Name: "gateway", Binary: path}, "proxy", "status")
+//	node, err := e.Start(ctx, site, engine.Process{Args: args})
+//	address, err := node.Endpoint(ctx, "proxy")
+//
+// A program given as a static Linux executable becomes an image of that one
+// file, named by its content and so made once; images stay as a cache. A node's
+// directory is a volume. Nodes reach each other by name, over the network's own
+// resolver. The harness dials a container's own address on the bridge, because
+// behind a published port Docker's proxy accepts connections although nothing
+// listens; where the bridge cannot be reached from here (Docker Desktop, a
+// remote daemon) ports are published and [Engine.Routable] says so.
+//
+// Containers, networks and volumes carry the run, the node and the owning
+// process as labels from their creation on, so that [Sweep] finds what a killed
+// harness has left. Testcontainers' own reaper is switched off: it needs an
+// image that may not be at hand, and knows nothing of runs.
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/network"
+
+	"blackout/harness/engine"
+	"blackout/harness/watchdog/owner"
+)
+
+var _ engine.Engine = (*Engine)(nil)
+
+// The labels of everything a run makes.
+const (
+	LabelRun   = "blackout.run"   // the run's id
+	LabelNode  = "blackout.node"  // the node's name, on containers and volumes
+	LabelOwner = "blackout.owner" // the harness process, as owner.Owner writes it
+)
+
+// ErrClosed is returned, wrapped, by what would make something after Close.
+var ErrClosed = errors.New("engine is closed")
+
+// validName is what Docker takes in the names of containers and volumes.
+var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$`)
+
+// Options say for which run an Engine works.
+type Options struct {
+	// Run is the run's id: letters, digits, dots, dashes and underscores.
+	Run string
+
+	// Progress, if set, is told in one line of what takes time. It may be
+	// called from several goroutines at once.
+	Progress func(line string)
+}
+
+// Engine runs the containers of one run. It is safe for concurrent use.
+type Engine struct {
+	options  Options
+	owner    owner.Owner
+	daemon   *client.Client
+	network  *testcontainers.DockerNetwork
+	routable bool
+
+	mu     sync.Mutex
+	closed bool
+	calls  sync.WaitGroup // calls under way that make something
+	stop   context.CancelFunc
+	life   context.Context // ends with Close, and with it what is under way
+	sites  map[string]*site
+}
+
+// New connects to the daemon and makes the run's network.
+func New(ctx context.Context, options Options) (*Engine, error) {
+	if !validName.MatchString(options.Run) {
+		return nil, fmt.Errorf("make docker engine: run id %q: use up to 100 letters, digits, '.', '-' and '_'", options.Run)
+	}
+	self, err := owner.Self()
+	if err != nil {
+		return nil, fmt.Errorf("make docker engine: %w", err)
+	}
+	daemon, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The engine outlives the call that makes it: Close ends its life.
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e := &Engine{
+		options: options, owner: self, daemon: daemon,
+		life: life, stop: stop, sites: make(map[string]*site),
+	}
+	if err := e.makeNetwork(ctx); err != nil {
+		clean := context.WithoutCancel(ctx)
+		return nil, errors.Join(fmt.Errorf("make docker engine: %w", err), e.Close(clean))
+	}
+	return e, nil
+}
+
+// makeNetwork makes the run's network and finds out whether it can be reached.
+func (e *Engine) makeNetwork(ctx context.Context) error {
+	made, err := network.New(ctx, network.WithLabels(e.labels("")))
+	if err != nil {
+		return fmt.Errorf("make network: %w", err)
+	}
+	e.network = made
+	e.routable, err = routable(ctx, e.daemon, made.ID)
+	return err
+}
+
+// labels are put on what the run makes; node is empty for what has none.
+func (e *Engine) labels(node string) map[string]string {
+	labels := map[string]string{LabelRun: e.options.Run, LabelOwner: e.owner.String()}
+	if node != "" {
+		labels[LabelNode] = node
+	}
+	return labels
+}
+
+// Name implements [engine.Engine].
+func (e *Engine) Name() string { return "docker" }
+
+// Routable reports whether the harness dials containers on their own addresses.
+// Where it does not, a connection that is accepted proves nothing.
+func (e *Engine) Routable() bool { return e.routable }
+
+// Reserve implements [engine.Engine]. It makes the node's volume.
+func (e *Engine) Reserve(ctx context.Context, name string, program engine.Program, ports ...string) (engine.Site, error) {
+	ctx, end, err := e.begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reserve %s: %w", name, err)
+	}
+	defer end()
+	s, err := e.newSite(name, program, ports)
+	if err != nil {
+		return nil, fmt.Errorf("reserve %s: %w", name, err)
+	}
+	_, err = e.daemon.VolumeCreate(ctx, client.VolumeCreateOptions{Name: s.object(), Labels: e.labels(name)})
+	if err != nil {
+		return nil, fmt.Errorf("reserve %s: make volume: %w", name, err)
+	}
+	return s, nil
+}
+
+// newSite enters a site under its name, which must be new.
+func (e *Engine) newSite(name string, program engine.Program, ports []string) (*site, error) {
+	if !validName.MatchString(name) {
+		return nil, fmt.Errorf("node name %q: use up to 100 letters, digits, '.', '-' and '_'", name)
+	}
+	s := &site{engine: e, name: name, program: program, ports: make(map[string]uint16), next: firstFreePort}
+	for _, port := range ports {
+		if err := s.AddPort(port); err != nil {
+			return nil, err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.sites[name] != nil {
+		return nil, errors.New("the name is taken")
+	}
+	e.sites[name] = s
+	return s, nil
+}
+
+// begin enters a call that makes something. The returned context ends also when
+// the engine is closed; Close waits for end.
+func (e *Engine) begin(ctx context.Context) (_ context.Context, end func(), err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, nil, ErrClosed
+	}
+	e.calls.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	release := context.AfterFunc(e.life, cancel)
+	return ctx, func() {
+		release()
+		cancel()
+		e.calls.Done()
+	}, nil
+}
+
+// Close implements [engine.Engine]. Images stay.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.stop()
+	e.calls.Wait()
+	if _, err := sweep(ctx, e.daemon, ofRun(e.options.Run)); err != nil {
+		return fmt.Errorf("close docker engine: %w", err)
+	}
+	return e.daemon.Close()
+}
+
+// progress tells the user what is going on.
+func (e *Engine) progress(format string, args ...any) {
+	if e.options.Progress != nil {
+		e.options.Progress(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,236 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package docker
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/moby/moby/client"
+
+	"blackout/harness/engine"
+)
+
+// orphanVariable makes this test binary a harness that is going to be killed:
+// it holds the run's id and the program's path.
+const orphanVariable = "BLACKOUT_TEST_ORPHAN"
+
+// patience bounds every wait of these tests.
+const patience = 60 * time.Second
+
+func TestMain(m *testing.M) {
+	if orphan := os.Getenv(orphanVariable); orphan != "" {
+		run, program, _ := strings.Cut(orphan, " ")
+		if err := makeOrphan(run, program); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		select {} // until killed
+	}
+	os.Exit(runTests(m))
+}
+
+// scratch is a directory for all tests of this process.
+var scratch string
+
+func runTests(m *testing.M) int {
+	var err error
+	if scratch, err = os.MkdirTemp("", "blackout-docker-"); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer os.RemoveAll(scratch)
+	return m.Run()
+}
+
+// makeOrphan makes what a run makes, says so, and never cleans up.
+func makeOrphan(run, program string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	e, err := New(ctx, Options{Run: run})
+	if err != nil {
+		return err
+	}
+	site, err := e.Reserve(ctx, "orphan", engine.Program{Name: "testnode", Binary: program}, "http")
+	if err != nil {
+		return err
+	}
+	if _, err := e.Start(ctx, site, engine.Process{Args: []string{site.Listen("http")}}); err != nil {
+		return err
+	}
+	fmt.Println("made")
+	return nil
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// needDocker skips the test on a machine without Docker.
+func needDocker(t *testing.T) {
+	t.Helper()
+	if err := Available(testContext(t)); err != nil {
+		t.Skipf("LEFT OUT: %v", err)
+	}
+}
+
+// testProgram is the program in testdata, built once for the daemon.
+func testProgram(t *testing.T) engine.Program {
+	t.Helper()
+	path, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine.Program{Name: "testnode", Binary: path}
+}
+
+var buildOnce = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	platform, err := Platform(ctx)
+	if err != nil {
+		return "", err
+	}
+	goos, arch, _ := strings.Cut(platform, "/")
+	path := filepath.Join(scratch, "node")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, "./testdata/node")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+arch)
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build testdata/node: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func runID() string { return "test-" + uuid.NewString()[:8] }
+
+// newEngine makes an engine whose run must leave nothing.
+func newEngine(t *testing.T) *Engine {
+	t.Helper()
+	needDocker(t)
+	e, err := New(testContext(t), Options{Run: runID(), Progress: func(line string) { t.Log(line) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		for range 2 { // Close is idempotent
+			if err := e.Close(ctx); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		}
+		if left := leavings(ctx, t, e.options.Run); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+	})
+	return e
+}
+
+// leavings lists what carries the run's label.
+func leavings(ctx context.Context, t *testing.T, run string) []string {
+	t.Helper()
+	daemon, err := connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close()
+	var names []string
+	for _, list := range []func(context.Context, *client.Client, client.Filters) ([]object, error){containers, networks, volumes} {
+		objects, err := list(ctx, daemon, ofRun(run).filter())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range objects {
+			names = append(names, o.name)
+		}
+	}
+	return names
+}
+
+// started reserves and starts a node with one port, "http", and waits until it
+// answers.
+func started(t *testing.T, e *Engine, name string, program engine.Program, files map[string][]byte) (engine.Site, engine.Node) {
+	t.Helper()
+	site, err := e.Reserve(testContext(t), name, program, "http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := e.Start(testContext(t), site, engine.Process{
+		Args: []string{site.Listen("http")}, Env: map[string]string{"GREETING": "hello"}, Files: files,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	get(t, node, "/data/")
+	return site, node
+}
+
+// get asks a node until it answers with status 200.
+func get(t *testing.T, node engine.Node, path string) string {
+	t.Helper()
+	ctx := testContext(t)
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		body, err := try(ctx, node, path)
+		if err == nil {
+			return body
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("get %s from %s: %v", path, node.Name(), err)
+		case <-retry.C:
+		}
+	}
+}
+
+func try(ctx context.Context, node engine.Node, path string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	address, err := node.Endpoint(ctx, "http")
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", answer.Status, body)
+	}
+	return string(body), err
+}
+
+func wantState(t *testing.T, node engine.Node, want engine.State) {
+	t.Helper()
+	if got, err := node.State(testContext(t)); err != nil || got != want {
+		t.Errorf("state = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

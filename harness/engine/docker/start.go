@@ -1,0 +1,201 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package docker
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	tclog "github.com/testcontainers/testcontainers-go/log"
+	tcnetwork "github.com/testcontainers/testcontainers-go/network"
+
+	"blackout/harness/engine"
+)
+
+// Start implements [engine.Engine]. A site whose node has ended can be started
+// again with another process; it keeps its directory.
+func (e *Engine) Start(ctx context.Context, at engine.Site, process engine.Process) (engine.Node, error) {
+	s, ok := at.(*site)
+	if !ok || s.engine != e {
+		return nil, fmt.Errorf("start %s: the site is not one of this engine", at.Name())
+	}
+	ctx, end, err := e.begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.name, err)
+	}
+	defer end()
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	if err := s.mayStart(ctx); err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.name, err)
+	}
+	n, err := s.run(ctx, process)
+	if n == nil {
+		return nil, fmt.Errorf("start %s: %w", s.name, err)
+	}
+	s.started = n
+	if err == nil {
+		err = n.survived(ctx)
+	}
+	if err != nil {
+		return n, fmt.Errorf("start %s: %w", s.name, err)
+	}
+	return n, nil
+}
+
+// mayStart refuses a second process beside one that runs.
+func (s *site) mayStart(ctx context.Context) error {
+	if s.started == nil {
+		return nil
+	}
+	state, err := s.started.State(ctx)
+	if err == nil && state.Running {
+		return errors.New("its process runs already")
+	}
+	return err
+}
+
+// run makes a container and starts it. The node is there, with the error, if
+// the container was made.
+func (s *site) run(ctx context.Context, process engine.Process) (*node, error) {
+	e := s.engine
+	image, err := e.image(ctx, s.program)
+	if err != nil {
+		return nil, err
+	}
+	files, err := archive(process.Files, s.program.Image != "")
+	if err != nil {
+		return nil, err
+	}
+	made, err := testcontainers.Run(ctx, image,
+		testcontainers.WithLogger(tclog.NewNoopLogger()),
+		testcontainers.WithName(s.nextName()),
+		testcontainers.WithLabels(e.labels(s.name)),
+		testcontainers.WithCmd(process.Args...),
+		testcontainers.WithEnv(process.Env),
+		testcontainers.WithExposedPorts(s.published()...),
+		tcnetwork.WithNetwork([]string{s.name}, e.network),
+		testcontainers.WithHostConfigModifier(s.hostConfig),
+		testcontainers.WithAdditionalLifecycleHooks(testcontainers.ContainerLifecycleHooks{
+			PostCreates: []testcontainers.ContainerHook{e.copyIn(files)},
+		}),
+	)
+	if made == nil { // no image, no room, no daemon: nothing that the process did
+		return nil, fmt.Errorf("%w: make container: %w", engine.ErrUnavailable, err)
+	}
+	return &node{site: s, id: made.GetContainerID()}, err
+}
+
+// nextName names the next container. A former one stays until Close, for its log.
+func (s *site) nextName() string {
+	s.starts++
+	if s.starts == 1 {
+		return s.object()
+	}
+	return s.object() + "-" + strconv.Itoa(s.starts)
+}
+
+// hostConfig mounts the node's volume, and binds published ports narrowly.
+func (s *site) hostConfig(config *container.HostConfig) {
+	config.NetworkMode = container.NetworkMode(s.engine.network.Name)
+	config.Binds = []string{s.object() + ":" + dataDir}
+	bind, _ := publishing(s.engine.daemon.DaemonHost())
+	config.PortBindings = make(network.PortMap)
+	for _, spec := range s.published() {
+		config.PortBindings[network.MustParsePort(spec)] = []network.PortBinding{{HostIP: netip.MustParseAddr(bind)}}
+	}
+}
+
+// published are the ports to publish, "<number>/tcp": none where addresses are
+// routable. An image of others' making is the exception: Testcontainers would
+// publish the ports that it declares, on every address of the machine, if none
+// were asked for.
+func (s *site) published() []string {
+	if s.engine.routable && s.program.Image == "" {
+		return nil
+	}
+	var specs []string
+	for _, number := range slices.Sorted(maps.Values(s.numbers())) {
+		specs = append(specs, strconv.Itoa(int(number))+"/tcp")
+	}
+	return specs
+}
+
+// copyIn returns a hook that unpacks the archive in the node's directory before
+// the process starts.
+func (e *Engine) copyIn(files []byte) testcontainers.ContainerHook {
+	return func(ctx context.Context, made testcontainers.Container) error {
+		_, err := e.daemon.CopyToContainer(ctx, made.GetContainerID(), client.CopyToContainerOptions{
+			DestinationPath: dataDir,
+			Content:         bytes.NewReader(files),
+		})
+		if err != nil {
+			return fmt.Errorf("copy files: %w", err)
+		}
+		return nil
+	}
+}
+
+// archive packs files, by path relative to the node's directory, and their
+// directories. They belong to root, like the programs that are run as such;
+// with anyone set, the process's user is not known and has access by mode.
+func archive(files map[string][]byte, anyone bool) ([]byte, error) {
+	fileMode, dirMode := int64(0o600), int64(0o755)
+	if anyone {
+		fileMode, dirMode = 0o644, 0o777
+	}
+	var packed bytes.Buffer
+	to := tar.NewWriter(&packed)
+	dirs := map[string]bool{}
+	if err := addDir(to, dirs, ".", dirMode); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		clean := path.Clean(name)
+		if path.IsAbs(clean) || clean == "." || clean == ".." || strings.HasPrefix(clean, "../") {
+			return nil, fmt.Errorf("file %q: not below the node's directory", name)
+		}
+		if err := addDir(to, dirs, path.Dir(clean), dirMode); err != nil {
+			return nil, err
+		}
+		header := tar.Header{Typeflag: tar.TypeReg, Name: clean, Mode: fileMode, Size: int64(len(files[name]))}
+		if err := to.WriteHeader(&header); err != nil {
+			return nil, fmt.Errorf("pack %s: %w", name, err)
+		}
+		if _, err := to.Write(files[name]); err != nil {
+			return nil, fmt.Errorf("pack %s: %w", name, err)
+		}
+	}
+	return packed.Bytes(), to.Close()
+}
+
+// addDir adds a directory and those above it, once.
+func addDir(to *tar.Writer, added map[string]bool, dir string, mode int64) error {
+	if added[dir] {
+		return nil
+	}
+	added[dir] = true
+	if dir != "." {
+		if err := addDir(to, added, path.Dir(dir), mode); err != nil {
+			return err
+		}
+	}
+	if err := to.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: mode}); err != nil {
+		return fmt.Errorf("pack %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"blackout/harness/watchdog/owner"
+)
+
+// Sweep removes the containers, networks and volumes of a run, whatever their
+// state, and returns what it removed. With an empty run it removes those of
+// every run whose harness process has ended; what belongs to a live process, or
+// to another machine's, is never touched. The error wraps
+// [blackout/harness/engine.ErrUnavailable] if there is no daemon.
+func Sweep(ctx context.Context, run string) (removed []string, err error) {
+	daemon, err := connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	which := ofDead()
+	if run != "" {
+		which = ofRun(run)
+	}
+	removed, err = sweep(ctx, daemon, which)
+	if err != nil {
+		err = fmt.Errorf("sweep: %w", err)
+	}
+	return removed, errors.Join(err, daemon.Close())
+}
+
+// selection says which labelled objects a sweep removes.
+type selection struct {
+	label string // as Docker filters by it: "key" or "key=value"
+	take  func(labels map[string]string) (bool, error)
+}
+
+// ofRun selects what one run made.
+func ofRun(run string) selection {
+	return selection{
+		label: LabelRun + "=" + run,
+		take:  func(map[string]string) (bool, error) { return true, nil },
+	}
+}
+
+// ofDead selects what processes made that have ended. Each owner is judged
+// once, so that a sweep is of one mind about all of a run.
+func ofDead() selection {
+	judged := map[string]bool{}
+	return selection{label: LabelRun, take: func(labels map[string]string) (bool, error) {
+		text := labels[LabelOwner]
+		if gone, ok := judged[text]; ok {
+			return gone, nil
+		}
+		o, err := owner.Parse(text)
+		if err != nil {
+			return false, err
+		}
+		gone, err := o.Gone()
+		if err != nil {
+			return false, err
+		}
+		judged[text] = gone
+		return gone, nil
+	}}
+}
+
+func (s selection) filter() client.Filters { return client.Filters{}.Add("label", s.label) }
+
+// object is one thing to remove.
+type object struct {
+	name   string // with its kind, for the user
+	labels map[string]string
+	remove func(context.Context) error
+}
+
+// sweep removes what is selected: containers first, because networks and
+// volumes in use cannot be removed. It goes on after an error.
+func sweep(ctx context.Context, daemon *client.Client, which selection) (removed []string, err error) {
+	var errs []error
+	for _, list := range []func(context.Context, *client.Client, client.Filters) ([]object, error){containers, networks, volumes} {
+		objects, err := list(ctx, daemon, which.filter())
+		errs = append(errs, err)
+		for _, o := range objects {
+			take, err := which.take(o.labels)
+			if err == nil && take {
+				err = o.remove(ctx)
+			}
+			switch {
+			case errdefs.IsNotFound(err): // gone meanwhile
+			case err != nil:
+				errs = append(errs, fmt.Errorf("remove %s: %w", o.name, err))
+			case take:
+				removed = append(removed, o.name)
+			}
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
+func containers(ctx context.Context, daemon *client.Client, filter client.Filters) ([]object, error) {
+	list, err := daemon.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	var objects []object
+	for _, c := range list.Items {
+		objects = append(objects, object{
+			name:   "container " + containerName(c),
+			labels: c.Labels,
+			remove: func(ctx context.Context) error { return removeContainer(ctx, daemon, c.ID) },
+		})
+	}
+	return objects, nil
+}
+
+func containerName(c container.Summary) string {
+	if len(c.Names) > 0 {
+		return c.Names[0][1:] // Docker puts a slash before it
+	}
+	return c.ID
+}
+
+// removeContainer kills and removes a container. Where somebody else is at it
+// already, it waits for the end of that, because networks depend on it.
+func removeContainer(ctx context.Context, daemon *client.Client, id string) error {
+	_, err := daemon.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if !errdefs.IsConflict(err) {
+		return err
+	}
+	wait := daemon.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionRemoved})
+	select {
+	case <-wait.Result:
+		return nil
+	case err := <-wait.Error:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func networks(ctx context.Context, daemon *client.Client, filter client.Filters) ([]object, error) {
+	list, err := daemon.NetworkList(ctx, client.NetworkListOptions{Filters: filter})
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	var objects []object
+	for _, n := range list.Items {
+		objects = append(objects, object{
+			name:   "network " + n.Name,
+			labels: n.Labels,
+			remove: func(ctx context.Context) error {
+				_, err := daemon.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+				return err
+			},
+		})
+	}
+	return objects, nil
+}
+
+func volumes(ctx context.Context, daemon *client.Client, filter client.Filters) ([]object, error) {
+	list, err := daemon.VolumeList(ctx, client.VolumeListOptions{Filters: filter})
+	if err != nil {
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
+	var objects []object
+	for _, v := range list.Items {
+		objects = append(objects, object{
+			name:   "volume " + v.Name,
+			labels: v.Labels,
+			remove: func(ctx context.Context) error {
+				_, err := daemon.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{Force: true})
+				return err
+			},
+		})
+	}
+	return objects, nil
+}

@@ -1,0 +1,100 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"net"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"testing"
+)
+
+func TestPortsAreUniqueAndBelowTheEphemeralRange(t *testing.T) {
+	t.Parallel()
+	// Two engines that begin at the same place, and more ports than a block has.
+	seen := make(map[string]bool)
+	for _, p := range []*ports{newPorts("same"), newPorts("same")} {
+		t.Cleanup(func() {
+			if err := p.release(); err != nil {
+				t.Error(err)
+			}
+		})
+		for range blockSize + 1 {
+			address, err := p.take()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen[address] {
+				t.Fatalf("%s was handed out twice", address)
+			}
+			seen[address] = true
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := strconv.Atoi(port); err != nil || n < firstPort || n > lastPort {
+				t.Fatalf("port %s is outside %d to %d", port, firstPort, lastPort)
+			}
+		}
+	}
+}
+
+func TestPortsSkipTakenOnes(t *testing.T) {
+	t.Parallel()
+	p := newPorts("taken")
+	defer func() { _ = p.release() }()
+	first, err := p.take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(first)
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", loopback(number+1))
+	if err != nil {
+		t.Skipf("somebody else has the port that this test would take: %v", err)
+	}
+	defer func() { _ = taken.Close() }()
+	if second, err := p.take(); err != nil || second == taken.Addr().String() {
+		t.Fatalf("take() = %s, %v although that port is bound", second, err)
+	}
+}
+
+func TestParseLedger(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(string(filepath.Separator), "runs", "dp-1")
+	got := parseLedger([]byte(`{"owner":"h/1/2"}
+{"dir":"` + dir + `"}
+{"dir":"relative"}
+{"pid":4711,"started":"99"}
+{"pid":1,"started":"1"}
+{"pid":4712}
+not json
+{"dir":"/cut sho`))
+	want := record{owner: "h/1/2", dirs: []string{dir}, processes: []started{{pid: 4711, at: "99"}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("parseLedger() = %+v, want %+v", got, want)
+	}
+}
+
+func FuzzParseLedger(f *testing.F) {
+	f.Add([]byte(`{"owner":"h/1/2"}` + "\n" + `{"dir":"/x"}`))
+	f.Add([]byte(`{"pid":-1,"started":"1"}`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		r := parseLedger(content)
+		for _, p := range r.processes {
+			if p.pid <= 1 { // kill(-1) and kill(0) would reach everything
+				t.Fatalf("process %d was taken from %q", p.pid, content)
+			}
+		}
+		for _, dir := range r.dirs {
+			if !filepath.IsAbs(dir) {
+				t.Fatalf("directory %q was taken from %q", dir, content)
+			}
+		}
+	})
+}

@@ -1,0 +1,121 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+// Ports come from below the range in which Linux (32768 and up) and macOS
+// (49152 and up) choose the local port of an outgoing connection. From inside
+// it, a client could take a node's port while the node restarts.
+const (
+	firstPort = 20000
+	lastPort  = 31999
+	blockSize = 100
+	blocks    = (lastPort - firstPort + 1) / blockSize
+)
+
+// ports hands out ports of 127.0.0.1, each once.
+//
+// Between the moment a port is found free and the moment a node binds it, and
+// whenever a node is down, somebody else could take it. Against other engines
+// the ports of a whole block are claimed at once by holding its first port
+// open; the claim ends by itself with the harness.
+type ports struct {
+	mu     sync.Mutex
+	block  int // the next to try
+	tried  int
+	next   int // the next port to hand out; end when the block is used up
+	end    int
+	guards []net.Listener
+}
+
+// newPorts starts at a block that depends on the key, so that engines on one
+// machine seldom try the same one.
+func newPorts(key string) *ports {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(key)) // a hash never fails
+	return &ports{block: int(hash.Sum64() % blocks)}
+}
+
+// take returns "127.0.0.1:<port>" of a port that nothing is bound to.
+func (p *ports) take() (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if p.next == p.end {
+			if err := p.claimBlock(); err != nil {
+				return "", err
+			}
+		}
+		address := loopback(p.next)
+		p.next++
+		listener, err := bind(address)
+		if err != nil {
+			return "", err
+		}
+		if listener == nil {
+			continue
+		}
+		if err := listener.Close(); err != nil {
+			return "", fmt.Errorf("give back port %s: %w", address, err)
+		}
+		return address, nil
+	}
+}
+
+// claimBlock moves on to a block that no other engine holds.
+func (p *ports) claimBlock() error {
+	for ; p.tried < blocks; p.tried++ {
+		first := firstPort + p.block*blockSize
+		p.block = (p.block + 1) % blocks
+		guard, err := bind(loopback(first))
+		if err != nil {
+			return err
+		}
+		if guard == nil {
+			continue
+		}
+		p.tried++
+		p.guards = append(p.guards, guard)
+		p.next, p.end = first+1, first+blockSize
+		return nil
+	}
+	return fmt.Errorf("find a port: all of %d to %d are taken: end other runs first", firstPort, lastPort)
+}
+
+// release gives the claimed blocks back.
+func (p *ports) release() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, guard := range p.guards {
+		errs = append(errs, guard.Close())
+	}
+	p.guards, p.next, p.end = nil, 0, 0
+	return errors.Join(errs...)
+}
+
+// bind listens on an address; a taken one yields no listener and no error.
+func bind(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("try port %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+func loopback(port int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}

@@ -1,0 +1,145 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"blackout/harness/engine"
+	"blackout/harness/watchdog/owner"
+)
+
+var _ engine.Site = (*site)(nil)
+
+// tempDir is a node's TMPDIR, inside its directory so that it goes with it.
+const tempDir = "tmp"
+
+// site is a node's place; it holds the node once that was started.
+type site struct {
+	engine *Engine
+	name   string
+	binary string
+
+	portsMu   sync.Mutex
+	addresses map[string]string // by port name
+
+	mu   sync.Mutex // one start at a time
+	node *node
+}
+
+// Name is the node's name.
+func (s *site) Name() string { return s.name }
+
+// Dir is <Options.Dir>/<node>.
+func (s *site) Dir() string { return filepath.Join(s.engine.options.Dir, s.name) }
+
+// Listen is "127.0.0.1:<port>", or empty for a port that was not reserved.
+func (s *site) Listen(port string) string {
+	s.portsMu.Lock()
+	defer s.portsMu.Unlock()
+	return s.addresses[port]
+}
+
+// Peer is the same as Listen.
+func (s *site) Peer(port string) string { return s.Listen(port) }
+
+// AddPort sets one more port aside.
+func (s *site) AddPort(port string) error {
+	s.portsMu.Lock()
+	defer s.portsMu.Unlock()
+	if s.addresses[port] != "" {
+		return fmt.Errorf("add port %s to %s: the name is taken", port, s.name)
+	}
+	address, err := s.engine.ports.take()
+	if err != nil {
+		return fmt.Errorf("add port %s to %s: %w", port, s.name, err)
+	}
+	s.addresses[port] = address
+	return nil
+}
+
+// logPath is where the node's output goes. It is beside the node's directory,
+// not in it: a node's own leavings are removed, its log is evidence.
+func (s *site) logPath() string { return s.Dir() + ".log" }
+
+// start writes the files and starts the process, on the node that is there
+// already if there is one.
+func (s *site) start(ctx context.Context, process engine.Process) (*node, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.node != nil && s.node.running() {
+		return nil, errRunning
+	}
+	if err := s.writeFiles(process.Files); err != nil {
+		return nil, err
+	}
+	n := s.node
+	if n == nil {
+		n = &node{site: s}
+	}
+	if err := n.launch(process); err != nil {
+		return nil, err
+	}
+	s.node = n
+	return n, nil
+}
+
+// writeFiles puts the files below the node's directory, and nowhere else.
+func (s *site) writeFiles(files map[string][]byte) error {
+	root, err := os.OpenRoot(s.Dir())
+	if err != nil {
+		return fmt.Errorf("write files: %w", err)
+	}
+	for path, content := range files {
+		if err := writeFile(root, path, content); err != nil {
+			_ = root.Close() // the write error is the one to tell
+			return fmt.Errorf("write file %s: %w", path, err)
+		}
+	}
+	return root.Close()
+}
+
+func writeFile(root *os.Root, path string, content []byte) error {
+	if err := root.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return root.WriteFile(path, content, 0o600) // may be a private key
+}
+
+// kill ends the site's process if there is one, without waiting.
+func (s *site) kill() error {
+	s.mu.Lock()
+	n := s.node
+	s.mu.Unlock()
+	if n == nil {
+		return nil
+	}
+	return n.kill()
+}
+
+// environment is what a node gets: nothing of the harness's own but the path,
+// so that neither its credentials nor its proxies change what a node does.
+func (s *site) environment(process engine.Process) []string {
+	env := []string{
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + s.Dir(),
+		"TMPDIR=" + filepath.Join(s.Dir(), tempDir),
+	}
+	if race := s.engine.options.Race; race != "" {
+		env = append(env, "GORACE=log_path="+filepath.Join(race, s.name))
+	}
+	for key, value := range process.Env {
+		env = append(env, key+"="+value) // of two with one key, os/exec passes on the last
+	}
+	return append(env,
+		engine.RunVariable+"="+s.engine.options.Run,
+		owner.Variable+"="+s.engine.owner.String())
+}

@@ -1,0 +1,46 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package owner
+
+import (
+	"errors"
+	"testing"
+)
+
+const statTail = " 1 4711 4711 0 -1 4194304 100 0 0 0 1 2 0 0 20 0 8 0 889021 1000 200"
+
+func TestParseStat(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		line string
+		want string
+		gone bool
+	}{
+		"plain":                  {line: "4711 (gateway) S" + statTail, want: "889021"},
+		"parentheses in command": {line: "4711 (a) Z) b) R" + statTail, want: "889021"},
+		"newline in command":     {line: "4711 (a\nb) T" + statTail, want: "889021"},
+		"not yet collected":      {line: "4711 (gateway) Z" + statTail, gone: true},
+		"dead":                   {line: "4711 (gateway) X" + statTail, gone: true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseStat([]byte(c.line))
+			if errors.Is(err, ErrGone) != c.gone || got != c.want {
+				t.Fatalf("parseStat(%q) = %q, %v, want %q, gone %v", c.line, got, err, c.want, c.gone)
+			}
+		})
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("4711 (gateway) S" + statTail))
+	f.Add([]byte("4711 (gateway) S"))
+	f.Add([]byte(")"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if started, err := parseStat(line); err == nil && started == "" {
+			t.Fatalf("parseStat(%q) has neither a start time nor an error", line)
+		}
+	})
+}
