@@ -1,0 +1,90 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command blackout proves, or disproves, that an API gateway survives the loss of
+// its control plane: it plans, runs and judges scenarios and writes their
+// reports. `blackout help` lists its commands; the exit codes are those of
+// harness/run.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"blackout/harness/defect"
+	"blackout/harness/run"
+)
+
+func main() {
+	run.Guard()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once; the watchdog then cleans up
+	os.Exit(execute(ctx, os.Args[1:]))
+}
+
+// exit carries an exit code out of a command; its error, if any, is printed.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
+// execute runs the command line and returns the exit code.
+func execute(ctx context.Context, args []string) int {
+	root := &cobra.Command{
+		Use:           "blackout",
+		Short:         "Prove that an API gateway survives the loss of its control plane",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.AddCommand(runCommand(), planCommand(), listCommand(), rejudgeCommand(), doctorCommand(), versionCommand())
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var e exit
+	switch {
+	case err == nil:
+		return run.ExitHeld
+	case errors.As(err, &e):
+		if e.err != nil {
+			complain(e.err)
+		}
+		return e.code
+	case errors.Is(err, run.ErrUsage), errors.Is(err, defect.ErrUnknown):
+		complain(err)
+		return run.ExitUsage
+	}
+	// What cobra itself refuses: an unknown command or flag, a missing argument.
+	complain(fmt.Errorf("%w; see %s --help", err, usagePath(root, args)))
+	return run.ExitUsage
+}
+
+// usagePath is the command that the arguments were meant for.
+func usagePath(root *cobra.Command, args []string) string {
+	if found, _, err := root.Find(args); err == nil {
+		return found.CommandPath()
+	}
+	return root.CommandPath()
+}
+
+// complain prints an error in one line.
+func complain(err error) {
+	text := strings.TrimPrefix(err.Error(), run.ErrUsage.Error()+": ")
+	fmt.Fprintln(os.Stderr, "blackout: "+strings.ReplaceAll(text, "\n", "; "))
+}

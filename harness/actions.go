@@ -1,0 +1,323 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"blackout/fixtures"
+	"blackout/harness/fault"
+	"blackout/harness/history"
+	"blackout/harness/topology"
+	"blackout/harness/traffic"
+)
+
+// Configure loads the first configuration through the Admin API.
+type Configure struct {
+	Generation int `json:"generation"`
+	Routes     int `json:"routes"` // beside the probed one, to give the configuration its size
+}
+
+// Name implements plan.Action.
+func (Configure) Name() string { return "configure" }
+
+// Title implements plan.Action.
+func (a Configure) Title() string {
+	return fmt.Sprintf("load generation %d with %d routes through the Admin API", a.Generation, a.Routes+1)
+}
+
+// Do implements Action.
+func (a Configure) Do(ctx context.Context, c *Cluster) error {
+	s, err := c.probedService(a.Generation)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, a.Generation, func(ctx context.Context) error {
+		if err := c.admin(ctx, http.MethodPut, "/services/"+fixtures.ProbedService, s); err != nil {
+			return err
+		}
+		for _, r := range fixtures.Routes(a.Routes) {
+			if err := c.admin(ctx, http.MethodPost, "/services/"+fixtures.ProbedService+"/routes", r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Change makes a new generation the control plane's newest.
+type Change struct {
+	Generation int `json:"generation"`
+}
+
+// Name implements plan.Action.
+func (Change) Name() string { return "change" }
+
+// Title implements plan.Action.
+func (a Change) Title() string {
+	return fmt.Sprintf("change to generation %d at the control plane", a.Generation)
+}
+
+// Do implements Action.
+func (a Change) Do(ctx context.Context, c *Cluster) error {
+	return c.change(ctx, a.Generation, func(ctx context.Context) error {
+		return c.admin(ctx, http.MethodPatch, "/services/"+fixtures.ProbedService, service{Path: fixtures.GenerationPath(a.Generation)})
+	})
+}
+
+// AwaitServing waits until data planes serve a generation.
+type AwaitServing struct {
+	Nodes      []string `json:"nodes"`
+	Generation int      `json:"generation"`
+	Steady     bool     `json:"steady,omitempty"` // without it the fault has nothing to disturb: the run is INVALID
+}
+
+// Name implements plan.Action.
+func (AwaitServing) Name() string { return "await-serving" }
+
+// Title implements plan.Action.
+func (a AwaitServing) Title() string {
+	return fmt.Sprintf("wait for %s to serve generation %d", strings.Join(a.Nodes, ", "), a.Generation)
+}
+
+// Do implements Action.
+func (a AwaitServing) Do(ctx context.Context, c *Cluster) error {
+	client := &http.Client{Timeout: 2 * time.Second}
+	defer client.CloseIdleConnections()
+	for _, node := range a.Nodes {
+		what := fmt.Sprintf("%s serves generation %d", node, a.Generation)
+		look := func(ctx context.Context) error { return c.serves(ctx, client, node, a.Generation) }
+		if !a.Steady {
+			if err := c.expect(ctx, c.bound(), node, what, look); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := await(ctx, bringUpTimeout, what, look); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fmt.Errorf("%w: %w", ErrUnsteady, err)
+		}
+	}
+	return nil
+}
+
+// serves returns nil if a node is ready and its probed route answers in a
+// generation.
+func (c *Cluster) serves(ctx context.Context, client *http.Client, node string, generation int) error {
+	if err := running(ctx, c.nodes[node]); err != nil {
+		return err
+	}
+	status, err := c.endpoint(ctx, node, portStatus)
+	if err != nil {
+		return err
+	}
+	if err := get(ctx, client, "http://"+status+"/status/ready"); err != nil {
+		return fmt.Errorf("not ready: %w", err)
+	}
+	target, err := c.target(ctx, node)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+target.Address+target.Path, nil)
+	if err != nil {
+		return err
+	}
+	answer := traffic.Ask(client, req)
+	if answer.Class != history.Good || int(answer.Generation) != generation {
+		return fmt.Errorf("answers %s, status %d, generation %d", answer.Class, answer.Status, answer.Generation)
+	}
+	return nil
+}
+
+// AwaitSnapshot waits until an independent reader finds a generation in the
+// bucket: the snapshot is durable.
+type AwaitSnapshot struct {
+	Generation int  `json:"generation"`
+	Steady     bool `json:"steady,omitempty"`
+}
+
+// Name implements plan.Action.
+func (AwaitSnapshot) Name() string { return "await-snapshot" }
+
+// Title implements plan.Action.
+func (a AwaitSnapshot) Title() string {
+	return fmt.Sprintf("wait until the snapshot of generation %d is durable", a.Generation)
+}
+
+// Do implements Action.
+func (a AwaitSnapshot) Do(ctx context.Context, c *Cluster) error {
+	within := c.bound() + 2*c.plan.Profile.ExportDelay
+	what := fmt.Sprintf("the bucket holds generation %d", a.Generation)
+	found := false
+	look := func(ctx context.Context) error {
+		generation, err := c.snapshotGeneration(ctx)
+		if err == nil && generation != a.Generation {
+			err = fmt.Errorf("it holds generation %d", generation)
+		}
+		found = err == nil
+		return err
+	}
+	if a.Steady {
+		if err := await(ctx, within, what, look); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnsteady, err)
+		}
+	} else if err := c.expect(ctx, within, "", what, look); err != nil {
+		return err
+	}
+	if found {
+		c.rec.Event(history.Event{Kind: history.StoreObject, Text: bucket + "/" + snapshotKey(), Generation: a.Generation})
+	}
+	return nil
+}
+
+// CutEdges severs edges of running nodes.
+type CutEdges struct {
+	Cuts []fault.Cut `json:"cuts"`
+}
+
+// Name implements plan.Action.
+func (CutEdges) Name() string { return "cut" }
+
+// Title implements plan.Action.
+func (a CutEdges) Title() string {
+	parts := make([]string, len(a.Cuts))
+	for i, c := range a.Cuts {
+		parts[i] = fmt.Sprintf("%s (%s)", c.Edge, c.Mode)
+	}
+	return "cut " + strings.Join(parts, ", ")
+}
+
+// Do implements Action.
+func (a CutEdges) Do(ctx context.Context, c *Cluster) error {
+	for _, cut := range a.Cuts {
+		if err := c.cut(ctx, cut); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ScaleOut adds a data plane whose edges are cut before it starts.
+type ScaleOut struct {
+	Node topology.Node `json:"node"`
+	Cuts []fault.Cut   `json:"cuts"`
+}
+
+// Name implements plan.Action.
+func (ScaleOut) Name() string { return "scale-out" }
+
+// Title implements plan.Action.
+func (a ScaleOut) Title() string {
+	may := "which may not import"
+	if a.Node.Import {
+		may = "which may import"
+	}
+	parts := make([]string, len(a.Cuts))
+	for i, c := range a.Cuts {
+		parts[i] = fmt.Sprintf("%s cut by %s", c.Edge, c.Mode)
+	}
+	return fmt.Sprintf("add %s, %s, with %s", a.Node.Name, may, strings.Join(parts, ", "))
+}
+
+// Do implements Action.
+func (a ScaleOut) Do(ctx context.Context, c *Cluster) error {
+	c.topology = c.topology.With(a.Node)
+	err := c.addDataPlane(ctx, a.Node, a.Cuts)
+	if errors.Is(err, errEnded) {
+		c.progress("  %v", err) // its end is in the recording, for the oracles
+		return nil
+	}
+	return err
+}
+
+// AwaitAttempts waits until nodes have tried to reach the control plane often.
+type AwaitAttempts struct {
+	Nodes    []string `json:"nodes"`
+	Attempts int      `json:"attempts"`
+}
+
+// Name implements plan.Action.
+func (AwaitAttempts) Name() string { return "await-attempts" }
+
+// Title implements plan.Action.
+func (a AwaitAttempts) Title() string {
+	return fmt.Sprintf("wait for %s to have tried the control plane %d times each", strings.Join(a.Nodes, ", "), a.Attempts)
+}
+
+// Do implements Action.
+func (a AwaitAttempts) Do(ctx context.Context, c *Cluster) error {
+	p := c.plan.Profile
+	within := time.Duration(a.Attempts)*(p.ReconnectMax+p.DialTimeout) + 5*time.Second
+	return c.expect(ctx, within, "", fmt.Sprintf("%d attempts of %s", a.Attempts, strings.Join(a.Nodes, ", ")), func(context.Context) error {
+		var short []string
+		for _, node := range a.Nodes {
+			if n := c.links.Attempts(c.topology.CPEdge(node)); n < a.Attempts {
+				short = append(short, fmt.Sprintf("%s tried %d times", node, n))
+			}
+		}
+		if len(short) > 0 {
+			return errors.New(strings.Join(short, ", "))
+		}
+		return nil
+	})
+}
+
+// Plant changes the object in the bucket behind everybody's back.
+type Plant struct {
+	Generation int `json:"generation"`
+}
+
+// Name implements plan.Action.
+func (Plant) Name() string { return "plant" }
+
+// Title implements plan.Action.
+func (a Plant) Title() string {
+	return fmt.Sprintf("plant generation %d in the bucket, which nobody may follow", a.Generation)
+}
+
+// Do implements Action.
+func (a Plant) Do(ctx context.Context, c *Cluster) error { return c.plant(ctx, a.Generation) }
+
+// Hold lets the state last. It is time that is measured, not a wait for something.
+type Hold struct {
+	For time.Duration `json:"for"`
+	Why string        `json:"why"`
+}
+
+// Name implements plan.Action.
+func (Hold) Name() string { return "hold" }
+
+// Title implements plan.Action.
+func (a Hold) Title() string { return fmt.Sprintf("hold for %s: %s", a.For, a.Why) }
+
+// Do implements Action.
+func (a Hold) Do(ctx context.Context, _ *Cluster) error {
+	t := time.NewTimer(a.For)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Heal takes every cut away and looks that the edges work again.
+type Heal struct{}
+
+// Name implements plan.Action.
+func (Heal) Name() string { return "heal" }
+
+// Title implements plan.Action.
+func (Heal) Title() string { return "heal every edge" }
+
+// Do implements Action.
+func (Heal) Do(ctx context.Context, c *Cluster) error { return c.heal(ctx) }

@@ -1,0 +1,72 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package harness is what a scenario holds in its hand: the actions that it can
+// plan, and the [Cluster] on which they are carried out. A [Scenario] is a
+// value; harness/run runs it, for the command line and for tests alike.
+//
+// Actions act and wait; they judge nothing. What happened goes into the
+// recording, and oracles judge that after the fact. A wait whose condition does
+// not come about is recorded, and the run goes on: a broken gateway is a result.
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"blackout/harness/history"
+	"blackout/harness/plan"
+	"blackout/harness/topology"
+)
+
+// Scenario is an experiment: a topology, steps, and the promises it judges.
+type Scenario struct {
+	Name     string
+	Summary  string   // one line
+	Promises []string // "G1" …, in order
+	Plan     func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step)
+}
+
+// NewPlan draws the scenario's plan from a seed.
+func (s Scenario) NewPlan(seed uint64, timers history.Profile) (plan.Plan, error) {
+	top, steps := s.Plan(plan.NewSource(seed), timers)
+	for i := range steps {
+		steps[i].Number = i + 1
+		if _, ok := steps[i].Action.(Action); !ok {
+			return plan.Plan{}, fmt.Errorf("scenario %s: step %d (%s) cannot be carried out", s.Name, i+1, steps[i].Action.Name())
+		}
+	}
+	if err := top.Validate(); err != nil {
+		return plan.Plan{}, fmt.Errorf("scenario %s: %w", s.Name, err)
+	}
+	return plan.Plan{Scenario: s.Name, Seed: seed, Profile: timers, Topology: top, Promises: s.Promises, Steps: steps}, nil
+}
+
+// Action is a planned action that can be carried out.
+type Action interface {
+	plan.Action
+	Do(ctx context.Context, c *Cluster) error
+}
+
+// ErrUnsteady is returned, wrapped, when the state that a fault is to disturb
+// was never reached. Nothing can be judged then.
+var ErrUnsteady = errors.New("steady state not reached")
+
+// ErrEnvironment is returned, wrapped, when something that is neither gateway nor
+// harness failed: the store, Toxiproxy, the machine.
+var ErrEnvironment = errors.New("environment failed")
+
+// Control is a known-bad use of the harness itself. A run under a control must
+// come out INVALID.
+type Control string
+
+// The controls.
+const (
+	NoControl Control = ""
+	NoopCut   Control = "noop-cut"   // every cut claims to be made and is not
+	NoTraffic Control = "no-traffic" // no probe is sent
+)
+
+// Controls are the names of the controls, for messages.
+var Controls = []Control{NoopCut, NoTraffic}

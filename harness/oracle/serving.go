@@ -1,0 +1,160 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"fmt"
+	"net/http"
+
+	"blackout/harness/history"
+)
+
+var keepsServing = promise{"G10", "Running data planes keep serving their last good configuration through any control-plane outage; readiness follows the configuration, not the control plane.", []clause{
+	{"G10.1", "A running data plane loses no request, from the cut to the end of the recovery.", "requests", losesNoRequest},
+	{"G10.2", "During the outage it serves the configuration that it had.", "answers", servesWhatItHad},
+	{"G10.3", "Readiness is not 200 before the configuration is live.", "changes to ready", readyMeansLive},
+	{"G10.4", "Readiness stays 200 after the control plane is gone.", "data planes", staysReady},
+}}
+
+var failsVisibly = promise{"G13", "What needs the control plane fails in that part, visibly, and takes nothing else down.", []clause{
+	{"G13.1", "A new data plane that may not import is not ready and serves nothing until the control plane returns.", "data planes", waitsForControlPlane},
+	{"G13.2", "A data plane that is not ready says why.", "answers", saysWhy},
+	{"G13.3", "No node dies of the outage.", "nodes", nobodyDies},
+	{"G13.4", "A node that cannot start at all says why.", "", nil},
+}}
+
+func losesNoRequest(v *view) finding {
+	f := finding{missing: "no traffic was sent to a data plane that ran before the cut"}
+	if before := v.quietBefore(); !before.OK {
+		f.invalid = before.Text
+	}
+	for _, n := range v.residents() {
+		f.rests = append(f.rests, n.cut.edge)
+		if due, sent := v.schedule(n.Name); due > 0 && !enough(due, sent) {
+			f.invalid = fmt.Sprintf("only %d of %d requests due to %s were sent", sent, due, n.Name)
+		}
+		v.requests(n.Name, func(r history.Request) {
+			if r.Done < n.cut.inject {
+				return
+			}
+			f.opportunities++
+			if failed(r) {
+				f.bad = append(f.bad, Evidence{r.Done, n.Name, fmt.Sprintf("%s: %s, %s after the cut", n.Name, describe(r), seconds(r.Done.Sub(n.cut.inject)))})
+			}
+		})
+	}
+	return f
+}
+
+func servesWhatItHad(v *view) finding {
+	f := finding{missing: "no traffic was sent to a data plane that ran before the cut"}
+	planted := v.planted()
+	for _, n := range v.residents() {
+		f.rests = append(f.rests, n.cut.edge)
+		had := uint32(0)
+		v.requests(n.Name, func(r history.Request) {
+			if r.Class == history.Good && r.Done < n.cut.inject {
+				had = r.Generation
+			}
+		})
+		v.requests(n.Name, func(r history.Request) {
+			if r.Class != history.Good || r.Sent < n.cut.active || r.Done > n.cut.heal || planted[int(r.Generation)] {
+				return // a planted generation is G2.4's to judge
+			}
+			f.opportunities++
+			if r.Generation != had {
+				f.bad = append(f.bad, Evidence{r.Done, n.Name, fmt.Sprintf("%s served generation %d during the outage; it had generation %d", n.Name, r.Generation, had)})
+			}
+		})
+	}
+	return f
+}
+
+func readyMeansLive(v *view) finding {
+	f := finding{missing: "no data plane was seen to become ready"}
+	for _, e := range v.events[history.ReadyCheck] {
+		f.opportunities++
+		if !e.OK {
+			f.bad = append(f.bad, Evidence{e.At, e.Node, fmt.Sprintf("%s said it was ready, and its route then answered %s", e.Node, status(e.Code))})
+		}
+	}
+	return f
+}
+
+func status(code int) string {
+	if code == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("status %d", code)
+}
+
+func staysReady(v *view) finding {
+	f := finding{missing: "no data plane was ready before the cut"}
+	for _, n := range v.residents() {
+		ready := false
+		var lost []Evidence
+		for _, e := range v.of(history.ReadyChange, n.Name) {
+			switch {
+			case e.At < n.cut.inject:
+				ready = e.Code == http.StatusOK
+			case e.Code != http.StatusOK:
+				lost = append(lost, Evidence{e.At, n.Name, fmt.Sprintf("%s answered %s for readiness %s after the cut", n.Name, status(e.Code), seconds(e.At.Sub(n.cut.inject)))})
+			}
+		}
+		if ready {
+			f.rests = append(f.rests, n.cut.edge)
+			f.opportunities++
+			f.bad = append(f.bad, lost...)
+		}
+	}
+	return f
+}
+
+func waitsForControlPlane(v *view) finding {
+	f := finding{missing: "no data plane that may not import was started during the outage"}
+	for _, n := range v.newcomers() {
+		if n.Import {
+			continue
+		}
+		f.rests = append(f.rests, n.cut.edge)
+		if len(v.of(history.ReadyChange, n.Name)) == 0 {
+			continue
+		}
+		f.opportunities++
+		f.bad = append(f.bad, v.liveBefore(n, "although it may not import and the control plane was gone")...)
+	}
+	return f
+}
+
+func saysWhy(v *view) finding {
+	f := finding{missing: "no data plane was seen not ready"}
+	for _, n := range v.planes {
+		for _, e := range v.of(history.ReadyChange, n.Name) {
+			if e.Code == http.StatusOK || e.Code == 0 {
+				continue
+			}
+			f.opportunities++
+			if e.Text == "" {
+				f.bad = append(f.bad, Evidence{e.At, n.Name, fmt.Sprintf("%s answered %s for readiness and did not say why", n.Name, status(e.Code))})
+				continue
+			}
+			f.good = append(f.good, Evidence{e.At, n.Name, fmt.Sprintf("%s: %q", n.Name, e.Text)})
+		}
+	}
+	return f
+}
+
+func nobodyDies(v *view) finding {
+	f := finding{missing: "no node was started"}
+	for _, n := range v.rec.Header.Nodes {
+		if _, started := v.start(n.Name); !started {
+			continue
+		}
+		f.opportunities++
+		for _, e := range v.of(history.NodeExit, n.Name) {
+			f.bad = append(f.bad, Evidence{e.At, n.Name, fmt.Sprintf("%s was found ended with code %d; its last line: %s", n.Name, e.Code, e.Text)})
+		}
+	}
+	return f
+}

@@ -1,0 +1,150 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"blackout/harness"
+	"blackout/harness/engine"
+	"blackout/harness/fault"
+	"blackout/harness/history"
+	"blackout/harness/oracle"
+	"blackout/reports"
+)
+
+// ErrPanic is returned, wrapped, when the harness panicked.
+var ErrPanic = errors.New("harness panicked")
+
+// tearDownTimeout bounds healing, log collection and removal together. They run
+// on a context of their own: an interrupt must not keep a fault in place.
+const tearDownTimeout = 90 * time.Second
+
+// experimental says whether an error is an outcome of the experiment, which the
+// oracles judge, and not a failure of harness or environment.
+func experimental(err error) bool {
+	return errors.Is(err, harness.ErrUnsteady) || errors.Is(err, fault.ErrNotWitnessed) ||
+		errors.Is(err, context.Canceled)
+}
+
+// tearDown heals, collects every node's log and removes what was started.
+func (r *runner) tearDown(ctx context.Context, cluster *harness.Cluster, s *harness.Setup) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tearDownTimeout)
+	defer cancel()
+	healErr := cluster.Close(ctx)
+	logErr := r.saveLogs(ctx, cluster)
+	return errors.Join(healErr, logErr, r.close(ctx, s))
+}
+
+// close removes what the engine started and ends the recording.
+func (r *runner) close(ctx context.Context, s *harness.Setup) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tearDownTimeout)
+	defer cancel()
+	var errs []error
+	r.removed = true
+	if s.Engine != nil {
+		if err := s.Engine.Close(ctx); err != nil {
+			r.removed = false
+			errs = append(errs, fmt.Errorf("remove what the run started: %w", err))
+		}
+	}
+	if r.rec != nil {
+		errs = append(errs, r.rec.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (r *runner) saveLogs(ctx context.Context, cluster *harness.Cluster) error {
+	dir := filepath.Join(r.dir, logsDir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("save logs: %w", err)
+	}
+	return cluster.Logs(ctx, func(node string, log io.Reader) error {
+		f, err := os.Create(filepath.Join(dir, node+".log"))
+		if err != nil {
+			return fmt.Errorf("save log of %s: %w", node, err)
+		}
+		_, err = io.Copy(f, log)
+		return errors.Join(err, f.Close())
+	})
+}
+
+// conclude judges the recording and writes the reports.
+func (r *runner) conclude(_ context.Context, experimentErr error) (Result, error) {
+	result := Result{Dir: r.dir, Err: experimentErr, Invalid: experimentErr != nil && experimental(experimentErr)}
+	rec, err := history.Load(filepath.Join(r.dir, recordingDir))
+	if err != nil {
+		return result, errors.Join(experimentErr, err)
+	}
+	if result.Oracle, err = oracle.Judge(rec, r.plan.Promises); err != nil {
+		return result, errors.Join(experimentErr, err)
+	}
+	input := reports.Input{Recording: rec, Result: result.Oracle, Environment: r.environment()}
+	result.Model = reports.Build(input)
+	if result.Files, err = reports.Write(r.dir, input); err != nil {
+		return result, errors.Join(experimentErr, err)
+	}
+	if result.Races, err = r.raceReports(); err != nil {
+		return result, errors.Join(experimentErr, err)
+	}
+	if result.Invalid {
+		return result, nil
+	}
+	return result, experimentErr
+}
+
+// raceReports are the files that the race detector wrote in the nodes.
+func (r *runner) raceReports() ([]string, error) {
+	if !r.options.Race {
+		return nil, nil
+	}
+	return filepath.Glob(filepath.Join(r.raceDir(), "*"))
+}
+
+// The exit codes of bin/blackout, in the order in which they win.
+const (
+	ExitUsage       = 64
+	ExitEnvironment = 3
+	ExitHarness     = 5
+	ExitViolated    = 1
+	ExitInvalid     = 4
+	ExitNotMeasured = 7
+	ExitNotProven   = 6
+	ExitHeld        = 0
+)
+
+// ExitCode is the code for a run's result and error.
+func ExitCode(result Result, err error) int {
+	switch {
+	case errors.Is(err, ErrUsage):
+		return ExitUsage
+	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, harness.ErrEnvironment):
+		return ExitEnvironment
+	case err != nil:
+		return ExitHarness
+	}
+	return verdictCode(result)
+}
+
+func verdictCode(result Result) int {
+	count := make(map[oracle.Status]int)
+	for _, v := range result.Oracle.Verdicts {
+		count[v.Status]++
+	}
+	switch {
+	case count[oracle.Violated] > 0:
+		return ExitViolated
+	case count[oracle.Invalid] > 0 || result.Invalid:
+		return ExitInvalid
+	case count[oracle.NotMeasured] > 0 || len(result.Oracle.Verdicts) == 0:
+		return ExitNotMeasured
+	}
+	return ExitHeld
+}

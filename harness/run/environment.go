@@ -1,0 +1,57 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/shirou/gopsutil/v4/host"
+	"github.com/shirou/gopsutil/v4/mem"
+
+	"blackout/reports"
+)
+
+// environment is what the report says of where the run took place. What the
+// machine does not tell stays empty, and the report says so.
+func (r *runner) environment() reports.Environment {
+	e := reports.Environment{
+		Blackout: Version(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		CPUs: runtime.NumCPU(), Images: r.images, Repeat: r.options.Repeat,
+		Gateway: "reference gateway", Control: string(r.options.Control),
+	}
+	if r.options.Gateway != "" {
+		e.Gateway = r.options.Gateway
+	}
+	if name, err := os.Hostname(); err == nil {
+		e.Host = name
+	}
+	if kernel, err := host.KernelVersion(); err == nil {
+		e.Kernel = kernel
+	}
+	if memory, err := mem.VirtualMemory(); err == nil {
+		e.MemoryBytes = int64(memory.Total)
+	}
+	return e
+}
+
+// Version is the commit that this program was built from, with "+changes" if the
+// tree had any, or "unknown" where the build did not record it.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, changed := "unknown", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+changes"
+		}
+	}
+	return revision + changed
+}

@@ -1,0 +1,198 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"blackout/harness"
+	"blackout/harness/build"
+	"blackout/harness/engine"
+	"blackout/harness/engine/docker"
+	"blackout/harness/engine/local"
+	"blackout/harness/history"
+	"blackout/harness/topology"
+)
+
+// ErrUsage is returned, wrapped, for options that make no sense.
+var ErrUsage = errors.New("usage")
+
+// The engines by name.
+const (
+	Docker = "docker"
+	Local  = "local"
+	Auto   = "auto"
+)
+
+// Engines are the names that Options.Engine takes.
+var Engines = []string{Docker, Local, Auto}
+
+// choice is the engine of a run and why it was taken.
+type choice struct{ engine, why string }
+
+// chooseEngine takes the asked-for engine, or Docker where a daemon answers.
+func chooseEngine(ctx context.Context, o Options) (choice, error) {
+	if o.Engine == Local {
+		return choice{Local, "engine local: asked for"}, nil
+	}
+	err := docker.Available(ctx)
+	switch {
+	case err == nil && o.Engine == Docker:
+		return choice{Docker, "engine docker: asked for, and a daemon answers"}, nil
+	case err == nil:
+		return choice{Docker, "engine docker: a daemon answers"}, nil
+	case o.Engine == Docker:
+		return choice{}, err
+	}
+	return choice{Local, fmt.Sprintf("engine local: %v", err)}, nil
+}
+
+func timerProfile(name string) (history.Profile, error) {
+	p, ok := topology.Profiles[name]
+	if !ok {
+		return p, fmt.Errorf("%w: unknown timer profile %q: the profiles are %s", ErrUsage, name, strings.Join(slices.Sorted(maps.Keys(topology.Profiles)), ", "))
+	}
+	return p, nil
+}
+
+func (o *Options) validate() error {
+	if !slices.Contains(Engines, o.Engine) {
+		return fmt.Errorf("%w: unknown engine %q: the engines are %s", ErrUsage, o.Engine, strings.Join(Engines, ", "))
+	}
+	if o.Control != harness.NoControl && !slices.Contains(harness.Controls, o.Control) {
+		return fmt.Errorf("%w: unknown control %q: the controls are %v", ErrUsage, o.Control, harness.Controls)
+	}
+	if o.Store != "" && o.Store != harness.MinIO && o.Store != harness.Embedded {
+		return fmt.Errorf("%w: unknown store %q: the stores are %s, %s", ErrUsage, o.Store, harness.MinIO, harness.Embedded)
+	}
+	for name := range o.Images {
+		if !slices.Contains(imagePrograms, name) {
+			return fmt.Errorf("%w: unknown program %q for an image: the programs are %s", ErrUsage, name, strings.Join(imagePrograms, ", "))
+		}
+	}
+	if o.Gateway == "" {
+		return nil
+	}
+	if info, err := os.Stat(o.Gateway); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+		return fmt.Errorf("%w: gateway %s is not an executable file", ErrUsage, o.Gateway)
+	}
+	return nil
+}
+
+// imagePrograms are the programs that an image can be named for.
+var imagePrograms = []string{"gateway", "minio", "storefront", "toxiproxy", "upstream"}
+
+// newID is a run's id: when it began, and four letters against collisions.
+func newID() string {
+	return time.Now().UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:4])
+}
+
+// storeKind is the kind of store that the run uses.
+func (r *runner) storeKind() harness.StoreKind {
+	switch {
+	case r.options.Store != "":
+		return r.options.Store
+	case r.choice.engine == Docker:
+		return harness.MinIO
+	}
+	return harness.Embedded
+}
+
+// prepare builds the programs, makes the engine and opens the recording. The
+// Setup is returned also with an error, so that what was made can be closed.
+func (r *runner) prepare(ctx context.Context) (*harness.Setup, error) {
+	s := &harness.Setup{Plan: r.plan, StoreKind: r.storeKind(), Control: r.options.Control, Progress: r.options.Progress}
+	programs, err := r.programs(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Programs = programs
+	if s.Engine, err = r.newEngine(ctx); err != nil {
+		return s, err
+	}
+	if err := r.savePlan(); err != nil {
+		return s, err
+	}
+	r.rec, err = history.Create(filepath.Join(r.dir, recordingDir), history.Header{
+		Run: r.id, Scenario: r.plan.Scenario, Seed: r.plan.Seed, Engine: r.choice.engine, Profile: r.plan.Profile,
+		Nodes: harness.Nodes(r.plan), Streams: harness.Streams(r.plan),
+	})
+	s.Recording = r.rec
+	return s, err
+}
+
+func (r *runner) newEngine(ctx context.Context) (engine.Engine, error) {
+	if r.choice.engine == Docker {
+		e, err := docker.New(ctx, docker.Options{Run: r.id, Progress: r.options.Progress})
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	}
+	races := ""
+	if r.options.Race {
+		races = r.raceDir()
+		if err := os.MkdirAll(races, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	e, err := local.New(ctx, local.Options{Run: r.id, Dir: r.work, Race: races})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (r *runner) raceDir() string { return filepath.Join(r.dir, "races") }
+
+// programs are what the engine needs, built or named.
+func (r *runner) programs(ctx context.Context) (map[string]engine.Program, error) {
+	storeProgram := "store"
+	if r.storeKind() == harness.MinIO {
+		storeProgram = "minio"
+	}
+	needed := map[string]string{"toxiproxy": "toxiproxy", "upstream": "upstream", "storefront": "storefront", "gateway": "gateway", "store": storeProgram}
+	out := make(map[string]engine.Program, len(needed))
+	r.images = make(map[string]string)
+	var missing []string
+	for role, name := range needed {
+		switch image := r.options.Images[name]; {
+		case image != "":
+			out[role] = engine.Program{Name: name, Image: image}
+			r.images[name] = image
+		case role == "gateway" && r.options.Gateway != "":
+			out[role] = engine.Program{Name: name, Binary: r.options.Gateway}
+		default:
+			missing = append(missing, name)
+		}
+	}
+	req := build.Request{Programs: missing, Race: r.options.Race && r.choice.engine == Local, Run: r.id, Progress: r.options.Progress}
+	if r.choice.engine == Docker {
+		platform, err := docker.Platform(ctx)
+		if err != nil {
+			return nil, err
+		}
+		req.Platform = platform
+	}
+	binaries, err := build.Programs(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	for role, name := range needed {
+		if b, ok := binaries[name]; ok {
+			out[role] = engine.Program{Name: name, Binary: b.Path}
+			r.images[name] = "sha256:" + b.Digest
+		}
+	}
+	return out, nil
+}

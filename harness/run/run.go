@@ -1,0 +1,227 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package run is the one way to run a scenario, for the command line and for
+// tests: [Run] plans, builds, starts, carries out, heals, cleans up, judges and
+// writes the report. Whatever happens on the way, also a panic or an interrupt,
+// what was injected is healed, what was started is removed, and what was
+// recorded is judged.
+//
+// A program that calls Run must call [Guard] first thing in main or TestMain: the
+// watchdog, which cleans up after a harness that was killed, is the same
+// executable started again.
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"blackout/harness"
+	"blackout/harness/engine/docker"
+	"blackout/harness/engine/local"
+	"blackout/harness/history"
+	"blackout/harness/oracle"
+	"blackout/harness/plan"
+	"blackout/harness/watchdog"
+	"blackout/reports"
+)
+
+// The files of a run's directory, beside the reports'.
+const (
+	planFile     = "plan.json"
+	recordingDir = "recording"
+	logsDir      = "logs"
+)
+
+// sweepers remove what a dead run left, by engine. A run on either engine may
+// leave processes: those of its builds.
+var sweepers = map[string]watchdog.Sweeper{
+	"docker": func(ctx context.Context, run string) ([]string, error) {
+		if docker.Available(ctx) != nil {
+			return nil, nil // no daemon, nothing of ours in it
+		}
+		return docker.Sweep(ctx, run)
+	},
+	"local": local.Sweep,
+}
+
+// Guard turns this process into the watchdog if it was started as one.
+func Guard() { watchdog.MaybeRun(sweepers) }
+
+// Sweep removes what runs left whose harness is gone, and says what.
+func Sweep(ctx context.Context) ([]string, error) { return watchdog.SweepDead(ctx, sweepers) }
+
+// Options say how to run a scenario.
+type Options struct {
+	Engine   string            // "docker", "local" or "auto"
+	Store    harness.StoreKind // empty: MinIO on docker, the embedded server on local
+	Seed     uint64
+	Timers   string            // name of a timer profile
+	Gateway  string            // path of a gateway executable; empty builds the reference gateway
+	Images   map[string]string // docker: program → image to run instead of one built here
+	Control  harness.Control
+	Out      string // directory under which the run's own is made
+	Race     bool   // local: build the nodes with the race detector
+	Repeat   string // the command that repeats the run, for the report
+	Progress func(line string)
+}
+
+// Result is what came of a run. It is meaningful also beside an error.
+type Result struct {
+	ID      string
+	Dir     string // of the run's files; empty if nothing was started
+	Engine  string
+	Plan    plan.Plan
+	Oracle  oracle.Result
+	Model   reports.Model // zero if nothing was recorded
+	Files   []string
+	Races   []string // reports of the race detector in the nodes
+	Err     error    // what ended the run early, if anything did
+	Invalid bool     // the experiment could not be judged: no steady state, an unwitnessed fault, an interrupt
+}
+
+// Run runs a scenario. Its error is the Result's Err when that is not a matter of
+// the experiment itself.
+func Run(ctx context.Context, scenario harness.Scenario, o Options) (result Result, err error) {
+	p, err := o.plan(scenario)
+	if err != nil {
+		return Result{}, err
+	}
+	choice, err := chooseEngine(ctx, o)
+	if err != nil {
+		return Result{Plan: p}, err
+	}
+	o.Progress(fmt.Sprintf("%s, seed %d, timers %s", scenario.Name, o.Seed, o.Timers))
+	o.Progress(choice.why)
+	r := &runner{options: o, plan: p, choice: choice, id: newID()}
+	result, err = r.run(ctx)
+	result.ID, result.Plan, result.Engine = r.id, p, choice.engine
+	return result, err
+}
+
+func (o *Options) plan(scenario harness.Scenario) (plan.Plan, error) {
+	timers, err := timerProfile(o.Timers)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	if err := o.validate(); err != nil {
+		return plan.Plan{}, err
+	}
+	return scenario.NewPlan(o.Seed, timers)
+}
+
+// runner is one run on its way.
+type runner struct {
+	options Options
+	plan    plan.Plan
+	choice  choice
+	id      string
+	dir     string
+	work    string // directory of the nodes
+	rec     *history.Writer
+	images  map[string]string // program → digest of what ran
+	removed bool              // nothing of the run is left
+}
+
+// run does everything from the first directory to the report.
+func (r *runner) run(ctx context.Context) (result Result, err error) {
+	if err := r.makeDirs(); err != nil {
+		return Result{}, err
+	}
+	dog, err := watchdog.Start(ctx, r.id, r.dir)
+	if err != nil {
+		return Result{}, errors.Join(fmt.Errorf("start the watchdog: %w", err), r.removeDirs())
+	}
+	defer func() {
+		if !r.removed {
+			return // the watchdog tries again when this process ends
+		}
+		err = errors.Join(err, os.RemoveAll(r.work), dog.Done())
+	}()
+	if _, err := Sweep(ctx); err != nil {
+		r.options.Progress(fmt.Sprintf("leavings of dead runs could not be removed: %v", err))
+	}
+	setup, err := r.prepare(ctx)
+	if err != nil {
+		return Result{}, errors.Join(err, r.close(ctx, setup), os.RemoveAll(r.dir))
+	}
+	experimentErr := r.experiment(ctx, setup)
+	result, err = r.conclude(ctx, experimentErr)
+	return result, err
+}
+
+func (r *runner) makeDirs() error {
+	r.dir = filepath.Join(r.options.Out, r.id)
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return fmt.Errorf("make the run's directory: %w", err)
+	}
+	work, err := os.MkdirTemp("", "blackout-"+r.id+"-")
+	if err != nil {
+		return fmt.Errorf("make the nodes' directory: %w", err)
+	}
+	r.work = work
+	return nil
+}
+
+func (r *runner) removeDirs() error { return errors.Join(os.RemoveAll(r.dir), os.RemoveAll(r.work)) }
+
+// experiment carries out the plan and always heals, collects logs and removes
+// what was started. It returns what ended it early.
+func (r *runner) experiment(ctx context.Context, s *harness.Setup) (err error) {
+	cluster, err := harness.New(ctx, *s)
+	if err != nil {
+		return errors.Join(err, r.close(ctx, s))
+	}
+	defer func() {
+		err = errors.Join(err, r.tearDown(ctx, cluster, s))
+	}()
+	return r.carryOut(ctx, cluster)
+}
+
+// carryOut does the steps in order. A panic becomes an error, so that it is
+// healed and cleaned up after like any other.
+func (r *runner) carryOut(ctx context.Context, cluster *harness.Cluster) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack())
+		}
+		r.recordEnd(ctx, err)
+	}()
+	phase := ""
+	for _, step := range r.plan.Steps {
+		if step.Phase != phase {
+			phase = step.Phase
+			r.rec.Event(history.Event{Kind: history.PhaseBegin, Text: phase})
+		}
+		if err := cluster.Do(ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) recordEnd(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+		r.rec.Event(history.Event{Kind: history.Interrupted, Text: context.Cause(ctx).Error()})
+	case errors.Is(err, harness.ErrUnsteady):
+		r.rec.Event(history.Event{Kind: history.Unsteady, Text: err.Error()})
+	case err != nil && !experimental(err):
+		r.rec.Event(history.Event{Kind: history.HarnessError, Error: err.Error()})
+	}
+	r.rec.Event(history.Event{Kind: history.RunEnd, OK: err == nil})
+}
+
+// savePlan writes the plan as it will be carried out.
+func (r *runner) savePlan() error {
+	b, err := json.MarshalIndent(r.plan, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	return os.WriteFile(filepath.Join(r.dir, planFile), append(b, '\n'), 0o644)
+}

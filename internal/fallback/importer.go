@@ -1,0 +1,95 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package fallback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// DefaultMaxBytes is the largest snapshot that an importer takes, in bytes,
+// compressed and expanded.
+const DefaultMaxBytes = 256 << 20
+
+// retryWait is the time before the second attempt of an import. It doubles
+// with every further one.
+const retryWait = 500 * time.Millisecond
+
+// Snapshot is a configuration as it was found in the store.
+type Snapshot struct {
+	ConfigTable []byte    // one complete JSON object, uncompressed
+	ETag        string    // the store's, without quotes
+	Modified    time.Time // when the store got the object
+}
+
+// Importer reads a snapshot. Store and Key must be set.
+type Importer struct {
+	Store    Store
+	Key      string
+	MaxBytes int64        // 0 means DefaultMaxBytes
+	Attempts int          // 0 means 1: Kong does not repeat a failed read
+	Log      *slog.Logger // nil means slog.Default()
+}
+
+// Import reads the snapshot: one GET per attempt and no other request. The
+// errors are this package's; a snapshot comes only with a nil error.
+func (im *Importer) Import(ctx context.Context) (Snapshot, error) {
+	attempts, wait := max(im.Attempts, 1), retryWait
+	var failures []error
+	for attempt := 1; ; attempt++ {
+		snapshot, err := im.read(ctx)
+		if err == nil {
+			im.log().Info("fallback configuration read", "key", im.Key, "etag", snapshot.ETag,
+				"modified", snapshot.Modified, "bytes", len(snapshot.ConfigTable))
+			return snapshot, nil
+		}
+		im.log().Warn("fallback configuration not read", "key", im.Key, "attempt", attempt, "of", attempts, "error", err)
+		failures = append(failures, err)
+		if attempt == attempts {
+			return Snapshot{}, fmt.Errorf("import fallback configuration: %w", errors.Join(failures...))
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return Snapshot{}, fmt.Errorf("import fallback configuration: %w", errors.Join(append(failures, err)...))
+		}
+		wait *= 2
+	}
+}
+
+func (im *Importer) read(ctx context.Context) (Snapshot, error) {
+	limit := im.MaxBytes
+	if limit <= 0 {
+		limit = DefaultMaxBytes
+	}
+	object, err := im.Store.Get(ctx, im.Key, limit)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	table, err := decode(object, limit)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("snapshot %s: %w", im.Key, err)
+	}
+	return Snapshot{ConfigTable: table, ETag: object.ETag, Modified: object.Modified}, nil
+}
+
+func (im *Importer) log() *slog.Logger {
+	if im.Log != nil {
+		return im.Log
+	}
+	return slog.Default()
+}
+
+// sleep waits for d, or for the end of ctx, whose cause it then returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

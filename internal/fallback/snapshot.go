@@ -1,0 +1,109 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package fallback
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// decode turns an object into a config_table: checksum, gzip, completeness.
+func decode(object Object, limit int64) ([]byte, error) {
+	if want := object.Metadata.SHA256; want != "" {
+		sum := sha256.Sum256(object.Body)
+		got := hex.EncodeToString(sum[:])
+		if subtle.ConstantTimeCompare([]byte(got), []byte(strings.ToLower(want))) != 1 {
+			return nil, fmt.Errorf("%w: its SHA-256 is %s, its exporter wrote %s", ErrCorrupt, got, want)
+		}
+	}
+	table := object.Body
+	if bytes.HasPrefix(table, []byte{0x1f, 0x8b}) {
+		var err error
+		if table, err = gunzip(table, limit); err != nil {
+			return nil, err
+		}
+	}
+	if err := requireObject(table); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return table, nil
+}
+
+// gunzip expands at most limit bytes, however small the compressed form is.
+func gunzip(compressed []byte, limit int64) ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(compressed))
+	if err != nil {
+		return nil, fmt.Errorf("%w: gzip: %w", ErrCorrupt, err)
+	}
+	plain, err := io.ReadAll(io.LimitReader(reader, limit+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: gzip: %w", ErrCorrupt, err)
+	case int64(len(plain)) > limit:
+		return nil, fmt.Errorf("%w: it expands to more than %d bytes", ErrTooLarge, limit)
+	}
+	return plain, nil
+}
+
+// requireObject checks that data is one complete JSON object.
+func requireObject(data []byte) error {
+	if err := requireBrace(data); err != nil {
+		return err
+	}
+	if !json.Valid(data) {
+		return errors.New("it is not one complete JSON value")
+	}
+	return nil
+}
+
+func requireBrace(data []byte) error {
+	trimmed := bytes.TrimLeft(data, " \t\r\n")
+	switch {
+	case len(trimmed) == 0:
+		return errors.New("it is empty")
+	case trimmed[0] != '{':
+		return errors.New("it is not a JSON object")
+	}
+	return nil
+}
+
+// requireConfiguration checks that a config_table may replace a backup: it is
+// one complete JSON object that holds an entity. Workspaces and parameters
+// alone are what a control plane with a lost database has, and Kong's data
+// planes count a configuration of only them as none.
+func requireConfiguration(table []byte) error {
+	if err := requireBrace(table); err != nil {
+		return err
+	}
+	var sections map[string]json.RawMessage
+	if err := json.Unmarshal(table, &sections); err != nil {
+		return err
+	}
+	for name, section := range sections {
+		if strings.HasPrefix(name, "_") || name == "workspaces" || name == "parameters" {
+			continue
+		}
+		if holdsEntity(section) {
+			return nil
+		}
+	}
+	return errors.New("it holds no entity")
+}
+
+// holdsEntity tells whether a section is a non-empty array or, as an empty Lua
+// table may be written either way, a non-empty object.
+func holdsEntity(section json.RawMessage) bool {
+	if len(section) < 2 || (section[0] != '[' && section[0] != '{') {
+		return false
+	}
+	return len(bytes.TrimSpace(section[1:len(section)-1])) > 0
+}

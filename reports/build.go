@@ -1,0 +1,150 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"blackout/harness/history"
+)
+
+// Build computes the model. It is a pure function of its input, which must
+// have a recording, and leaves the input as it is.
+func Build(in Input) Model {
+	r := arrange(in.Recording)
+	m := Model{
+		Schema:      Schema,
+		Run:         r.header.Run,
+		Scenario:    r.header.Scenario,
+		Seed:        r.header.Seed,
+		Engine:      r.header.Engine,
+		Profile:     r.header.Profile,
+		Started:     r.header.Started.UTC(),
+		Duration:    r.end.Sub(0),
+		Outcome:     judge(in.Result),
+		Promises:    promises(in.Result),
+		Validity:    in.Result.Validity,
+		Phases:      r.phases(),
+		Faults:      r.faults(),
+		Traffic:     r.traffic(),
+		Generations: r.generations(),
+		Nodes:       r.nodes(),
+		Starts:      r.starts(),
+		Store:       r.storeRequests(),
+		Incidents:   r.incidents(),
+		Timeline:    r.timeline(),
+		Environment: in.Environment,
+	}
+	m.Outages = r.outages(m.Faults)
+	m.Connections = r.connections(m.Faults)
+	m.Answers = answers(m)
+	return m
+}
+
+// recorded is a recording arranged for the computations of this package.
+type recorded struct {
+	header  history.Header
+	events  []history.Event     // by At
+	streams [][]history.Request // by Intended; index is the stream's
+	strays  int                 // requests of streams that the header does not name
+	end     history.Time        // the last thing recorded
+	roles   map[string]string   // node to role
+}
+
+// arrange sorts a copy of the recording: events are recorded in the order of
+// writing, and those mapped from a meter's clock are written late.
+func arrange(rec *history.Recording) recorded {
+	r := recorded{
+		header:  rec.Header,
+		events:  slices.Clone(rec.Events),
+		streams: make([][]history.Request, len(rec.Header.Streams)),
+		roles:   make(map[string]string, len(rec.Header.Nodes)),
+	}
+	for _, n := range rec.Header.Nodes {
+		r.roles[n.Name] = n.Role
+	}
+	slices.SortStableFunc(r.events, func(a, b history.Event) int { return cmp.Compare(a.At, b.At) })
+	for _, e := range r.events {
+		r.end = max(r.end, e.At, e.Until)
+	}
+	for _, q := range rec.Requests {
+		r.end = max(r.end, q.Done)
+		if int(q.Stream) >= len(r.streams) {
+			r.strays++
+			continue
+		}
+		r.streams[q.Stream] = append(r.streams[q.Stream], q)
+	}
+	for _, s := range r.streams {
+		slices.SortStableFunc(s, func(a, b history.Request) int { return cmp.Compare(a.Intended, b.Intended) })
+	}
+	return r
+}
+
+// of returns the events of a kind.
+func (r recorded) of(kinds ...history.Kind) []history.Event {
+	var found []history.Event
+	for _, e := range r.events {
+		if slices.Contains(kinds, e.Kind) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// phases returns the phases in order; the last one lasts to the end.
+func (r recorded) phases() []Phase {
+	phases := []Phase{}
+	for _, e := range r.of(history.PhaseBegin) {
+		if n := len(phases); n > 0 {
+			phases[n-1].To = e.At
+		}
+		phases = append(phases, Phase{Name: e.Text, From: e.At, To: r.end})
+	}
+	return phases
+}
+
+// incidents collects what did not go as planned.
+func (r recorded) incidents() []Incident {
+	incidents := []Incident{}
+	if r.strays > 0 {
+		incidents = append(incidents, Incident{Kind: "recording",
+			Text: fmt.Sprintf("%d requests belong to no stream of the header and are counted nowhere", r.strays)})
+	}
+	for _, e := range r.events {
+		if kind, text := incident(e); kind != "" {
+			incidents = append(incidents, Incident{At: e.At, Kind: kind, Node: e.Node, Text: text})
+		}
+	}
+	return incidents
+}
+
+// incident names an event that did not go as planned; other events have no
+// kind.
+func incident(e history.Event) (kind, text string) {
+	switch {
+	case e.Kind == history.WaitTimeout:
+		return "wait timed out", e.Text
+	case e.Kind == history.NodeExit:
+		return "process ended", fmt.Sprintf("ended by itself with code %d", e.Code)
+	case e.Kind == history.HarnessError:
+		return "harness error", strings.TrimSpace(e.Edge + " " + e.Error)
+	case e.Kind == history.Interrupted:
+		return "interrupted", e.Text
+	case e.Kind == history.ChangeUnknown:
+		return "change unknown", fmt.Sprintf("generation %d: %s", e.Generation, e.Error)
+	case e.Kind == history.StepEnd && e.Error != "":
+		return "step failed", fmt.Sprintf("step %d (%s): %s", e.Step, e.Text, e.Error)
+	}
+	return "", ""
+}
+
+// peer is the node that an edge such as "dp-1>cp" leads to.
+func peer(edge string) string {
+	_, to, _ := strings.Cut(edge, ">")
+	return to
+}

@@ -1,0 +1,167 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"bytes"
+	_ "embed" // the page's template and style
+	"fmt"
+	"html/template"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"blackout/harness/oracle"
+)
+
+//go:embed page/report.html.tmpl
+var pageTemplate string
+
+//go:embed page/report.css
+var pageStyle string
+
+// The sizes that keep report.html quick to open and to mail.
+const (
+	htmlLimit = 300_000 // bytes
+	htmlRows  = 80      // rows of one table, before a page over the limit halves them
+	htmlCell  = 300     // characters of one cell
+)
+
+// page is what the template renders.
+type page struct {
+	Model
+	Style    template.CSS
+	Chart    *chart
+	Sections []section
+	Buckets  table
+	Rows     int // of one table
+}
+
+// section is a titled table below the timeline.
+type section struct {
+	ID, Title, Note string
+	Table           table
+}
+
+// labelled is what the template's table is rendered from.
+type labelled struct {
+	Label string
+	Table table
+	Rows  [][]string
+}
+
+// errTooLarge is returned if even short tables burst the limit.
+var errTooLarge = fmt.Errorf("the page is larger than %d bytes", htmlLimit)
+
+// renderHTML writes the page. Tables are cut shorter until it fits the limit;
+// report.json keeps every row.
+func renderHTML(m Model) ([]byte, error) {
+	p := page{
+		Model:    m,
+		Style:    template.CSS(pageStyle),
+		Chart:    drawTimeline(m),
+		Sections: sections(m),
+		Buckets:  bucketTable(m),
+	}
+	for p.Rows = htmlRows; p.Rows > 1; p.Rows /= 2 {
+		t, err := template.New("report").Funcs(p.funcs()).Parse(pageTemplate)
+		if err != nil {
+			return nil, fmt.Errorf("parse the page's template: %w", err)
+		}
+		var b bytes.Buffer
+		if err := t.Execute(&b, p); err != nil {
+			return nil, fmt.Errorf("execute the page's template: %w", err)
+		}
+		if b.Len() <= htmlLimit {
+			return b.Bytes(), nil
+		}
+	}
+	return nil, errTooLarge
+}
+
+// sections are the tables after the promises and the timeline, in reading
+// order.
+func sections(m Model) []section {
+	return []section{
+		{"traffic", "Traffic per node", "Latency counts from the intended time of sending, service from the time of sending; both are of good answers. " +
+			"The lower bound is one-sided, 95% Clopper-Pearson; it describes this run, not outages in general. An outage shorter than the probe interval can be missed.", trafficTable(m)},
+		{"outages", "Outages", "Each edge is the span in which it lies. Windows separated by fewer than three good answers are one outage.", outageTable(m)},
+		{"faults", "Faults", "Each edge is the span of the call that put the fault in force or healed it.", faultTable(m)},
+		{"starts", "Data plane starts", "Times count from the call that started the process.", startTable(m)},
+		{"generations", "Generations served", "Which configuration generation each node's answers carried.", generationTable(m)},
+		{"store", "Store requests by author", "Every node has a store credential of its own.", storeTable(m)},
+		{"connections", "Connection attempts per edge", "Attempts that reached the edge's meter. Under a disabled proxy none can.", connectionTable(m)},
+		{"incidents", "Incidents", "Waits that timed out, steps that failed, processes that ended by themselves, errors of the harness.", incidentTable(m)},
+		{"validity", "Measurement validity", "What each part of the measurement was tested for.", validityTable(m)},
+		{"provenance", "Provenance", "", provenanceTable(m)},
+		{"files", "Files", "", fileTable()},
+	}
+}
+
+// funcs are the template's functions. Text goes through cell or clean before
+// the template escapes it for HTML.
+func (p *page) funcs() template.FuncMap {
+	return template.FuncMap{
+		"cell":          func(s string) string { return unbroken(shorten(s, htmlCell)) },
+		"clean":         clean,
+		"tone":          tone,
+		"statusTone":    statusTone,
+		"started":       started,
+		"status":        statusText,
+		"mark":          func(s oracle.Status) string { return marks[known(s)] },
+		"offset":        offset,
+		"duration":      duration,
+		"recorded":      recordedOr,
+		"leftOpen":      leftOpen,
+		"opportunities": opportunities,
+		"cut":           func(t table) int { return max(0, len(t.rows)-p.Rows) },
+		"rows":          func(t table) [][]string { return t.rows[:min(len(t.rows), p.Rows)] },
+		"allRows":       func(t table) [][]string { return t.rows },
+		"head":          func(t table) []string { return t.head },
+		"labelled":      func(label string, t table, rows [][]string) labelled { return labelled{label, t, rows} },
+		"instead":       func(t table) string { return t.none },
+	}
+}
+
+// statusTone is the style class of a status.
+func statusTone(s oracle.Status) string {
+	switch known(s) {
+	case oracle.Held:
+		return "good"
+	case oracle.Violated:
+		return "bad"
+	case oracle.NotMeasured:
+		return "quiet"
+	}
+	return "warn"
+}
+
+// tone is the style class of a cell by what it says.
+func tone(cell string) string {
+	switch {
+	case strings.HasPrefix(cell, "✓"):
+		return "good"
+	case strings.HasPrefix(cell, "✗"), strings.HasPrefix(cell, unexplained):
+		return "bad"
+	case cell == notMeasured, cell == notRecorded:
+		return "quiet"
+	}
+	return ""
+}
+
+// figure is a number and its unit of time.
+var figure = regexp.MustCompile(`(\d) (ms|µs|s)\b`)
+
+// unbroken keeps a line from ending between a number and its unit.
+func unbroken(s string) string { return figure.ReplaceAllString(s, "$1\u00a0$2") }
+
+// bucketTable is the timeline in figures.
+func bucketTable(m Model) table {
+	t := table{head: []string{"From", "To", "Requests", "Latency p50", "Latency p99", "Failures"}}
+	for _, b := range m.Timeline {
+		p50, p99 := span(b.P50), span(b.P99)
+		t.rows = append(t.rows, []string{offset(b.From), offset(b.To), strconv.Itoa(b.Requests), p50, p99, classes(b.Failures)})
+	}
+	return t
+}

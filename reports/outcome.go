@@ -1,0 +1,241 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"blackout/harness/history"
+	"blackout/harness/oracle"
+)
+
+// judge sums up the verdicts. One broken promise outweighs a bad measurement,
+// which outweighs a promise that was asked for and never exercised.
+func judge(result oracle.Result) Outcome {
+	var o Outcome
+	by := map[oracle.Status][]string{}
+	for _, v := range result.Verdicts {
+		status := known(v.Status)
+		by[status] = append(by[status], v.Promise)
+	}
+	o.Held, o.Violated = len(by[oracle.Held]), len(by[oracle.Violated])
+	o.Invalid, o.NotMeasured = len(by[oracle.Invalid]), len(by[oracle.NotMeasured])
+	switch {
+	case o.Violated > 0:
+		o.Status = oracle.Violated
+		o.Sentence = fmt.Sprintf("%s broken: %s.", ofPromises(o.Violated, len(result.Verdicts)), list(by[oracle.Violated]))
+	case o.Invalid > 0:
+		o.Status = oracle.Invalid
+		o.Sentence = fmt.Sprintf("The measurement can't carry a verdict on %s; the run proves nothing about it.", list(by[oracle.Invalid]))
+	case len(result.Verdicts) == 0:
+		o.Status = oracle.NotMeasured
+		o.Sentence = "No promise was judged."
+	case o.NotMeasured > 0:
+		o.Status = oracle.NotMeasured
+		o.Sentence = fmt.Sprintf("The run was asked about %s and never exercised it.", list(by[oracle.NotMeasured]))
+	case len(result.Validity) == 0:
+		o.Status = oracle.Invalid
+		o.Sentence = "Nothing was found broken, but nobody checked whether the measurement can be trusted."
+	default:
+		o.Status = oracle.Held
+		o.Sentence = heldSentence(result)
+	}
+	return o
+}
+
+// ofPromises counts promises: "2 of 5 promises were".
+func ofPromises(n, all int) string {
+	if all == 1 {
+		return "The only promise asked for was"
+	}
+	if n == 1 {
+		return fmt.Sprintf("1 of %d promises was", all)
+	}
+	return fmt.Sprintf("%d of %d promises were", n, all)
+}
+
+// heldSentence names what a held run leaves open: the clauses that were not
+// exercised and the validity checks that failed.
+func heldSentence(result oracle.Result) string {
+	var open []string
+	for _, v := range result.Verdicts {
+		open = append(open, notExercised(v)...)
+	}
+	sentence := "Every promise asked for held."
+	if len(result.Verdicts) == 1 {
+		sentence = "The promise asked for held."
+	}
+	if len(open) > 0 {
+		sentence += fmt.Sprintf(" Not exercised: %s.", list(open))
+	}
+	if failed := failedChecks(result.Validity); len(failed) > 0 {
+		sentence += fmt.Sprintf(" Validity checks failed: %s; no verdict here rests on them.", list(failed))
+	}
+	return sentence
+}
+
+// known maps a status that this package does not know to INVALID: a verdict
+// that can't be read is not good news.
+func known(s oracle.Status) oracle.Status {
+	switch s {
+	case oracle.Held, oracle.Violated, oracle.NotMeasured:
+		return s
+	}
+	return oracle.Invalid
+}
+
+// promises adds to each verdict what its one line must say.
+func promises(result oracle.Result) []Promise {
+	rows := make([]Promise, 0, len(result.Verdicts))
+	for _, v := range result.Verdicts {
+		p := Promise{Verdict: v, NotExercised: notExercised(v)}
+		for _, c := range v.Clauses {
+			p.Opportunities += c.Opportunities
+		}
+		rows = append(rows, p)
+	}
+	return rows
+}
+
+// notExercised returns the ids of the clauses that were not measured.
+func notExercised(v oracle.Verdict) []string {
+	ids := []string{}
+	for _, c := range v.Clauses {
+		if c.Status == oracle.NotMeasured {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+// failedChecks returns the names of the validity checks that failed.
+func failedChecks(checks []oracle.Check) []string {
+	var names []string
+	for _, c := range checks {
+		if !c.OK {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// answers answers a reader's first questions from the rest of the model.
+func answers(m Model) []Answer {
+	return []Answer{
+		{"Did it hold?", []string{string(m.Outcome.Status) + ". " + m.Outcome.Sentence}},
+		{"Which promise broke, and by how much?", broken(m.Promises)},
+		{"When, and under which fault?", when(m)},
+		{"Can the measurement be trusted?", trust(m)},
+		{"How to run it again?", []string{recordedOr(m.Environment.Repeat)}},
+	}
+}
+
+// broken says of each broken clause what broke.
+func broken(promises []Promise) []string {
+	var lines []string
+	for _, p := range promises {
+		for _, c := range clausesOf(p) {
+			if c.Status == oracle.Violated {
+				lines = append(lines, fmt.Sprintf("%s %s: %s", c.ID, c.Title, c.Reason))
+			}
+		}
+	}
+	switch {
+	case len(lines) > 0:
+		return lines
+	case len(promises) == 0:
+		return []string{"No promise was judged."}
+	}
+	return []string{"None was seen to break."}
+}
+
+// when places the first counterexample of each broken clause, and the outages,
+// among the faults.
+func when(m Model) []string {
+	var lines []string
+	end := history.Time(m.Duration)
+	for _, p := range m.Promises {
+		for _, c := range p.Clauses {
+			if c.Status != oracle.Violated || len(c.Evidence) == 0 {
+				continue
+			}
+			at := c.Evidence[0].At
+			lines = append(lines, fmt.Sprintf("%s first at %s, %s.", c.ID, offset(at), under(inForce(m.Faults, Interval{at, at}, end))))
+		}
+	}
+	return append(lines, outagesSeen(m))
+}
+
+// outagesSeen says how many outages there were. Where nobody sent a request
+// nobody could have seen one.
+func outagesSeen(m Model) string {
+	unexplained, probed := 0, 0
+	var silent []string
+	for _, o := range m.Outages {
+		if !o.Explained() {
+			unexplained++
+		}
+	}
+	for _, t := range m.Traffic {
+		probed += t.Requests
+		if t.Requests == 0 {
+			silent = append(silent, t.Node)
+		}
+	}
+	if probed == 0 {
+		return "Outages: " + notMeasured + ". No request was sent."
+	}
+	sentence := "No outage was seen on any probed node."
+	if len(m.Outages) > 0 {
+		sentence = fmt.Sprintf("%s seen, %d of them UNEXPLAINED by any witnessed fault.", count(len(m.Outages), "outage"), unexplained)
+	}
+	if len(silent) > 0 {
+		sentence += " Not probed: " + list(silent) + "."
+	}
+	return sentence
+}
+
+// under puts the faults in force into a sentence.
+func under(witnessed, unwitnessed []string) string {
+	switch {
+	case len(witnessed) > 0:
+		return "under " + list(witnessed)
+	case len(unwitnessed) > 0:
+		return "under no witnessed fault (not witnessed: " + list(unwitnessed) + ")"
+	}
+	return "under no fault"
+}
+
+// trust says whether the measurement can be believed.
+func trust(m Model) []string {
+	if len(m.Validity) == 0 {
+		return []string{"Unknown: no validity check was made."}
+	}
+	failed := failedChecks(m.Validity)
+	lines := []string{fmt.Sprintf("Yes: %s passed.", count(len(m.Validity), "validity check"))}
+	if len(failed) > 0 {
+		lines[0] = fmt.Sprintf("Not in all parts: %d of %s failed: %s.", len(failed), count(len(m.Validity), "validity check"), list(failed))
+	}
+	witnessed := 0
+	for _, f := range m.Faults {
+		if f.Witnessed {
+			witnessed++
+		}
+	}
+	lines = append(lines, fmt.Sprintf("Witnessed to be in force: %d of %s.", witnessed, count(len(m.Faults), "fault")))
+	if n := len(m.Incidents); n > 0 {
+		lines = append(lines, fmt.Sprintf("%s recorded; see Incidents.", count(n, "incident")))
+	}
+	return lines
+}
+
+// list joins names for a sentence; it names at most eight.
+func list(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,62 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"blackout/harness/oracle"
+)
+
+// Summary writes a run's closing lines for the terminal: one line per promise
+// with what it rests on, the clauses that broke, and the outcome. It returns
+// the error of the writer.
+func Summary(w io.Writer, m Model) error {
+	var b strings.Builder
+	width := 0
+	for _, p := range m.Promises {
+		width = max(width, utf8.RuneCountInString(p.Promise))
+	}
+	for _, p := range m.Promises {
+		status := string(p.Status)
+		if status == "" {
+			status = "NO VERDICT"
+		}
+		fmt.Fprintf(&b, "%-*s  %-12s  %s (%s)", width, clean(p.Promise), clean(status), clean(p.Title), clean(opportunities(p)))
+		if len(p.NotExercised) > 0 {
+			fmt.Fprintf(&b, "; not exercised: %s", clean(strings.Join(p.NotExercised, ", ")))
+		}
+		b.WriteByte('\n')
+		summariseClauses(&b, p, width)
+	}
+	o := m.Outcome
+	fmt.Fprintf(&b, "\n%d held, %d violated, %d invalid, %d not measured\n", o.Held, o.Violated, o.Invalid, o.NotMeasured)
+	fmt.Fprintf(&b, "%s: %s\n", o.Status, clean(o.Sentence))
+	if o.Status != oracle.Held && m.Environment.Repeat != "" {
+		fmt.Fprintf(&b, "again: %s\n", clean(m.Environment.Repeat))
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write the summary: %w", err)
+	}
+	return nil
+}
+
+// summariseClauses writes a line for each clause that is broken or could not
+// be judged, with its first evidence.
+func summariseClauses(b *strings.Builder, p Promise, width int) {
+	for _, c := range p.Clauses {
+		status := known(c.Status)
+		if status == oracle.Held || status == oracle.NotMeasured {
+			continue
+		}
+		fmt.Fprintf(b, "%*s  %s %s: %s\n", width, "", clean(c.ID), status, clean(c.Reason))
+		if len(c.Evidence) > 0 {
+			e := c.Evidence[0]
+			fmt.Fprintf(b, "%*s    %s\n", width, "", strings.TrimSpace(offset(e.At)+" "+clean(e.Node)+" "+clean(e.Text)))
+		}
+	}
+}

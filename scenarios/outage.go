@@ -1,0 +1,99 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package scenarios
+
+import (
+	"time"
+
+	"blackout/harness"
+	"blackout/harness/fault"
+	"blackout/harness/history"
+	"blackout/harness/plan"
+	"blackout/harness/topology"
+)
+
+// outageScaleOut is the reason for the fallback: the control plane goes dark for
+// everybody, and data planes are added while it is dark. One may import the
+// snapshot, one may not, and one has its download cut short.
+var outageScaleOut = harness.Scenario{
+	Name:     "cp-outage-scale-out",
+	Summary:  "the control plane is cut off, data planes are added meanwhile, the control plane returns",
+	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
+	Plan:     planOutageScaleOut,
+}
+
+// The nodes of the scenario.
+const (
+	backup    = "backup"
+	running1  = "dp-1"
+	running2  = "dp-2"
+	importer  = "dp-3" // may import
+	bystander = "dp-4" // may not
+	truncated = "dp-5" // may, but its download is cut short
+)
+
+// snapshotFloor is less than the size of a snapshot of the scenario's smallest
+// configuration, in bytes, so that a truncation always cuts into it.
+const snapshotFloor = 40_000
+
+func planOutageScaleOut(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
+	top := topology.Topology{Nodes: []topology.Node{
+		{Name: "cp", Role: topology.ControlPlane},
+		{Name: backup, Role: topology.DataPlane, Export: true},
+		{Name: running1, Role: topology.DataPlane, Import: true},
+		{Name: running2, Role: topology.DataPlane, Import: true},
+	}}
+	old, good, newest := 1, 2, 3
+	planted := draw.Between("planted generation", 100, 999)
+	reset := func(node string) fault.Cut { return fault.Cut{Edge: top.CPEdge(node), Mode: fault.Reset} }
+	truncate := fault.Cut{
+		Edge: topology.StoreEdge(truncated), Mode: fault.Truncate,
+		Bytes: int64(draw.Between("truncation", snapshotFloor/4, snapshotFloor)),
+	}
+	var exits []fault.Cut
+	for _, node := range draw.Shuffle("order of cuts", []string{backup, running1, running2}) {
+		exits = append(exits, fault.Cut{Edge: top.CPEdge(node), Mode: fault.Exit})
+	}
+	everyone := []string{backup, running1, running2, importer, bystander, truncated}
+	added := []string{importer, bystander, truncated}
+	var steps []plan.Step
+	phase := func(name string, actions ...plan.Action) {
+		for _, a := range actions {
+			steps = append(steps, plan.Step{Phase: name, Action: a})
+		}
+	}
+	phase("bring-up",
+		harness.BringUp{},
+		harness.Configure{Generation: old, Routes: draw.Between("routes", 80, 120)},
+		harness.AwaitServing{Nodes: everyone[:3], Generation: old, Steady: true},
+		harness.Change{Generation: good},
+		harness.AwaitServing{Nodes: everyone[:3], Generation: good, Steady: true},
+		harness.AwaitSnapshot{Generation: good, Steady: true},
+	)
+	phase("steady",
+		harness.StartTraffic{Nodes: []string{running1, running2}},
+		harness.Hold{For: draw.Duration("steady", 2*time.Second, 3*time.Second), Why: "traffic before the outage"},
+	)
+	phase("outage",
+		harness.CutEdges{Cuts: exits},
+		harness.ScaleOut{Node: topology.Node{Name: importer, Role: topology.DataPlane, Import: true}, Cuts: []fault.Cut{reset(importer)}},
+		harness.ScaleOut{Node: topology.Node{Name: bystander, Role: topology.DataPlane}, Cuts: []fault.Cut{reset(bystander)}},
+		harness.ScaleOut{Node: topology.Node{Name: truncated, Role: topology.DataPlane, Import: true}, Cuts: []fault.Cut{reset(truncated), truncate}},
+		harness.AwaitServing{Nodes: []string{importer}, Generation: good},
+		harness.StartTraffic{Nodes: []string{importer}},
+		harness.AwaitAttempts{Nodes: added, Attempts: draw.Between("attempts", 5, 7)},
+		harness.Plant{Generation: planted},
+		harness.Hold{For: 3*timers.ReconnectMax + draw.Duration("planted", 0, time.Second), Why: "nobody may follow the planted object"},
+		harness.Change{Generation: newest},
+		harness.AwaitAttempts{Nodes: added, Attempts: draw.Between("more attempts", 10, 12)},
+	)
+	phase("recovery",
+		harness.Heal{},
+		harness.AwaitServing{Nodes: everyone, Generation: newest},
+		harness.AwaitSnapshot{Generation: newest},
+		harness.Hold{For: 2 * time.Second, Why: "traffic after the recovery"},
+		harness.StopTraffic{},
+	)
+	return top, steps
+}
