@@ -6,8 +6,8 @@ package blackout_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,12 +22,21 @@ import (
 	"blackout/scenarios"
 )
 
-// suiteEngine names the engines that the suite uses: "docker", "local" or
-// "auto", which is both where a Docker daemon answers.
+// suiteEngine is the environment variable that names the suite's engine:
+// "docker", "local" or "auto", which is both where a Docker daemon answers.
 const suiteEngine = "BLACKOUT_ENGINE"
 
-// specTimeout bounds one run, building included.
+// seed is the seed of the suite's runs: a failure is repeated by repeating it.
+const seed = 7
+
+// specTimeout bounds one spec, building included.
 const specTimeout = 20 * time.Minute
+
+// out is where the suite's runs leave their reports.
+var out = filepath.Join("reports", "out")
+
+// program is bin/blackout as the suite built it.
+var program string
 
 func TestMain(m *testing.M) {
 	run.Guard()
@@ -42,12 +51,18 @@ func TestSuite(t *testing.T) {
 	RunSpecs(t, "Blackout")
 }
 
+var _ = BeforeSuite(func(ctx SpecContext) {
+	program = filepath.Join(GinkgoT().TempDir(), "blackout")
+	text, err := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/blackout").CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(text))
+}, NodeTimeout(specTimeout))
+
 var _ = Describe("the good gateway", func() {
 	for _, scenario := range scenarios.All {
 		for _, engine := range []string{run.Local, run.Docker} {
-			It(fmt.Sprintf("keeps every promise of %s on %s", scenario.Name, engine), Label("outage", engine), func(ctx SpecContext) {
+			It(fmt.Sprintf("keeps every promise of %s on %s", scenario.Name, engine), Label("good", engine), func(ctx SpecContext) {
 				needs(ctx, engine)
-				result := carryOut(ctx, scenario, run.Options{Engine: engine, Race: engine == run.Local})
+				result := carryOut(ctx, scenario, engine)
 				Expect(result.Races).To(BeEmpty(), "data races in the nodes")
 				for _, v := range result.Oracle.Verdicts {
 					Expect(v).To(HaveStatus(oracle.Held))
@@ -58,28 +73,20 @@ var _ = Describe("the good gateway", func() {
 })
 
 var _ = Describe("a known-bad gateway", func() {
-	root, err := os.Getwd()
-	if err != nil {
-		panic(err)
-	}
-	names, err := defect.Names(root)
+	names, err := defect.Names(".")
 	if err != nil {
 		panic(err)
 	}
 	for _, name := range names {
-		It("is caught: "+name, Label("defect"), func(ctx SpecContext) {
+		It("is caught: "+name, Label("defect", run.Local), func(ctx SpecContext) {
 			needs(ctx, run.Local)
-			preamble, err := defect.Read(root, name)
-			Expect(err).NotTo(HaveOccurred(), "preamble of %s", name)
-			gateway, err := defect.Build(ctx, name, buildRequest(root))
-			Expect(err).NotTo(HaveOccurred(), "build of %s", name)
-			for _, s := range preamble.Scenarios {
-				scenario, err := scenarios.Find(s)
-				Expect(err).NotTo(HaveOccurred())
-				// The run is given the executable and nothing else.
-				result := carryOut(ctx, scenario, run.Options{Engine: run.Local, Gateway: gateway})
-				Expect(run.ExitCode(result, nil)).To(Equal(run.ExitViolated), "exit code")
-				Expect(result).To(ViolateOnly(preamble.Promise, preamble.Clause))
+			preamble, err := defect.Read(".", name)
+			Expect(err).NotTo(HaveOccurred())
+			for _, scenario := range preamble.Scenarios {
+				// The judging run builds the defect and never sees the preamble.
+				judged := blackout(ctx, "run", scenario, "--engine", run.Local, "--defect", name)
+				Expect(judged).To(ExitWith(run.ExitViolated))
+				Expect(judged).To(ViolateOnly(preamble.Promise, preamble.Clause))
 			}
 		}, SpecTimeout(specTimeout))
 	}
@@ -87,18 +94,18 @@ var _ = Describe("a known-bad gateway", func() {
 
 var _ = Describe("the harness, misused", func() {
 	for _, control := range harness.Controls {
-		It("calls its own run INVALID under "+string(control), Label("control"), func(ctx SpecContext) {
+		It(fmt.Sprintf("calls its own run INVALID under %s", control), Label("control", run.Local), func(ctx SpecContext) {
 			needs(ctx, run.Local)
-			result := carryOut(ctx, scenarios.All[0], run.Options{Engine: run.Local, Control: control})
-			Expect(run.ExitCode(result, nil)).To(Equal(run.ExitInvalid), "exit code")
-			for _, v := range result.Oracle.Verdicts {
-				Expect(v).To(HaveStatus(oracle.Invalid))
+			judged := blackout(ctx, "run", scenarios.All[0].Name, "--engine", run.Local, "--control", string(control))
+			Expect(judged).To(ExitWith(run.ExitInvalid))
+			for _, p := range judged.report.Promises {
+				Expect(p.Status).To(Equal(oracle.Invalid), p.Promise)
 			}
 		}, SpecTimeout(specTimeout))
 	}
 })
 
-// needs skips a spec whose engine was not asked for, or, where it was not asked
+// needs skips a spec whose engine was not asked for or, where it was not asked
 // for by name, is not there; loudly, since what is left out was not tested.
 func needs(ctx SpecContext, engine string) {
 	asked := os.Getenv(suiteEngine)
@@ -116,31 +123,22 @@ func needs(ctx SpecContext, engine string) {
 	}
 }
 
-// carryOut runs a scenario with the fast timers and a fixed seed, and prints where
-// its report is. An INVALID run may be done once more, on the record; any other
+// carryOut runs a scenario in this process; on local, the nodes run with the race
+// detector. An INVALID run may be done once more, on the record; any other
 // outcome stands.
-func carryOut(ctx SpecContext, scenario harness.Scenario, o run.Options) run.Result {
+func carryOut(ctx SpecContext, scenario harness.Scenario, engine string) run.Result {
 	GinkgoHelper()
-	o.Timers, o.Seed, o.Progress = "fast", 7, func(line string) { GinkgoWriter.Println(line) }
-	o.Out = filepath.Join("reports", "out")
-	o.Repeat = repeat(scenario.Name, o)
-	result, err := run.Run(ctx, scenario, o)
-	if run.ExitCode(result, err) == run.ExitInvalid && o.Control == harness.NoControl {
-		AddReportEntry("INVALID, run once more", result.Dir)
-		result, err = run.Run(ctx, scenario, o)
+	options := run.Options{
+		Engine: engine, Race: engine == run.Local, Timers: "fast", Seed: seed, Out: out,
+		Repeat:   fmt.Sprintf("bin/blackout run %s --engine %s --seed %d", scenario.Name, engine, seed),
+		Progress: func(line string) { GinkgoWriter.Println(line) },
+	}
+	result, err := run.Run(ctx, scenario, options)
+	if run.ExitCode(result, err) == run.ExitInvalid {
+		AddReportEntry("INVALID, run once more", result.Dir, ReportEntryVisibilityAlways)
+		result, err = run.Run(ctx, scenario, options)
 	}
 	AddReportEntry("report", result.Dir)
 	Expect(err).NotTo(HaveOccurred(), "see %s", result.Dir)
 	return result
-}
-
-func repeat(scenario string, o run.Options) string {
-	parts := []string{"bin/blackout run", scenario, "--engine", o.Engine, "--seed", fmt.Sprint(o.Seed), "--timers", o.Timers}
-	if o.Gateway != "" {
-		parts = append(parts, "--gateway", o.Gateway)
-	}
-	if o.Control != harness.NoControl {
-		parts = append(parts, "--control", string(o.Control))
-	}
-	return strings.Join(parts, " ")
 }

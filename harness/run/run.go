@@ -48,6 +48,27 @@ var sweepers = map[string]watchdog.Sweeper{
 		return docker.Sweep(ctx, run)
 	},
 	"local": local.Sweep,
+	"files": sweepFiles,
+}
+
+// workPattern is the name of the directory of a run's nodes, for os.MkdirTemp.
+func workPattern(id string) string { return "blackout-" + id + "-*" }
+
+// sweepFiles removes the directory of a run's nodes.
+func sweepFiles(_ context.Context, run string) ([]string, error) {
+	if run == "" {
+		return nil, nil // a directory does not say whether its harness is gone
+	}
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), workPattern(run)))
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		if err := os.RemoveAll(dir); err != nil {
+			return nil, err
+		}
+	}
+	return dirs, nil
 }
 
 // Guard turns this process into the watchdog if it was started as one.
@@ -160,7 +181,7 @@ func (r *runner) makeDirs() error {
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return fmt.Errorf("make the run's directory: %w", err)
 	}
-	work, err := os.MkdirTemp("", "blackout-"+r.id+"-")
+	work, err := os.MkdirTemp("", workPattern(r.id))
 	if err != nil {
 		return fmt.Errorf("make the nodes' directory: %w", err)
 	}
