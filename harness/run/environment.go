@@ -6,7 +6,6 @@ package run
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/shirou/gopsutil/v4/host"
 	"github.com/shirou/gopsutil/v4/mem"
@@ -37,21 +36,14 @@ func (r *runner) environment() reports.Environment {
 	return e
 }
 
+// commit is set by the linker; see the Makefile.
+var commit string
+
 // Version is the commit that this program was built from, with "+changes" if the
 // tree had any, or "unknown" where the build did not record it.
 func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	if commit == "" {
 		return "unknown"
 	}
-	revision, changed := "unknown", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = "+changes"
-		}
-	}
-	return revision + changed
+	return commit
 }

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -58,6 +59,14 @@ var roles = map[string]func() int{
 	},
 	"deaf": func() int {
 		signal.Ignore(syscall.SIGTERM)
+		return serve()
+	},
+	"busy": func() int {
+		go func() {
+			var turns atomic.Uint64
+			for turns.Add(1) > 0 { // uses a processor until it is killed
+			}
+		}()
 		return serve()
 	},
 	"parent":  func() int { return parent(false) },

@@ -1,0 +1,153 @@
+# Copyright The Blackout Authors
+# SPDX-License-Identifier: Apache-2.0
+
+# What a user may set on the command line: make run SCENARIO=… SEED=42
+SCENARIO ?= cp-outage-scale-out
+ENGINE   ?= auto
+SEED     ?=
+ARGS     ?=
+COUNT    ?= 1
+
+GO       ?= go
+PROGRAMS := blackout gateway
+
+# The commit goes into every report; a tree with changes says so.
+COMMIT    = $(shell git describe --always --dirty=+changes --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)
+LDFLAGS   = -X blackout/harness/run.commit=$(COMMIT)
+
+# The suite is the module's root package; everything else is a unit.
+UNITS = $$($(GO) list ./... | grep -vx blackout)
+
+# The linter is built once for each state of its module and of the Go tool.
+TOOLS     = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blackout/tools
+LINT_MAIN = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+# Shell functions for the recipes that run in stages.
+#   bounded LIMIT COMMAND…      ends the command after LIMIT. At a terminal it
+#                               stays in the foreground, where Ctrl-C reaches it.
+#   stage NAME LIMIT COMMAND…   says what runs and how long it took, and
+#                               remembers a failure in $failed.
+#   leave_out WHAT WHY          says loudly what is not tested, again at the end.
+define FUNCTIONS
+limiter=$$(command -v timeout || command -v gtimeout || true); \
+foreground=; if [ -t 0 ]; then foreground=--foreground; fi; \
+if [ -z "$$limiter" ]; then echo "there is no timeout command here: stages are not bounded"; fi; \
+bounded() { \
+	if [ -z "$$limiter" ]; then shift; "$$@"; return; fi; \
+	"$$limiter" $$foreground --kill-after=30s "$$@"; \
+}; \
+failed=; left_out=; \
+stage() { \
+	name=$$1; limit=$$2; shift 2; \
+	echo "==> $$name (at most $$limit)"; began=$$(date +%s); code=0; \
+	bounded "$$limit" "$$@" || code=$$?; \
+	took=$$(($$(date +%s) - began)); \
+	case $$code in \
+	0) echo "<== $$name: passed in $$took s" ;; \
+	124) echo "<== $$name: FAILED: not done after $$limit"; failed="$$failed [$$name]" ;; \
+	*) echo "<== $$name: FAILED with exit code $$code in $$took s"; failed="$$failed [$$name]" ;; \
+	esac; \
+}; \
+leave_out() { \
+	echo "*** LEFT OUT: $$1: $$2"; left_out="$$left_out [$$1: $$2]"; \
+}; \
+docker_answers() { \
+	command -v docker >/dev/null 2>&1 && bounded 20s docker info >/dev/null 2>&1; \
+}; \
+verdict() { \
+	if [ -n "$$left_out" ]; then echo "*** LEFT OUT:$$left_out"; fi; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
+	echo "all stages that ran have passed"; \
+}
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-short lint bench docker-up clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  SCENARIO=$(SCENARIO) ENGINE=$(ENGINE) (docker, local or auto) SEED=$(SEED) ARGS=$(ARGS)'
+
+build: ## build the tool and the reference gateway into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
+
+run: build ## run SCENARIO on ENGINE, with the plan of SEED if set; ARGS are passed on
+	bin/blackout run $(SCENARIO) --engine $(ENGINE) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test: ## vet, then all tests with the race detector: units, and the suite on each engine (or on ENGINE)
+	@$(FUNCTIONS); \
+	stage vet 10m $(GO) vet ./...; \
+	if ! docker_answers; then leave_out 'unit tests that need docker' 'no daemon answers (make docker-up starts an installed one)'; fi; \
+	stage units 17m $(GO) test -race -timeout=0 -count=1 $(UNITS); \
+	case '$(ENGINE)' in \
+	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
+	*) stage 'suite on local' 20m env BLACKOUT_ENGINE=local $(GO) test -race -timeout=0 -count=1 . ;; \
+	esac; \
+	case '$(ENGINE)' in \
+	local) leave_out 'suite on docker' 'ENGINE=local' ;; \
+	docker) stage 'suite on docker' 24m env BLACKOUT_ENGINE=docker $(GO) test -race -timeout=0 -count=1 . ;; \
+	*) if docker_answers; then \
+		stage 'suite on docker' 24m env BLACKOUT_ENGINE=docker $(GO) test -race -timeout=0 -count=1 .; \
+	else \
+		leave_out 'suite on docker' 'no daemon answers (make docker-up starts an installed one)'; \
+	fi ;; \
+	esac; \
+	verdict
+
+test-short: ## the unit tests alone, without their long cases
+	@$(FUNCTIONS); \
+	stage units 17m $(GO) test -race -short -timeout=0 -count=1 $(UNITS); \
+	verdict
+
+lint: ## gofmt, go vet and golangci-lint
+	@unformatted=$$(gofmt -l .) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	@key=$$({ cat tools/lint/go.mod tools/lint/go.sum && $(GO) version; } | cksum | tr ' ' -) || exit 1; \
+	linter=$(TOOLS)/golangci-lint-$$key; \
+	if [ ! -x "$$linter" ]; then \
+		echo "building golangci-lint, which takes some minutes once"; \
+		mkdir -p $(TOOLS) && \
+		$(GO) build -C tools/lint -trimpath -buildvcs=false -o "$$linter.$$$$" $(LINT_MAIN) && \
+		mv "$$linter.$$$$" "$$linter" || exit 1; \
+	fi; \
+	echo "$$linter run ./..."; "$$linter" run ./...
+
+bench: ## run the benchmarks, COUNT times each
+	$(GO) test -run '^$$' -bench . -benchmem -count=$(COUNT) $(UNITS)
+
+docker-up: ## start the Docker daemon if it is installed and does not run
+	@$(FUNCTIONS); \
+	if docker_answers; then echo "a docker daemon answers: nothing to do"; exit 0; fi; \
+	if ! command -v docker >/dev/null 2>&1; then \
+		echo "docker is not installed: the local engine needs none (ENGINE=local)"; exit 0; \
+	fi; \
+	if ! command -v dockerd >/dev/null 2>&1; then \
+		echo "no docker daemon is installed here, and none answers: start Docker Desktop, or set DOCKER_HOST"; exit 0; \
+	fi; \
+	sudo=; if [ "$$(id -u)" -ne 0 ]; then sudo=sudo; fi; \
+	log=$${TMPDIR:-/tmp}/blackout-dockerd.log; \
+	if [ -d /run/systemd/system ]; then \
+		echo "starting docker: $${sudo:+$$sudo }systemctl start docker"; \
+		bounded 60s $$sudo systemctl start docker </dev/null || true; \
+	elif [ -x /etc/init.d/docker ]; then \
+		echo "starting docker: $${sudo:+$$sudo }/etc/init.d/docker start"; \
+		bounded 60s $$sudo /etc/init.d/docker start </dev/null || true; \
+	else \
+		echo "starting docker: $${sudo:+$$sudo }dockerd, which writes to $$log"; \
+		nohup $$sudo dockerd </dev/null >"$$log" 2>&1 & \
+	fi; \
+	began=$$(date +%s); \
+	until docker_answers; do \
+		if [ $$(($$(date +%s) - began)) -ge 60 ]; then \
+			echo "docker does not answer after 60 s:"; docker info 2>&1 | tail -n 3; \
+			if [ -r "$$log" ]; then tail -n 5 "$$log"; fi; \
+			exit 1; \
+		fi; \
+		sleep 1; \
+	done; \
+	echo "docker answers after $$(($$(date +%s) - began)) s"
+
+clean: ## remove what build and runs left in this directory
+	rm -rf bin reports/out

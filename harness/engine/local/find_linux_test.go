@@ -1,7 +1,0 @@
-// Copyright The Blackout Authors
-// SPDX-License-Identifier: Apache-2.0
-
-package local_test
-
-// findsByMark says whether a sweep reads the environment of processes.
-const findsByMark = true

@@ -1,0 +1,112 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package local_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"blackout/harness/engine/local"
+)
+
+func TestSweepAfterTheHarnessWasKilled(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		role string
+		byID bool
+	}{
+		"by id":               {role: "serve", byID: true},
+		"by dead owner":       {role: "serve"},
+		"without environment": {role: "wiped"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := testContext(t)
+			run, dir := runID(t), t.TempDir()
+			address, kill := startHarness(t, run, dir, c.role)
+			ask(t, address)
+			if !c.byID {
+				if ended, err := local.Sweep(ctx, ""); err != nil || mentions(ended, run) {
+					t.Fatalf("Sweep() = %v, %v while the harness lives, want %s left alone", ended, err, run)
+				}
+				ask(t, address)
+			}
+			kill()
+			ask(t, address) // the node outlives its harness
+
+			assertSwept(t, c.byID, run)
+			awaitSilence(t, address)
+			assertGone(t, dir, "dp-1")
+			if _, err := os.Stat(filepath.Join(dir, "dp-1.log")); err != nil {
+				t.Errorf("the log did not outlive the sweep: %v", err)
+			}
+			if ended, err := local.Sweep(ctx, run); err != nil || len(ended) != 0 {
+				t.Errorf("second Sweep() = %v, %v, want nothing left", ended, err)
+			}
+		})
+	}
+}
+
+// assertSwept sweeps one run, or all dead ones. Sweeps of all dead runs that go
+// on at the same time may take each other's work, so only the result counts.
+func assertSwept(t *testing.T, byID bool, run string) {
+	t.Helper()
+	which := ""
+	if byID {
+		which = run
+	}
+	ended, err := local.Sweep(testContext(t), which)
+	if err != nil || byID && !mentions(ended, run) {
+		t.Fatalf("Sweep(%q) = %v, %v, want the process and directory of %s", which, ended, err, run)
+	}
+}
+
+// startHarness starts another harness with one node; kill ends it as an
+// out-of-memory killer would.
+func startHarness(t *testing.T, run, dir, role string) (address string, kill func()) {
+	t.Helper()
+	harness := exec.Command(program(t).Binary)
+	harness.Env = append(os.Environ(), roleVariable+"=owner", "RUN="+run, "DIR="+dir, "NODE_ROLE="+role)
+	stdout, err := harness.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	kill = func() {
+		if ended {
+			return
+		}
+		ended = true
+		if err := harness.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		_ = harness.Wait() // it was killed
+	}
+	t.Cleanup(func() {
+		kill()
+		if _, err := local.Sweep(context.Background(), run); err != nil {
+			t.Error(err)
+		}
+	})
+	buffer := make([]byte, 200)
+	n, err := stdout.Read(buffer)
+	if err != nil || strings.HasPrefix(string(buffer[:n]), "error") {
+		t.Fatalf("the harness says %q, %v", buffer[:n], err)
+	}
+	return strings.TrimSpace(string(buffer[:n])), kill
+}
+
+func mentions(lines []string, run string) bool {
+	return slices.ContainsFunc(lines, func(line string) bool { return strings.HasSuffix(line, " of run "+run) })
+}
