@@ -1,0 +1,134 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command gateway runs one node of the reference gateway: a control plane or a
+// data plane, as KONG_ROLE says.
+//
+//	gateway [-c kong.conf]
+//	gateway version
+//
+// It is configured by KONG_* variables and, with -c, a kong.conf; see package
+// conf. It logs JSON lines to standard error and ends cleanly on SIGTERM and
+// SIGINT. When it cannot start it says why in one line and exits with 1.
+package main
+
+import (
+	"context"
+	crand "crypto/rand"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"blackout/internal/gateway/conf"
+	"blackout/internal/gateway/node"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 64
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("c", "", "read `FILE`, a kong.conf")
+	flags.Usage = func() {
+		_, _ = fmt.Fprint(stderr, "usage: gateway [-c FILE]\n       gateway [-c FILE] version\n")
+	}
+	if err := flags.Parse(args); err != nil {
+		return exitUsage
+	}
+	show := flags.NArg() == 1 && flags.Arg(0) == "version"
+	if flags.NArg() > 0 && !show {
+		flags.Usage()
+		return exitUsage
+	}
+	if show {
+		return version(environ, stdout)
+	}
+	return serve(ctx, conf.Source{File: *file, Environ: environ}, stderr)
+}
+
+// version prints the version that a node started here would have.
+func version(environ []string, stdout io.Writer) int {
+	shown := conf.DefaultVersion
+	for _, variable := range environ {
+		if value, ok := strings.CutPrefix(variable, "KONG_BLACKOUT_VERSION="); ok {
+			shown = value
+		}
+	}
+	if _, err := fmt.Fprintln(stdout, shown); err != nil {
+		return exitError
+	}
+	return exitOK
+}
+
+// serve runs the node until ctx ends.
+func serve(ctx context.Context, source conf.Source, stderr io.Writer) int {
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	config, err := conf.Load(source)
+	if err != nil {
+		return refuse(log, err)
+	}
+	log = slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level(config.LogLevel)}))
+	// What a library logs goes the same way.
+	slog.SetDefault(log)
+	var seed [32]byte
+	_, _ = crand.Read(seed[:]) // never fails
+	running, err := node.Start(ctx, node.Options{
+		Config: config, Rand: rand.New(rand.NewChaCha8(seed)), Getenv: getenv(source.Environ), Log: log, // #nosec G404 -- spreads retries
+	})
+	if err != nil {
+		return refuse(log, err)
+	}
+	if err := running.Wait(); err != nil {
+		log.Error("node.ended", "error", err)
+		return exitError
+	}
+	return exitOK
+}
+
+// refuse says in one line why the node does not start.
+func refuse(log *slog.Logger, err error) int {
+	log.Error("node.refused", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return exitError
+}
+
+// level maps Kong's log levels; notice, its default, shows state changes here.
+func level(name string) slog.Level {
+	switch name {
+	case "debug":
+		return slog.LevelDebug
+	case "info", "notice":
+		return slog.LevelInfo
+	case "warn":
+		return slog.LevelWarn
+	}
+	return slog.LevelError
+}
+
+func getenv(environ []string) func(string) string {
+	return func(name string) string {
+		for _, variable := range environ {
+			if value, ok := strings.CutPrefix(variable, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+}

@@ -1,0 +1,268 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package hybrid
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"blackout/internal/gateway/entity"
+)
+
+// Owner is told what happens to a [Client]. Its methods are called from the
+// client's goroutines: Configure alone may take time, the others must not block.
+type Owner interface {
+	// Connected: the control plane took the connection and the first message.
+	Connected()
+
+	// Disconnected: a connection that was established ended, and why.
+	Disconnected(err error)
+
+	// AttemptFailed: a connection was not established, and why.
+	AttemptFailed(err error)
+
+	// Configure takes a configuration. Only the newest is given: one that
+	// arrives while another is being applied replaces what waits.
+	Configure(ctx context.Context, message Reconfigure)
+
+	// Hash is the hash of the configuration in force, for the next ping.
+	Hash() string
+}
+
+// ClientOptions set up a [Client]. Address, Identity, NodeID, Hostname, Version
+// and Rand must be set; the defaults of the rest are Kong 3.9's.
+type ClientOptions struct {
+	Address  string // "host:port" of the control plane
+	Identity Identity
+
+	NodeID, Hostname, Version string
+	Plugins                   []Plugin
+	Labels                    map[string]string
+
+	ReconnectMin, ReconnectMax time.Duration // the wait before the next attempt is drawn from this range; 5 s, 10 s
+	PingInterval               time.Duration // 30 s
+	Silence                    time.Duration // without a frame before the control plane is given up; 45 s
+	DialTimeout                time.Duration // TCP, TLS and upgrade together; 5 s
+	MaxPayload                 int64         // bytes of one frame; 16 MiB
+
+	Rand *rand.Rand   // used by one goroutine
+	Log  *slog.Logger // slog.Default()
+}
+
+// Client is the data plane's side.
+type Client struct {
+	options ClientOptions
+	owner   Owner
+}
+
+// NewClient makes a client. It does nothing before [Client.Run].
+func NewClient(options ClientOptions, owner Owner) *Client {
+	orDefault(&options.ReconnectMin, 5*time.Second)
+	orDefault(&options.ReconnectMax, 10*time.Second)
+	orDefault(&options.PingInterval, 30*time.Second)
+	orDefault(&options.Silence, 45*time.Second)
+	orDefault(&options.DialTimeout, 5*time.Second)
+	if options.MaxPayload <= 0 {
+		options.MaxPayload = 16 << 20
+	}
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	return &Client{options: options, owner: owner}
+}
+
+func orDefault(d *time.Duration, value time.Duration) {
+	if *d <= 0 {
+		*d = value
+	}
+}
+
+// Run keeps a connection to the control plane until ctx ends. It never gives
+// up: after a failed attempt or a lost connection it waits for a time drawn
+// anew, so that a fleet does not come back as one.
+func (c *Client) Run(ctx context.Context) error {
+	for {
+		conn, err := c.dial(ctx)
+		if err == nil {
+			c.owner.Connected()
+			err = c.converse(ctx, conn)
+			if ctx.Err() == nil {
+				c.owner.Disconnected(err)
+			}
+		} else if ctx.Err() == nil {
+			c.owner.AttemptFailed(err)
+		}
+		wait := c.wait()
+		c.options.Log.Debug("controlplane.retry", "address", c.options.Address, "wait", wait, "error", err)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// wait draws the time until the next attempt.
+func (c *Client) wait() time.Duration {
+	span := c.options.ReconnectMax - c.options.ReconnectMin
+	return c.options.ReconnectMin + time.Duration(c.options.Rand.Int64N(int64(max(span, 0))+1))
+}
+
+// dial connects, upgrades and introduces the node.
+func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
+	info, err := json.Marshal(basicInfo{
+		Type: typeBasicInfo, Plugins: append([]Plugin{}, c.options.Plugins...),
+		ProcessConf: map[string]any{}, Filters: map[string]any{}, Labels: c.options.Labels,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode basic_info: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+	defer cancel()
+	dialer := websocket.Dialer{
+		TLSClientConfig: c.options.Identity.clientTLS(),
+		// A client's message that is larger than this buffer would go out in
+		// several frames, and a real control plane takes only the first.
+		WriteBufferSize: len(info) + 1024,
+	}
+	conn, response, err := dialer.DialContext(ctx, c.url(), http.Header{"User-Agent": nil})
+	if err != nil {
+		return nil, dialError(c.options.Address, response, err)
+	}
+	if err := c.introduce(conn, info); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// url names the three query keys in the order, and without the escapes, that
+// Kong uses.
+func (c *Client) url() string {
+	return fmt.Sprintf("wss://%s%s?node_id=%s&node_hostname=%s&node_version=%s",
+		c.options.Address, Path, c.options.NodeID, c.options.Hostname, c.options.Version)
+}
+
+func dialError(address string, response *http.Response, err error) error {
+	if response == nil {
+		return fmt.Errorf("connect to control plane %s: %w", address, err)
+	}
+	// The body is the start of the answer at most, and of no further use.
+	_, _ = io.Copy(io.Discard, response.Body)
+	return fmt.Errorf("connect to control plane %s: upgrade refused with status %d: %w", address, response.StatusCode, err)
+}
+
+func (c *Client) introduce(conn *websocket.Conn, info []byte) error {
+	conn.SetReadLimit(c.options.MaxPayload)
+	if err := conn.SetWriteDeadline(time.Now().Add(ioTimeout)); err != nil {
+		return fmt.Errorf("send basic_info: %w", err)
+	}
+	if err := conn.WriteMessage(websocket.BinaryMessage, info); err != nil {
+		return fmt.Errorf("send basic_info: %w", err)
+	}
+	return c.ping(conn)
+}
+
+func (c *Client) ping(conn *websocket.Conn) error {
+	hash := c.owner.Hash()
+	if len(hash) != hashLength {
+		hash = entity.EmptyHash
+	}
+	if err := conn.WriteControl(websocket.PingMessage, []byte(hash), time.Now().Add(ioTimeout)); err != nil {
+		return fmt.Errorf("send ping: %w", err)
+	}
+	return nil
+}
+
+// converse serves an established connection until it ends, and says why. Three
+// goroutines share it: one reads, one applies, and one (this) pings.
+func (c *Client) converse(ctx context.Context, conn *websocket.Conn) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	newest := make(chan Reconfigure, 1)
+	applied := make(chan struct{}, 1)
+	var workers sync.WaitGroup
+	workers.Go(func() { cancel(c.read(conn, newest)) })
+	workers.Go(func() { c.apply(ctx, newest, applied) })
+	cancel(c.keepAlive(ctx, conn, applied))
+	// The peer may be gone: neither the farewell nor the close needs to work.
+	_ = conn.WriteControl(websocket.CloseMessage, nil, time.Now().Add(time.Second))
+	_ = conn.Close()
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// read takes frames until the connection ends; any frame is a sign of life.
+func (c *Client) read(conn *websocket.Conn, newest chan Reconfigure) error {
+	alive := func() error { return conn.SetReadDeadline(time.Now().Add(c.options.Silence)) }
+	conn.SetPongHandler(func(string) error { return alive() })
+	for {
+		if err := alive(); err != nil {
+			return fmt.Errorf("read from control plane: %w", err)
+		}
+		_, frame, err := conn.ReadMessage()
+		var timeout interface{ Timeout() bool }
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			return fmt.Errorf("did not receive pong frame from control plane within %s", c.options.Silence)
+		}
+		if err != nil {
+			return fmt.Errorf("read from control plane: %w", err)
+		}
+		message, err := DecodeReconfigure(frame)
+		if err != nil {
+			return err
+		}
+		if message.Type != typeReconfigure {
+			continue
+		}
+		select {
+		case <-newest: // overtaken before it was applied
+		default:
+		}
+		newest <- message
+	}
+}
+
+func (c *Client) apply(ctx context.Context, newest <-chan Reconfigure, applied chan<- struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case message := <-newest:
+			c.owner.Configure(ctx, message)
+			select {
+			case applied <- struct{}{}:
+			default: // a ping is due already
+			}
+		}
+	}
+}
+
+// keepAlive pings after each applied configuration and at the interval.
+func (c *Client) keepAlive(ctx context.Context, conn *websocket.Conn, applied <-chan struct{}) error {
+	ticker := time.NewTicker(c.options.PingInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-applied:
+		case <-ticker.C:
+		}
+		if err := c.ping(conn); err != nil {
+			return err
+		}
+	}
+}

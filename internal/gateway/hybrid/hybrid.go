@@ -1,0 +1,187 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hybrid speaks the protocol between control plane and data plane, "v1
+// full sync" of Kong 3.4 to 3.9: WebSocket over mutual TLS, whole
+// configurations downwards, pings with the current hash upwards.
+//
+// Its two sides are [Server], which hands out the configuration it was given
+// last, and [Client], which dials a control plane for as long as it lives and
+// tells its [Owner] what happens.
+//
+//	server := hybrid.NewServer(hybrid.ServerOptions{…})
+//	go http.Serve(tls.NewListener(listener, identity.ServerTLS()), server)
+//	server.Publish(frame)
+//
+//	client := hybrid.NewClient(hybrid.ClientOptions{…})
+//	err := client.Run(ctx) // returns when ctx ends
+package hybrid
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"blackout/internal/gateway/entity"
+)
+
+// Path is where a control plane takes data planes.
+const Path = "/v1/outlet"
+
+// hashLength is the length in bytes of a ping's payload: a configuration hash.
+const hashLength = 32
+
+// ioTimeout bounds the first message and every write (Kong 3.9: 5 s).
+const ioTimeout = 5 * time.Second
+
+// maxInflated bounds what a compressed configuration may expand to, in bytes.
+// Kong has no such bound; without one, a small frame could fill the memory.
+const maxInflated = 1 << 30
+
+// Reconfigure is the message that carries a configuration to a data plane.
+type Reconfigure struct {
+	Type      string          `json:"type"`
+	Timestamp float64         `json:"timestamp"` // Unix seconds
+	Table     json.RawMessage `json:"config_table"`
+	Hash      string          `json:"config_hash"`
+	Hashes    *entity.Hashes  `json:"hashes,omitempty"`
+}
+
+// typeReconfigure is the type of a [Reconfigure]; others are ignored.
+const typeReconfigure = "reconfigure"
+
+// EncodeReconfigure makes the frame that carries a config_table.
+func EncodeReconfigure(table []byte, hashes entity.Hashes, now time.Time) ([]byte, error) {
+	var frame bytes.Buffer
+	writer := gzip.NewWriter(&frame)
+	encoder := json.NewEncoder(writer)
+	encoder.SetEscapeHTML(false) // keeps the table's text as it is
+	err := encoder.Encode(Reconfigure{
+		Type: typeReconfigure, Timestamp: float64(now.UnixMilli()) / 1000,
+		Table: table, Hash: hashes.Config, Hashes: &hashes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode reconfigure: %w", err)
+	}
+	if err := writer.Close(); err != nil {
+		return nil, fmt.Errorf("compress reconfigure: %w", err)
+	}
+	return frame.Bytes(), nil
+}
+
+// DecodeReconfigure reads a frame. A message of another type is returned as it
+// is; the caller ignores it, as Kong does.
+func DecodeReconfigure(frame []byte) (Reconfigure, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(frame))
+	if err != nil {
+		return Reconfigure{}, fmt.Errorf("decompress reconfigure: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(reader, maxInflated+1))
+	if err != nil {
+		return Reconfigure{}, fmt.Errorf("decompress reconfigure: %w", err)
+	}
+	if len(text) > maxInflated {
+		return Reconfigure{}, fmt.Errorf("decompress reconfigure: larger than %d bytes", maxInflated)
+	}
+	var message Reconfigure
+	if err := json.Unmarshal(text, &message); err != nil {
+		return Reconfigure{}, fmt.Errorf("decode reconfigure: %w", err)
+	}
+	if message.Hash != "" && len(message.Hash) != hashLength {
+		return Reconfigure{}, fmt.Errorf("decode reconfigure: config_hash has %d characters, need %d", len(message.Hash), hashLength)
+	}
+	return message, nil
+}
+
+// Plugin is one line of what a data plane can run.
+type Plugin struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+}
+
+// basicInfo is the first message, from data plane to control plane.
+type basicInfo struct {
+	Type        string            `json:"type"`
+	Plugins     []Plugin          `json:"plugins"`
+	ProcessConf map[string]any    `json:"process_conf"`
+	Filters     map[string]any    `json:"filters"`
+	Labels      map[string]string `json:"labels"`
+}
+
+const typeBasicInfo = "basic_info"
+
+// decodeBasicInfo reads the first message. The lists may come as empty objects,
+// which is how Lua writes an empty table.
+func decodeBasicInfo(data []byte) (basicInfo, error) {
+	var message struct {
+		Type    string          `json:"type"`
+		Plugins json.RawMessage `json:"plugins"`
+		Labels  json.RawMessage `json:"labels"`
+	}
+	if err := json.Unmarshal(data, &message); err != nil {
+		return basicInfo{}, fmt.Errorf("decode basic_info: %w", err)
+	}
+	if message.Type != typeBasicInfo {
+		return basicInfo{}, fmt.Errorf("first message has type %q, need %q", message.Type, typeBasicInfo)
+	}
+	if plugins := bytes.TrimSpace(message.Plugins); len(plugins) == 0 || plugins[0] != '[' && plugins[0] != '{' {
+		return basicInfo{}, errors.New("basic_info has no plugins")
+	}
+	info := basicInfo{Type: message.Type, Labels: map[string]string{}}
+	if labels := bytes.TrimSpace(message.Labels); len(labels) > 0 && labels[0] == '{' {
+		if err := json.Unmarshal(labels, &info.Labels); err != nil {
+			return basicInfo{}, fmt.Errorf("decode the labels of basic_info: %w", err)
+		}
+	}
+	return info, nil
+}
+
+// The values of a data plane's sync_status that occur here.
+const (
+	SyncNormal              = "normal"
+	SyncUnknown             = "unknown"
+	SyncVersionIncompatible = "kong_version_incompatible"
+)
+
+// compatible reports why a data plane's version does not fit the control
+// plane's, or nil: majors must be equal, and the data plane's minor not greater.
+func compatible(controlPlane, dataPlane string) error {
+	ours, err := majorMinor(controlPlane)
+	if err != nil {
+		return err
+	}
+	theirs, err := majorMinor(dataPlane)
+	if err != nil {
+		return err
+	}
+	if ours[0] != theirs[0] || theirs[1] > ours[1] {
+		return fmt.Errorf("data plane version %s is incompatible with control plane version %s", dataPlane, controlPlane)
+	}
+	return nil
+}
+
+func majorMinor(version string) ([2]int, error) {
+	parts := strings.Split(version, ".")
+	if len(parts) < 3 {
+		return [2]int{}, fmt.Errorf("version %q is not of the form x.y.z", version)
+	}
+	var numbers [3]int
+	for i := range numbers {
+		digits := parts[i]
+		if i == 2 {
+			digits = digits[:len(digits)-len(strings.TrimLeft(digits, "0123456789"))]
+		}
+		number, err := strconv.ParseUint(digits, 10, 31)
+		if err != nil {
+			return [2]int{}, fmt.Errorf("version %q is not of the form x.y.z", version)
+		}
+		numbers[i] = int(number)
+	}
+	return [2]int{numbers[0], numbers[1]}, nil
+}

@@ -1,0 +1,158 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package hybrid
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// DataPlane is what a control plane learns of a connected data plane.
+type DataPlane struct {
+	ID, Hostname, IP, Version string
+	ConfigHash                string // 32 characters, from its last ping
+	SyncStatus                string
+	Labels                    map[string]string
+	CertificateExpiry         time.Time
+}
+
+// ServerOptions set up a [Server]. Identity, Version and Record must be set.
+type ServerOptions struct {
+	Identity   Identity
+	Version    string        // of the control plane, "x.y.z"
+	Silence    time.Duration // without a frame before a data plane is given up; 45 s
+	MaxPayload int64         // bytes of one frame, in either direction; 16 MiB
+
+	// Record keeps what is known of a data plane. It is called when one
+	// connects and for each of its pings. Its errors are logged, no more: a
+	// database that is down must not cut the data planes off.
+	Record func(ctx context.Context, dp DataPlane) error
+
+	Log *slog.Logger // slog.Default()
+}
+
+// Server is the control plane's side: an HTTP handler for the cluster listener.
+type Server struct {
+	options  ServerOptions
+	upgrader websocket.Upgrader
+
+	mu      sync.Mutex
+	frame   []byte // newest configuration, compressed; nil before the first
+	clients map[*session]struct{}
+	closed  bool
+	running sync.WaitGroup // one for each client
+}
+
+// NewServer makes a server. It hands out nothing before [Server.Publish].
+func NewServer(options ServerOptions) *Server {
+	if options.Silence <= 0 {
+		options.Silence = 45 * time.Second
+	}
+	if options.MaxPayload <= 0 {
+		options.MaxPayload = 16 << 20
+	}
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	return &Server{options: options, clients: map[*session]struct{}{}}
+}
+
+// Publish makes frame, see [EncodeReconfigure], the current configuration and
+// sends it to every connected data plane. It does not wait for them: a data
+// plane that is behind gets only the newest frame.
+func (s *Server) Publish(frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frame = frame
+	for client := range s.clients {
+		client.offer(frame)
+	}
+}
+
+// Clients is the number of connected data planes.
+func (s *Server) Clients() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.clients)
+}
+
+// Close cuts all data planes off and waits for the end of their sessions.
+func (s *Server) Close() {
+	var farewells sync.WaitGroup
+	s.mu.Lock()
+	s.closed = true
+	for client := range s.clients {
+		farewells.Go(client.hangUp) // one that hangs must not keep the others waiting
+	}
+	s.mu.Unlock()
+	farewells.Wait()
+	s.running.Wait()
+}
+
+// ServeHTTP takes a data plane's connection and stays with it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != Path {
+		http.NotFound(w, r)
+		return
+	}
+	if r.TLS == nil || s.options.Identity.verify(r.TLS.PeerCertificates) != nil {
+		s.options.Log.Warn("dataplane.refused", "remote", r.RemoteAddr, "reason", "its certificate is not the cluster's")
+		// Kong answers nothing and closes (nginx's 444).
+		panic(http.ErrAbortHandler)
+	}
+	query := r.URL.Query()
+	dp := DataPlane{ID: query.Get("node_id"), Hostname: query.Get("node_hostname"), Version: query.Get("node_version"),
+		SyncStatus: SyncUnknown, CertificateExpiry: r.TLS.PeerCertificates[0].NotAfter}
+	if dp.ID == "" || dp.Version == "" {
+		http.Error(w, "node_id and node_version are required", http.StatusBadRequest)
+		return
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		dp.IP = host
+	}
+	conn, err := s.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		s.options.Log.Warn("dataplane.refused", "remote", r.RemoteAddr, "reason", err.Error())
+		return
+	}
+	s.serve(r.Context(), conn, dp)
+}
+
+func (s *Server) serve(ctx context.Context, conn *websocket.Conn, dp DataPlane) {
+	client := newSession(conn, dp, s.options)
+	if !s.add(client) {
+		client.hangUp()
+		return
+	}
+	defer s.running.Done()
+	err := client.run(ctx)
+	s.remove(client)
+	client.log.Info("dataplane.disconnected", "error", err)
+}
+
+func (s *Server) add(client *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.running.Add(1)
+	s.clients[client] = struct{}{}
+	if s.frame != nil {
+		client.offer(s.frame) // goes out once the data plane has introduced itself
+	}
+	return true
+}
+
+func (s *Server) remove(client *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, client)
+}

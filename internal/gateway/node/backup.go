@@ -1,0 +1,80 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"blackout/internal/fallback"
+	"blackout/internal/gateway/conf"
+)
+
+// parameters are the node's fallback settings as the fallback package takes
+// them.
+func parameters(config *conf.Config) fallback.Parameters {
+	return fallback.Parameters{
+		Import: config.Fallback.Import, Export: config.Fallback.Export,
+		Storage: config.Fallback.Storage, ExportDelay: config.Fallback.ExportDelay, S3Config: config.Fallback.S3Config,
+		Version: config.BucketVersion, ReadAttempts: config.Fallback.ReadAttempts,
+	}
+}
+
+// openStore opens the real object store.
+func openStore(ctx context.Context, config conf.Fallback, getenv func(string) string) (fallback.Store, error) {
+	return fallback.Open(ctx, config.Storage, getenv, fallback.WithS3Config(config.S3Config))
+}
+
+// backup is a node's access to the copy in object storage; its parts are nil
+// where they are switched off.
+type backup struct {
+	exporter *fallback.Exporter
+	importer *fallback.Importer
+}
+
+// openBackup opens the object store if the node reads or writes it, and starts
+// the exporter.
+func (n *Node) openBackup(ctx context.Context) (backup, error) {
+	config := n.options.Config
+	if !config.Fallback.Import && !config.Fallback.Export {
+		return backup{}, nil
+	}
+	location, err := fallback.ParseLocation(config.Fallback.Storage)
+	if err != nil {
+		return backup{}, fmt.Errorf("cluster_fallback_config_storage: %w", err)
+	}
+	store, err := n.options.OpenStore(ctx, config.Fallback, n.options.Getenv)
+	if err != nil {
+		return backup{}, fmt.Errorf("open the fallback storage: %w", err)
+	}
+	n.release = append(n.release, func() error { store.Close(); return nil })
+	key := fallback.Key(location.Prefix, config.BucketVersion)
+	var b backup
+	if config.Fallback.Import {
+		b.importer = &fallback.Importer{Store: store, Key: key, Attempts: config.Fallback.ReadAttempts, Log: n.log}
+	}
+	if config.Fallback.Export {
+		b.exporter = fallback.NewExporter(fallback.ExporterOptions{
+			Store: store, Key: key, Delay: config.Fallback.ExportDelay, NodeID: n.id, Log: n.log,
+		})
+		n.runExporter(ctx, b.exporter)
+	}
+	return b, nil
+}
+
+// runExporter runs the exporter until the node's release, which comes after the
+// last task that may offer something. What is pending is then uploaded.
+func (n *Node) runExporter(ctx context.Context, exporter *fallback.Exporter) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- exporter.Run(ctx) }()
+	n.release = append(n.release, func() error { cancel(); return <-ended })
+}
+
+// offer hands a configuration to the exporter, if the node has one.
+func (b backup) offer(table []byte, hash string) {
+	if b.exporter != nil {
+		b.exporter.Offer(table, hash)
+	}
+}

@@ -1,0 +1,170 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+	"time"
+
+	"blackout/internal/gateway/admin"
+	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/hybrid"
+	"blackout/internal/gateway/store"
+)
+
+// controlPlane carries the database's content to the data planes and, on a
+// backup node, to the object store.
+type controlPlane struct {
+	node   *Node
+	db     *store.Store
+	server *hybrid.Server
+	backup backup
+}
+
+func (n *Node) assembleControlPlane(ctx context.Context) error {
+	config := n.options.Config
+	identity, err := hybrid.NewIdentity(config.Cluster.Certificate, config.Cluster.Key)
+	if err != nil {
+		return err
+	}
+	cp := &controlPlane{node: n}
+	if cp.db, err = store.Open(ctx, store.Options{Path: config.SQLitePath}); err != nil {
+		return err
+	}
+	n.release = append(n.release, cp.db.Close)
+	cp.server = hybrid.NewServer(hybrid.ServerOptions{
+		Identity: identity, Version: config.Version, Silence: config.Timing.Silence,
+		MaxPayload: config.Cluster.MaxPayload, Record: cp.record, Log: n.log,
+	})
+	bound, err := n.bind(cp.services(identity))
+	if err != nil {
+		return err
+	}
+	if cp.backup, err = n.openBackup(ctx); err != nil {
+		return err
+	}
+	if err := cp.publish(ctx, true); err != nil {
+		return err
+	}
+	n.serve(bound)
+	n.release = append(n.release, func() error { cp.server.Close(); return nil })
+	n.run("publish the configuration", cp.publishChanges)
+	return nil
+}
+
+func (cp *controlPlane) services(identity hybrid.Identity) []service {
+	n, config := cp.node, cp.node.options.Config
+	overTLS := func(listener net.Listener) net.Listener { return tls.NewListener(listener, identity.ServerTLS()) }
+	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname, Log: n.log})
+	return []service{
+		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, wrap: overTLS},
+		{name: "admin", addresses: config.AdminListen, handler: api},
+		{name: "status", addresses: config.StatusListen, handler: &statusAPI{version: config.Version, node: cp}},
+	}
+}
+
+// record keeps what is learnt of a data plane.
+func (cp *controlPlane) record(ctx context.Context, dp hybrid.DataPlane) error {
+	row := store.DataPlane{
+		ID: dp.ID, Hostname: dp.Hostname, IP: dp.IP, Version: dp.Version, ConfigHash: dp.ConfigHash, SyncStatus: dp.SyncStatus,
+		Labels: dp.Labels, CertDetails: store.CertDetails{ExpiryTimestamp: dp.CertificateExpiry.Unix()}, Capabilities: []string{},
+	}
+	if row.ConfigHash == "" {
+		row.ConfigHash = entity.EmptyHash
+	}
+	return cp.db.SaveDataPlane(ctx, row, cp.node.options.Config.Cluster.PurgeDelay)
+}
+
+// publishChanges publishes the first change at once, and then at most one
+// configuration in each db_update_frequency: the newest.
+func (cp *controlPlane) publishChanges(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return cp.flush()
+		case <-cp.db.Changes():
+		}
+		for failed := true; failed; {
+			err := cp.publish(ctx, false)
+			if failed = err != nil; failed && ctx.Err() == nil {
+				cp.node.log.Error("configuration.unpublished", "error", err)
+			}
+			if !sleep(ctx, max(cp.node.options.Config.DBUpdateFrequency, time.Millisecond)) {
+				return cp.flush()
+			}
+		}
+	}
+}
+
+// flush publishes what changed since the last time, for the exporter: the data
+// planes are about to be cut off.
+func (cp *controlPlane) flush() error {
+	select {
+	case <-cp.db.Changes():
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		return cp.publish(ctx, false)
+	default:
+		return nil
+	}
+}
+
+// publish exports the database and hands it out. The first time an empty
+// database is not offered as a backup: it may be new, and the backup is not.
+func (cp *controlPlane) publish(ctx context.Context, first bool) error {
+	table, err := cp.db.Export(ctx)
+	if err != nil {
+		return fmt.Errorf("export the configuration: %w", err)
+	}
+	var raw bytes.Buffer
+	encoder := json.NewEncoder(&raw)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(table); err != nil {
+		return fmt.Errorf("encode the configuration: %w", err)
+	}
+	hashes := entity.Hash(table)
+	frame, err := hybrid.EncodeReconfigure(raw.Bytes(), hashes, time.Now())
+	if err != nil {
+		return err
+	}
+	cp.server.Publish(frame)
+	cp.node.log.Info("configuration.published", "hash", hashes.Config, "bytes", len(frame), "dataplanes", cp.server.Clients())
+	if !first || !(&entity.Table{All: table}).IsEmpty() {
+		cp.backup.offer(raw.Bytes(), hashes.Config)
+	}
+	return nil
+}
+
+// ready is the Status API's question: a control plane is ready while its
+// database can be read.
+func (cp *controlPlane) ready(ctx context.Context) string {
+	if cp.db.Ping(ctx) != nil {
+		return "failed to connect to database"
+	}
+	return ""
+}
+
+func (cp *controlPlane) describe(ctx context.Context, status map[string]any) {
+	status["database"] = map[string]any{"reachable": cp.db.Ping(ctx) == nil}
+	if cp.node.options.Config.Fallback.Export {
+		status["fallback"] = exportStatus(cp.backup)
+	}
+}
+
+// sleep waits for d and reports whether it passed before ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,274 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"blackout/internal/gateway/cache"
+	"blackout/internal/gateway/conf"
+	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/hybrid"
+	"blackout/internal/gateway/proxy"
+)
+
+// source is where a configuration came from.
+type source string
+
+const (
+	fromControlPlane source = "control_plane"
+	fromCache        source = "cache"
+	fromStore        source = "store"
+)
+
+// errOvertaken is why an import comes to nothing when the control plane was
+// faster.
+var errOvertaken = errors.New("a configuration is already in force")
+
+// configuration is one that is in force, or is about to be.
+type configuration struct {
+	cache.Entry
+	source source
+}
+
+// dataPlane takes configurations from the control plane, its cache and the
+// object store, and serves with the newest.
+type dataPlane struct {
+	log    *slog.Logger
+	proxy  *proxy.Proxy
+	cache  cache.Cache
+	backup backup
+
+	applying sync.Mutex                    // one configuration at a time
+	current  atomic.Pointer[configuration] // nil until routes are live
+
+	// live ends when the first configuration is in force.
+	live    context.Context
+	setLive context.CancelFunc
+
+	imports importState
+	link    linkState // belongs to the client
+}
+
+func (n *Node) assembleDataPlane(ctx context.Context) error {
+	config := n.options.Config
+	identity, err := hybrid.NewIdentity(config.Cluster.Certificate, config.Cluster.Key)
+	if err != nil {
+		return err
+	}
+	dp := &dataPlane{
+		log:   n.log,
+		proxy: proxy.New(proxy.Options{Version: config.Version, Log: n.log}),
+		cache: cache.Cache{Path: filepath.Join(config.Prefix, "config.cache"), Version: config.Version},
+	}
+	dp.live, dp.setLive = context.WithCancel(n.work)
+	dp.imports.signals = newSignals()
+	n.release = append(n.release, func() error { dp.setLive(); dp.proxy.Close(); return nil })
+	bound, err := n.bind(dp.services(config))
+	if err != nil {
+		return err
+	}
+	if dp.backup, err = n.openBackup(ctx); err != nil {
+		return err
+	}
+	cached := dp.restore()
+	n.serve(bound)
+	n.run("import the fallback configuration", func(ctx context.Context) error {
+		if dp.backup.importer != nil && !cached {
+			dp.importWhenNeeded(ctx, config.Timing.NoConfigurationWait)
+		}
+		return nil
+	})
+	client := hybrid.NewClient(clientOptions(n, identity), dp)
+	n.run("follow the control plane", client.Run)
+	return nil
+}
+
+func (dp *dataPlane) services(config *conf.Config) []service {
+	traffic := &counters{next: dp.proxy}
+	status := &statusAPI{version: config.Version, node: dp, traffic: traffic}
+	return []service{
+		{name: "proxy", addresses: config.ProxyListen, handler: traffic, track: traffic.track},
+		{name: "status", addresses: config.StatusListen, handler: status},
+	}
+}
+
+func clientOptions(n *Node, identity hybrid.Identity) hybrid.ClientOptions {
+	config := n.options.Config
+	return hybrid.ClientOptions{
+		Address: config.Cluster.ControlPlane, Identity: identity,
+		NodeID: n.id, Hostname: n.options.Hostname, Version: config.Version, Labels: config.Cluster.Labels,
+		ReconnectMin: config.Timing.ReconnectMin, ReconnectMax: config.Timing.ReconnectMax,
+		PingInterval: config.Timing.PingInterval, Silence: config.Timing.Silence, DialTimeout: config.Timing.DialTimeout,
+		MaxPayload: config.Cluster.MaxPayload, Rand: n.options.Rand, Log: n.log,
+	}
+}
+
+// restore puts the cached configuration into force and reports whether there
+// was a usable one.
+func (dp *dataPlane) restore() bool {
+	entry, err := dp.cache.Load()
+	if err == nil {
+		if err = dp.apply(configuration{entry, fromCache}); err == nil {
+			return true
+		}
+		err = dp.cache.SetAside(err)
+	}
+	if errors.Is(err, cache.ErrDamaged) {
+		dp.log.Error("cache.damaged", "error", err)
+	} else {
+		dp.log.Info("cache.absent", "reason", err.Error())
+	}
+	return false
+}
+
+// apply puts a configuration into force: validated whole, router built, swapped
+// in, kept on the disk, and only then ready. After an error everything is as it
+// was before.
+func (dp *dataPlane) apply(c configuration) error {
+	dp.applying.Lock()
+	defer dp.applying.Unlock()
+	old := dp.current.Load()
+	if old != nil && c.source == fromStore {
+		return errOvertaken
+	}
+	if old != nil && old.Hash == c.Hash && c.Hash != "" {
+		dp.confirm(old, c)
+		return nil
+	}
+	table, err := entity.ParseTable(c.Table)
+	if err != nil {
+		return err
+	}
+	if c.source == fromStore && table.IsEmpty() {
+		return entity.ErrEmpty
+	}
+	router, err := proxy.NewRouter(table)
+	if err != nil {
+		return err
+	}
+	if c.Hash == "" {
+		hashes := entity.Hash(table.All)
+		c.Hash, c.Hashes = hashes.Config, &hashes
+	}
+	dp.proxy.Use(router)
+	dp.keep(c)
+	dp.current.Store(&c)
+	dp.setLive()
+	dp.log.Info("configuration.applied", "source", c.source, "hash", c.Hash, "services", len(table.Services), "routes", len(table.Routes))
+	dp.offer(c)
+	return nil
+}
+
+// confirm notes that the configuration in force came once more.
+func (dp *dataPlane) confirm(old *configuration, c configuration) {
+	if old.source != c.source {
+		confirmed := *old
+		confirmed.source = c.source
+		dp.current.Store(&confirmed)
+		dp.log.Info("configuration.confirmed", "source", c.source, "hash", c.Hash)
+	}
+	dp.offer(c)
+}
+
+// keep writes the configuration to the disk. A disk that fails costs the next
+// start, not this one.
+func (dp *dataPlane) keep(c configuration) {
+	if c.source == fromCache {
+		return
+	}
+	if err := dp.cache.Save(c.Entry); err != nil {
+		dp.log.Error("cache.unsaved", "hash", c.Hash, "error", err)
+	}
+}
+
+// offer hands what the control plane sent to the exporter, and nothing else: a
+// configuration from the store would only be written back over a newer one.
+func (dp *dataPlane) offer(c configuration) {
+	if c.source == fromControlPlane {
+		dp.backup.offer(c.Table, c.Hash)
+	}
+}
+
+// ready is the Status API's question.
+func (dp *dataPlane) ready(context.Context) string {
+	if dp.current.Load() == nil {
+		return "no configuration available (empty configuration present)"
+	}
+	return ""
+}
+
+func (dp *dataPlane) describe(_ context.Context, status map[string]any) {
+	status["configuration_hash"] = entity.EmptyHash
+	if current := dp.current.Load(); current != nil {
+		status["configuration_hash"] = current.Hash
+	}
+	if dp.backup.importer == nil && dp.backup.exporter == nil {
+		return
+	}
+	described := exportStatus(dp.backup)
+	dp.imports.describe(described)
+	if current := dp.current.Load(); current != nil {
+		described["source"] = current.source
+	}
+	status["fallback"] = described
+}
+
+// linkState is what was last logged about the connection to the control plane.
+type linkState int
+
+const (
+	linkUnknown linkState = iota
+	linkUp
+	linkDown
+)
+
+var _ hybrid.Owner = (*dataPlane)(nil)
+
+// Connected implements [hybrid.Owner].
+func (dp *dataPlane) Connected() {
+	dp.link = linkUp
+	dp.log.Info("controlplane.connected")
+	signal(dp.imports.signals.connected)
+}
+
+// Disconnected implements [hybrid.Owner].
+func (dp *dataPlane) Disconnected(err error) {
+	dp.link = linkDown
+	dp.log.Warn("controlplane.disconnected", "error", err)
+	signal(dp.imports.signals.failed)
+}
+
+// AttemptFailed implements [hybrid.Owner]. Only the first of a row is logged.
+func (dp *dataPlane) AttemptFailed(err error) {
+	if dp.link == linkUnknown {
+		dp.log.Warn("controlplane.unreachable", "error", err)
+	}
+	dp.link = linkDown
+	signal(dp.imports.signals.failed)
+}
+
+// Configure implements [hybrid.Owner]. A configuration that is not valid leaves
+// everything as it is; the hash in the next ping shows it.
+func (dp *dataPlane) Configure(_ context.Context, message hybrid.Reconfigure) {
+	entry := cache.Entry{Hash: message.Hash, Hashes: message.Hashes, Table: message.Table}
+	if err := dp.apply(configuration{entry, fromControlPlane}); err != nil {
+		dp.log.Error("configuration.refused", "source", fromControlPlane, "hash", message.Hash,
+			"error", fmt.Errorf("bad config received from control plane: %w", err))
+	}
+}
+
+// Hash implements [hybrid.Owner].
+func (dp *dataPlane) Hash() string {
+	if current := dp.current.Load(); current != nil {
+		return current.Hash
+	}
+	return entity.EmptyHash
+}

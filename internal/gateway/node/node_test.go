@@ -1,0 +1,290 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"blackout/internal/fallback"
+	"blackout/internal/gateway/conf"
+	"blackout/internal/gateway/node"
+)
+
+const zeros = "00000000000000000000000000000000"
+
+func TestConfigurationReachesTheDataPlaneAndOutlivesTheControlPlane(t *testing.T) {
+	t.Parallel()
+	c, upstream := newCluster(t), echo(t)
+	cpDir, dpDir := t.TempDir(), t.TempDir()
+
+	dp := c.start(conf.DataPlane, dpDir, nil) // before its control plane
+	if status, body := dp.get("status", "/status/ready"); status != 503 || body != `{"message":"no configuration available (empty configuration present)"}` {
+		t.Errorf("a fresh data plane: %d %s", status, body)
+	}
+	if hash := dp.status()["configuration_hash"]; hash != zeros {
+		t.Errorf("a fresh data plane has the hash %v", hash)
+	}
+	cp := c.start(conf.ControlPlane, cpDir, nil)
+	cp.admin("PUT", "/services/s", `{"url":"`+upstream+`/gen/1"}`)
+	cp.admin("POST", "/services/s/routes", `{"paths":["/"]}`)
+	dp.awaitBody("/x", "/gen/1/x")
+	hash := hashIn(t, cpDir)
+	dp.awaitHash(hash)
+	if !dp.isReady() || !cp.isReady() {
+		t.Error("not ready although a configuration is in force")
+	}
+	eventually(t, "the control plane knows what the data plane serves", func() bool {
+		_, body := cp.get("admin", "/clustering/data-planes")
+		return strings.Contains(body, hash) && strings.Contains(body, `"sync_status":"normal"`)
+	})
+
+	cp.end()
+	if _, body := dp.get("proxy", "/x"); body != "/gen/1/x" || !dp.isReady() {
+		t.Errorf("without its control plane the data plane answers %s, ready: %v", body, dp.isReady())
+	}
+	dp.end()
+	restarted := c.start(conf.DataPlane, dpDir, nil)
+	if _, body := restarted.get("proxy", "/x"); body != "/gen/1/x" || !restarted.isReady() {
+		t.Errorf("restarted without its control plane the data plane answers %s, ready: %v", body, restarted.isReady())
+	}
+	if restarted.status()["configuration_hash"] != hash {
+		t.Error("the hash changed in the cache")
+	}
+
+	back := c.start(conf.ControlPlane, cpDir, nil)
+	back.admin("PATCH", "/services/s", `{"path":"/gen/2"}`)
+	restarted.awaitBody("/x", "/gen/2/x")
+}
+
+func TestNodeKeepsItsID(t *testing.T) {
+	t.Parallel()
+	c, dir := newCluster(t), t.TempDir()
+	c.start(conf.DataPlane, dir, nil).end()
+	first, err := os.ReadFile(filepath.Join(dir, "kong.id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.start(conf.DataPlane, dir, nil).end()
+	if again, err := os.ReadFile(filepath.Join(dir, "kong.id")); err != nil || string(again) != string(first) {
+		t.Errorf("got %s, %v, want %s", again, err, first)
+	}
+}
+
+func importing(config *conf.Config) { config.Fallback.Import = true }
+func exporting(config *conf.Config) { config.Fallback.Export = true }
+
+func TestImportWhenTheControlPlaneIsDown(t *testing.T) {
+	t.Parallel()
+	c, upstream := newCluster(t), echo(t)
+	c.store.body = []byte(table(upstream, "/gen/7"))
+	dir := t.TempDir()
+	dp := c.start(conf.DataPlane, dir, importing)
+	dp.awaitBody("/x", "/gen/7/x")
+	eventually(t, "ready after the import", dp.isReady)
+	eventually(t, "the import is told", func() bool {
+		state, _ := dp.status()["fallback"].(map[string]any)
+		return state["imported"] == true
+	})
+	if state, _ := dp.status()["fallback"].(map[string]any); state["imported"] != true || state["source"] != "store" {
+		t.Errorf("status tells %v", state)
+	}
+	dp.end()
+	again := c.start(conf.DataPlane, dir, importing)
+	if _, body := again.get("proxy", "/x"); body != "/gen/7/x" {
+		t.Errorf("from the cache: %s", body)
+	}
+	cp := c.start(conf.ControlPlane, t.TempDir(), nil)
+	cp.admin("PUT", "/services/s", `{"url":"`+upstream+`/gen/8"}`)
+	cp.admin("POST", "/services/s/routes", `{"paths":["/"]}`)
+	again.awaitBody("/x", "/gen/8/x")
+	if gets, _ := c.store.counts(); gets != 1 {
+		t.Errorf("the store was read %d times, want once", gets)
+	}
+}
+
+func TestAReadyControlPlaneKeepsTheStoreUnread(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.store.body = []byte(table(echo(t), "/gen/7"))
+	cp := c.start(conf.ControlPlane, t.TempDir(), nil)
+	dp := c.start(conf.DataPlane, t.TempDir(), importing)
+	eventually(t, "ready", dp.isReady)
+	cp.end()
+	dp.end()
+	if gets, _ := c.store.counts(); gets != 0 {
+		t.Errorf("the store was read %d times", gets)
+	}
+}
+
+func TestAnImportThatFailsIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	for name, store := range map[string]*fakeStore{
+		"absent":    {},
+		"denied":    {getErr: fallback.ErrDenied},
+		"truncated": {body: []byte(`{"_format_version":"3.0","services":[{`)},
+		"foreign":   {body: []byte(`{"hello":["world"]}`)},
+		"empty":     {body: []byte(`{}`)},
+		"hollow":    {body: []byte(`{"_format_version":"3.0","parameters":[{"key":"cluster_id","value":"x"}]}`)},
+		"dangling":  {body: []byte(`{"_format_version":"3.0","routes":[{"id":"0000000b-0000-4000-8000-00000000000b","paths":["/"],"service":"00000001-0000-4000-8000-000000000001"}]}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			c.store = store
+			dir := t.TempDir()
+			dp := c.start(conf.DataPlane, dir, importing)
+			eventually(t, "the import was attempted", func() bool {
+				state, _ := dp.status()["fallback"].(map[string]any)
+				gets, _ := store.counts()
+				return state["import_attempted"] == true && gets == 1
+			})
+			if dp.isReady() {
+				t.Error("ready without a configuration")
+			}
+			if _, err := os.Stat(filepath.Join(dir, "config.cache")); err == nil {
+				t.Error("what was refused is in the cache")
+			}
+			// The control plane is dialled all the while, and wins.
+			c.start(conf.ControlPlane, t.TempDir(), nil)
+			eventually(t, "ready", dp.isReady)
+			if gets, _ := store.counts(); gets != 1 {
+				t.Errorf("the store was read %d times", gets)
+			}
+		})
+	}
+}
+
+func TestTheControlPlaneWinsWhileTheImportRuns(t *testing.T) {
+	t.Parallel()
+	c, upstream := newCluster(t), echo(t)
+	c.store.body, c.store.gate = []byte(table(upstream, "/gen/7")), make(chan struct{})
+	dp := c.start(conf.DataPlane, t.TempDir(), importing)
+	eventually(t, "the import runs", func() bool { gets, _ := c.store.counts(); return gets == 1 })
+	cp := c.start(conf.ControlPlane, t.TempDir(), nil)
+	cp.admin("PUT", "/services/s", `{"url":"`+upstream+`/gen/8"}`)
+	cp.admin("POST", "/services/s/routes", `{"paths":["/"]}`)
+	dp.awaitBody("/x", "/gen/8/x")
+	close(c.store.gate)
+	dp.end() // waits for the import
+	if state := c.store.content(); !strings.Contains(state, "/gen/7") {
+		t.Errorf("the store holds %s", state)
+	}
+}
+
+func TestImportBehindAControlPlaneThatGivesNothing(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.store.body = []byte(table(echo(t), "/gen/7"))
+	silent, err := net.Listen("tcp", c.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	dp := c.start(conf.DataPlane, t.TempDir(), func(config *conf.Config) {
+		importing(config)
+		config.Timing.DialTimeout = config.Timing.NoConfigurationWait // unanswered
+	})
+	dp.awaitBody("/x", "/gen/7/x")
+}
+
+func TestWithoutImportTheDataPlaneStaysNotReady(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.store.body = []byte(table(echo(t), "/gen/7"))
+	dp := c.start(conf.DataPlane, t.TempDir(), exporting) // a store it may only write
+	status, _ := dp.get("proxy", "/x")
+	if gets, puts := c.store.counts(); status != 404 || dp.isReady() || gets+puts != 0 {
+		t.Errorf("status %d, ready %v, %d reads and %d writes of the store", status, dp.isReady(), gets, puts)
+	}
+}
+
+func TestBackupControlPlaneExports(t *testing.T) {
+	t.Parallel()
+	c, dir := newCluster(t), t.TempDir()
+	cp := c.start(conf.ControlPlane, dir, exporting)
+	cp.admin("PUT", "/services/s", `{"host":"first.example"}`)
+	eventually(t, "the change is in the store", func() bool { return strings.Contains(c.store.content(), "first.example") })
+	cp.admin("PATCH", "/services/s", `{"host":"second.example"}`)
+	cp.end() // the last change is flushed
+	if got := c.store.content(); !strings.Contains(got, "second.example") {
+		t.Errorf("the store holds %s", got)
+	}
+	_, before := c.store.counts()
+	c.start(conf.ControlPlane, t.TempDir(), exporting).end() // a new, empty database
+	if _, after := c.store.counts(); after != before {
+		t.Error("an empty database replaced the backup")
+	}
+}
+
+func TestBackupDataPlaneExportsWhatTheControlPlaneSentAndNothingElse(t *testing.T) {
+	t.Parallel()
+	c, upstream := newCluster(t), echo(t)
+	c.store.body = []byte(table(upstream, "/gen/7"))
+	dp := c.start(conf.DataPlane, t.TempDir(), func(config *conf.Config) { importing(config); exporting(config) })
+	dp.awaitBody("/x", "/gen/7/x")
+	if _, puts := c.store.counts(); puts != 0 {
+		t.Error("what came from the store was written back")
+	}
+	cp := c.start(conf.ControlPlane, t.TempDir(), nil)
+	cp.admin("PUT", "/services/s", `{"host":"newer.example"}`)
+	eventually(t, "the configuration is in the store", func() bool { return strings.Contains(c.store.content(), "newer.example") })
+}
+
+func TestADamagedCacheIsSetAsideAndReplaced(t *testing.T) {
+	t.Parallel()
+	c, dir := newCluster(t), t.TempDir()
+	c.store.body = []byte(table(echo(t), "/gen/7"))
+	path := filepath.Join(dir, "config.cache")
+	if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dp := c.start(conf.DataPlane, dir, importing)
+	dp.awaitBody("/x", "/gen/7/x")
+	if data, err := os.ReadFile(path + ".damaged"); err != nil || string(data) != "garbage" {
+		t.Errorf("got %q, %v", data, err)
+	}
+}
+
+func TestNodesThatDoNotStart(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	occupied, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = occupied.Close() }()
+	for name, test := range map[string]struct {
+		role   conf.Role
+		change func(*conf.Config)
+		want   string
+	}{
+		"occupied":                 {conf.DataPlane, func(config *conf.Config) { config.ProxyListen = []string{occupied.Addr().String()} }, "listen for proxy_listen"},
+		"import on a controlplane": {conf.ControlPlane, importing, "cluster_fallback_config_import"},
+		"no storage":               {conf.DataPlane, func(config *conf.Config) { importing(config); config.Fallback.Storage = "" }, "cluster_fallback_config_storage"},
+		"foreign key":              {conf.DataPlane, func(config *conf.Config) { config.Cluster.Key = newCluster(t).key }, "cluster certificate and key"},
+		"prefix":                   {conf.DataPlane, func(config *conf.Config) { config.Prefix = "/dev/null/x" }, "create the prefix"},
+		"database":                 {conf.ControlPlane, func(config *conf.Config) { config.SQLitePath = "/dev/null/x" }, "open database"},
+		"store":                    {conf.DataPlane, func(config *conf.Config) { importing(config); config.Fallback.Storage = "s3://unopened/x" }, "open the fallback storage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := c.config(test.role, t.TempDir())
+			test.change(config)
+			_, err := node.Start(context.Background(), node.Options{Config: config, Rand: rand.New(rand.NewPCG(1, 2)),
+				Log: slog.New(slog.DiscardHandler), OpenStore: func(_ context.Context, config conf.Fallback, _ func(string) string) (fallback.Store, error) {
+					return nil, errors.New("cannot open " + config.Storage)
+				}})
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, test.want)
+			}
+		})
+	}
+}

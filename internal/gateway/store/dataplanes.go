@@ -1,0 +1,82 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// DataPlane is what the control plane knows of a data plane: the row of Kong's
+// clustering_data_planes.
+type DataPlane struct {
+	ID           string            `json:"id"`
+	Hostname     string            `json:"hostname"`
+	IP           string            `json:"ip"`
+	Version      string            `json:"version"`
+	ConfigHash   string            `json:"config_hash"`
+	SyncStatus   string            `json:"sync_status"`
+	Labels       map[string]string `json:"labels"`
+	CertDetails  CertDetails       `json:"cert_details"`
+	Capabilities []string          `json:"rpc_capabilities"`
+	LastSeen     int64             `json:"last_seen"`  // Unix seconds
+	UpdatedAt    int64             `json:"updated_at"` // Unix seconds
+	TTL          int64             `json:"ttl"`        // seconds until the row is forgotten; set on reading
+}
+
+// CertDetails is what is told of a data plane's certificate.
+type CertDetails struct {
+	ExpiryTimestamp int64 `json:"expiry_timestamp"` // Unix seconds
+}
+
+// SaveDataPlane stores a data plane's row, seen now, for as long as keep (Kong
+// 3.9 cluster_data_plane_purge_delay), and forgets those that are overdue.
+func (s *Store) SaveDataPlane(ctx context.Context, row DataPlane, keep time.Duration) error {
+	now := s.now()
+	row.LastSeen, row.UpdatedAt, row.TTL = now.Unix(), now.Unix(), 0
+	body, err := json.Marshal(row)
+	if err != nil {
+		return fmt.Errorf("encode data plane: %w", err)
+	}
+	return s.transact(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM data_planes WHERE expires <= ?`, now.Unix()); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO data_planes VALUES (?, ?, ?)`, row.ID, now.Add(keep).Unix(), string(body))
+		return err
+	})
+}
+
+// DataPlanes returns a page of the data planes seen, in the order of ids, and
+// whether more follows.
+func (s *Store) DataPlanes(ctx context.Context, query Query) (page []DataPlane, more bool, err error) {
+	now := s.now().Unix()
+	result, err := s.read.QueryContext(ctx,
+		`SELECT body, expires FROM data_planes WHERE id > ? AND expires > ? ORDER BY id LIMIT ?`, query.After, now, query.Size+1)
+	if err != nil {
+		return nil, false, failure("read", err)
+	}
+	defer func() { err = errors.Join(err, failure("read", result.Close())) }()
+	for result.Next() {
+		var body []byte
+		var expires int64
+		if err := result.Scan(&body, &expires); err != nil {
+			return nil, false, failure("read", err)
+		}
+		var row DataPlane
+		if err := json.Unmarshal(body, &row); err != nil {
+			return nil, false, fmt.Errorf("decode a stored data plane: %w", err)
+		}
+		row.TTL = expires - now
+		page = append(page, row)
+	}
+	if len(page) > query.Size {
+		return page[:query.Size], true, failure("read", result.Err())
+	}
+	return page, false, failure("read", result.Err())
+}
