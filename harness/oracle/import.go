@@ -4,6 +4,7 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -31,6 +32,7 @@ func (v *view) snapshotGeneration(before history.Time) (generation int, ok bool)
 
 func servesTheSnapshot(v *view) finding {
 	f := finding{missing: "no new data plane that may import had a whole snapshot to read"}
+	planted := v.planted()
 	for _, n := range v.importers() {
 		want, ok := v.snapshotGeneration(n.start)
 		if !ok || v.storeCut(n.Name) != nil {
@@ -40,16 +42,18 @@ func servesTheSnapshot(v *view) finding {
 		f.opportunities++ // its start
 		served, ok := v.firstServed(n.Name)
 		if !ok || served > n.cut.heal {
-			f.bad = append(f.bad, Evidence{n.start, n.Name, fmt.Sprintf("%s did not serve before the control plane was back, %s after its start", n.Name, seconds(min(n.cut.heal, v.end).Sub(n.start)))})
+			f.undone = append(f.undone, Evidence{n.start, n.Name, fmt.Sprintf("%s did not serve before the control plane was back, %s after its start", n.Name, seconds(min(n.cut.heal, v.end).Sub(n.start)))})
 			continue
 		}
 		f.good = append(f.good, Evidence{served, n.Name, fmt.Sprintf("%s served %s after its process was started", n.Name, seconds(served.Sub(n.start)))})
+		f.invalid = cmp.Or(f.invalid, v.unsent(n.Name))
 		v.requests(n.Name, func(r history.Request) {
-			if r.Intended > n.cut.heal || v.planted()[int(r.Generation)] {
-				return
+			if r.Intended > n.cut.heal || planted[int(r.Generation)] {
+				return // a planted generation is G2.4's to judge
 			}
 			f.opportunities++
-			if failed(r) || int(r.Generation) != want {
+			// After the healing began an answer may show either configuration.
+			if failed(r) || (int(r.Generation) != want && r.Done <= n.cut.heal) {
 				f.bad = append(f.bad, Evidence{r.Done, n.Name, fmt.Sprintf("%s: %s instead of generation %d of the snapshot", n.Name, describe(r), want)})
 			}
 		})

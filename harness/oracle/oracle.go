@@ -31,7 +31,8 @@ type clause struct {
 // finding is what a clause's judge saw.
 type finding struct {
 	opportunities int
-	bad           []Evidence // counterexamples
+	bad           []Evidence // counterexamples: what was seen to happen
+	undone        []Evidence // counterexamples in a finished run only: what was never seen to happen
 	good          []Evidence // observations worth showing
 	rests         []string   // edges whose cuts the clause rests on
 	healed        []string   // edges whose healing it rests on
@@ -100,7 +101,7 @@ func (v *view) judgeClause(c clause) Clause {
 	}
 	f := c.judge(v)
 	out.Opportunities = f.opportunities
-	out.Evidence = head(append(f.bad, f.good...))
+	out.Evidence = head(slices.Concat(f.bad, f.undone, f.good))
 	out.Status, out.Reason = v.status(f)
 	return out
 }
@@ -125,7 +126,9 @@ func (v *view) status(f finding) (Status, string) {
 	case len(f.bad) > 0:
 		return Violated, f.bad[0].Text
 	case v.unfinished != "":
-		return Invalid, v.unfinished
+		return Invalid, v.unfinished // also where something was not seen: there was no time for it
+	case len(f.undone) > 0:
+		return Violated, f.undone[0].Text
 	case f.opportunities == 0 && f.missing == "":
 		return NotMeasured, "it had no opportunity to fail in this run"
 	case f.opportunities == 0:

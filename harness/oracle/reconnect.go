@@ -45,7 +45,7 @@ func goesOnDialling(v *view) finding {
 		f.rests = append(f.rests, n.cut.edge)
 		attempts := v.countable(n)
 		f.opportunities += len(attempts)
-		f.bad = append(f.bad, silences(n, attempts, min(n.cut.heal, v.end), limit)...)
+		f.undone = append(f.undone, silences(n, attempts, min(n.cut.heal, v.end), limit)...)
 		f.good = append(f.good, Evidence{n.start, n.Name, fmt.Sprintf("%s tried %d times in %s", n.Name, len(attempts), seconds(min(n.cut.heal, v.end).Sub(n.start)))})
 	}
 	return f
@@ -110,10 +110,10 @@ func takesOver(v *view) finding {
 		served := v.of(history.ServeChange, n.Name)
 		switch {
 		case len(served) == 0:
-			f.bad = append(f.bad, Evidence{cut.healed, n.Name, n.Name + " never answered"})
+			f.undone = append(f.undone, Evidence{cut.healed, n.Name, n.Name + " never answered"})
 		case served[len(served)-1].Generation != newest:
 			last := served[len(served)-1]
-			f.bad = append(f.bad, Evidence{last.At, n.Name, fmt.Sprintf("%s still answered with status %d, generation %d at the end, %s after the control plane was back with generation %d", n.Name, last.Code, last.Generation, seconds(v.end.Sub(cut.healed)), newest)})
+			f.undone = append(f.undone, Evidence{last.At, n.Name, fmt.Sprintf("%s still answered with status %d, generation %d at the end, %s after the control plane was back with generation %d", n.Name, last.Code, last.Generation, seconds(v.end.Sub(cut.healed)), newest)})
 		default:
 			f.good = append(f.good, tookOver(n.Name, served, cut, newest))
 		}

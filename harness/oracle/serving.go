@@ -4,6 +4,7 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -26,14 +27,9 @@ var failsVisibly = promise{"G13", "What needs the control plane fails in that pa
 
 func losesNoRequest(v *view) finding {
 	f := finding{missing: "no traffic was sent to a data plane that ran before the cut"}
-	if before := v.quietBefore(); !before.OK {
-		f.invalid = before.Text
-	}
 	for _, n := range v.residents() {
 		f.rests = append(f.rests, n.cut.edge)
-		if due, sent := v.schedule(n.Name); due > 0 && !enough(due, sent) {
-			f.invalid = fmt.Sprintf("only %d of %d requests due to %s were sent", sent, due, n.Name)
-		}
+		f.invalid = cmp.Or(f.invalid, v.unsent(n.Name))
 		v.requests(n.Name, func(r history.Request) {
 			if r.Done < n.cut.inject {
 				return
@@ -44,20 +40,21 @@ func losesNoRequest(v *view) finding {
 			}
 		})
 	}
+	if before := v.quietBefore(); f.opportunities > 0 && !before.OK {
+		f.invalid = before.Text
+	}
 	return f
 }
 
 func servesWhatItHad(v *view) finding {
-	f := finding{missing: "no traffic was sent to a data plane that ran before the cut"}
+	f := finding{missing: "no data plane answered both before the cut and during the outage"}
 	planted := v.planted()
 	for _, n := range v.residents() {
 		f.rests = append(f.rests, n.cut.edge)
-		had := uint32(0)
-		v.requests(n.Name, func(r history.Request) {
-			if r.Class == history.Good && r.Done < n.cut.inject {
-				had = r.Generation
-			}
-		})
+		had, ok := v.generationBefore(n.Name, n.cut.inject)
+		if !ok {
+			continue
+		}
 		v.requests(n.Name, func(r history.Request) {
 			if r.Class != history.Good || r.Sent < n.cut.active || r.Done > n.cut.heal || planted[int(r.Generation)] {
 				return // a planted generation is G2.4's to judge
@@ -71,15 +68,49 @@ func servesWhatItHad(v *view) finding {
 	return f
 }
 
+// generationBefore is what a node's last good answer before a moment showed.
+func (v *view) generationBefore(node string, before history.Time) (generation uint32, ok bool) {
+	var last history.Time
+	v.requests(node, func(r history.Request) {
+		if r.Class == history.Good && r.Done < before && r.Done >= last {
+			generation, last, ok = r.Generation, r.Done, true
+		}
+	})
+	return generation, ok
+}
+
 func readyMeansLive(v *view) finding {
-	f := finding{missing: "no data plane was seen to become ready"}
+	f := finding{missing: "no data plane was seen to become ready after there was a configuration"}
 	for _, e := range v.events[history.ReadyCheck] {
+		if w := v.storeCut(e.Node); w != nil && e.At < w.heal {
+			continue // a node that goes live from damaged data is G3.2's to judge
+		}
+		if !v.readySinceConfigured(e) {
+			continue
+		}
 		f.opportunities++
 		if !e.OK {
 			f.bad = append(f.bad, Evidence{e.At, e.Node, fmt.Sprintf("%s said it was ready, and its route then answered %s", e.Node, status(e.Code))})
 		}
 	}
 	return f
+}
+
+// readySinceConfigured says whether the readiness that a check followed began
+// after the first configuration was acknowledged. Before that, a data plane may
+// well be ready with the empty configuration of a fresh control plane.
+func (v *view) readySinceConfigured(check history.Event) bool {
+	acked := v.events[history.ChangeAcked]
+	if len(acked) == 0 {
+		return false
+	}
+	var since history.Time
+	for _, e := range v.of(history.ReadyChange, check.Node) {
+		if e.Code == http.StatusOK && e.At <= check.At {
+			since = e.At
+		}
+	}
+	return since > acked[0].At
 }
 
 func status(code int) string {

@@ -83,7 +83,10 @@ func (v *view) quietBefore() Check {
 			}
 		}
 	}
-	return Check{Name: "quiet before the fault", OK: failed == 0 && total > 0, Text: fmt.Sprintf("%d of %d requests failed before the first fault", failed, total)}
+	if total == 0 {
+		return Check{Name: "quiet before the fault", Text: "no request was answered before the first fault"}
+	}
+	return Check{Name: "quiet before the fault", OK: failed == 0, Text: fmt.Sprintf("%d of %d requests failed before the first fault", failed, total)}
 }
 
 func (v *view) firstFault() history.Time {
@@ -119,12 +122,22 @@ func (v *view) schedule(node string) (due, sent int) {
 		end = ends[len(ends)-1].At
 	}
 	for _, s := range v.rec.Header.Streams {
-		if s.Node == node {
+		if s.Node == node && s.Interval > 0 {
 			due += int(end.Sub(begins[0].At) / s.Interval)
 		}
 	}
 	v.requests(node, func(history.Request) { sent++ })
 	return due, sent
+}
+
+// unsent says how many of a node's requests were never sent, or nothing if all
+// that were due were: what was not asked cannot be called held.
+func (v *view) unsent(node string) string {
+	due, sent := v.schedule(node)
+	if due == 0 || enough(due, sent) {
+		return ""
+	}
+	return fmt.Sprintf("only %d of %d requests due to %s were sent", sent, due, node)
 }
 
 func (v *view) sentOnSchedule() Check {

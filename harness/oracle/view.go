@@ -92,8 +92,6 @@ func (v *view) storeCut(node string) *window { return v.cuts[storeEdge(node)] }
 
 func storeEdge(node string) string { return node + ">store" }
 
-func (v *view) cpEdge(node string) string { return node + ">" + v.controlPlane() }
-
 func (v *view) controlPlane() string {
 	for _, n := range v.rec.Header.Nodes {
 		if n.Role == "control_plane" {
@@ -165,10 +163,11 @@ func (v *view) attempts(edge, node string) []history.Time {
 	return out
 }
 
-// firstServed is when a node's probed route was first seen to answer well.
+// firstServed is when a node's probed route was first seen to answer well: a 200
+// that shows no generation is somebody else's answer.
 func (v *view) firstServed(node string) (history.Time, bool) {
 	for _, e := range v.of(history.ServeChange, node) {
-		if e.Code == http.StatusOK {
+		if e.Code == http.StatusOK && e.Generation > 0 {
 			return e.At, true
 		}
 	}
