@@ -90,23 +90,30 @@ func (a AwaitServing) Title() string {
 func (a AwaitServing) Do(ctx context.Context, c *Cluster) error {
 	client := &http.Client{Timeout: 2 * time.Second}
 	defer client.CloseIdleConnections()
+	// The nodes share one deadline, since each had all of the time; a node whose
+	// turn comes after it is still looked at.
+	deadline := time.Now().Add(c.bound())
 	for _, node := range a.Nodes {
 		what := fmt.Sprintf("%s serves generation %d", node, a.Generation)
 		look := func(ctx context.Context) error { return c.serves(ctx, client, node, a.Generation) }
-		if !a.Steady {
-			if err := c.expect(ctx, c.bound(), node, what, look); err != nil {
-				return err
+		if a.Steady {
+			if err := await(ctx, bringUpTimeout, what, look); err != nil {
+				return c.unsteady(ctx, err)
 			}
-			continue
-		}
-		if err := await(ctx, bringUpTimeout, what, look); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return fmt.Errorf("%w: %w", ErrUnsteady, err)
+		} else if err := c.expect(ctx, max(time.Until(deadline), time.Second), node, what, look); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// unsteady is the error for a steady state that did not come about, unless the
+// run's own context ended.
+func (c *Cluster) unsteady(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: %w", ErrUnsteady, err)
 }
 
 // serves returns nil if a node is ready and its probed route answers in a
@@ -167,7 +174,7 @@ func (a AwaitSnapshot) Do(ctx context.Context, c *Cluster) error {
 	}
 	if a.Steady {
 		if err := await(ctx, within, what, look); err != nil {
-			return fmt.Errorf("%w: %w", ErrUnsteady, err)
+			return c.unsteady(ctx, err)
 		}
 	} else if err := c.expect(ctx, within, "", what, look); err != nil {
 		return err
@@ -255,7 +262,9 @@ func (a AwaitAttempts) Title() string {
 // Do implements Action.
 func (a AwaitAttempts) Do(ctx context.Context, c *Cluster) error {
 	p := c.plan.Profile
-	within := time.Duration(a.Attempts)*(p.ReconnectMax+p.DialTimeout) + 5*time.Second
+	// Attempts can be counted only where they are reset at once, so that each
+	// costs the delay before it and hardly more.
+	within := time.Duration(a.Attempts)*p.ReconnectMax + p.DialTimeout + 5*time.Second
 	return c.expect(ctx, within, "", fmt.Sprintf("%d attempts of %s", a.Attempts, strings.Join(a.Nodes, ", ")), func(context.Context) error {
 		var short []string
 		for _, node := range a.Nodes {

@@ -82,11 +82,12 @@ func (v *view) generationBefore(node string, before history.Time) (generation ui
 func readyMeansLive(v *view) finding {
 	f := finding{missing: "no data plane was seen to become ready after there was a configuration"}
 	for _, e := range v.events[history.ReadyCheck] {
-		if w := v.storeCut(e.Node); w != nil && e.At < w.heal {
-			continue // a node that goes live from damaged data is G3.2's to judge
-		}
-		if !v.readySinceConfigured(e) {
+		since := v.readySince(e)
+		if !v.configuredBefore(since) {
 			continue
+		}
+		if w := v.storeCut(e.Node); w != nil && since < w.heal {
+			continue // what a node does with damaged data is G3.2's to judge
 		}
 		f.opportunities++
 		if !e.OK {
@@ -96,21 +97,23 @@ func readyMeansLive(v *view) finding {
 	return f
 }
 
-// readySinceConfigured says whether the readiness that a check followed began
-// after the first configuration was acknowledged. Before that, a data plane may
-// well be ready with the empty configuration of a fresh control plane.
-func (v *view) readySinceConfigured(check history.Event) bool {
-	acked := v.events[history.ChangeAcked]
-	if len(acked) == 0 {
-		return false
-	}
+// readySince is when the readiness that a check followed began.
+func (v *view) readySince(check history.Event) history.Time {
 	var since history.Time
 	for _, e := range v.of(history.ReadyChange, check.Node) {
 		if e.Code == http.StatusOK && e.At <= check.At {
 			since = e.At
 		}
 	}
-	return since > acked[0].At
+	return since
+}
+
+// configuredBefore says whether the first configuration was acknowledged before a
+// moment. Until then, a data plane may well be ready with the empty configuration
+// of a fresh control plane.
+func (v *view) configuredBefore(t history.Time) bool {
+	acked := v.events[history.ChangeAcked]
+	return len(acked) > 0 && acked[0].At < t
 }
 
 func status(code int) string {

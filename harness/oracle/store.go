@@ -14,7 +14,7 @@ import (
 
 var asksFirst = promise{"G1", "A data plane asks the control plane first, and reads the store only if that cannot give it a configuration.", []clause{
 	{"G1.1", "A new data plane dials the control plane before it touches the store.", "starts", asksBeforeItReads},
-	{"G1.2", "A data plane that gets its configuration from the control plane never touches the store.", "starts", readsNothingWhenServed},
+	{"G1.2", "A data plane that gets its configuration from the control plane does not touch the store on the way.", "starts", readsNothingWhenServed},
 	{"G1.3", "A control plane that resets the connection counts as one that cannot give a configuration.", "starts", readsWhenReset},
 	{"G1.4", "So does one that refuses the connection.", "", nil},
 	{"G1.5", "So does one that does not answer.", "", nil},
@@ -81,7 +81,7 @@ func readsNothingWhenServed(v *view) finding {
 		}
 		f.opportunities++
 		for _, e := range v.of(history.StoreRequest, n.Name) {
-			if e.At < n.cut.inject {
+			if e.At < served {
 				f.bad = append(f.bad, Evidence{e.At, n.Name, fmt.Sprintf("%s sent %s though the control plane was there", n.Name, e.Text)})
 			}
 		}
