@@ -6,6 +6,7 @@ package reports
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -102,7 +103,7 @@ func TestJUnitCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var suites junitSuites
-	if err := xml.NewDecoder(bytes.NewReader(content)).Decode(&suites); err != nil && err != io.EOF {
+	if err := xml.NewDecoder(bytes.NewReader(content)).Decode(&suites); err != nil && !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	s := suites.Suite

@@ -202,10 +202,10 @@ func TestIncompleteAnswersAreSeen(t *testing.T) {
 		status   int
 		complete bool
 	}{
-		{"whole", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "whole") }, 200, true},
+		{"whole", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "whole") }, 200, true},
 		{"store breaks off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
-			io.WriteString(w, "half")
+			_, _ = io.WriteString(w, "half")
 		}, 200, false},
 		{"store dies", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 502, true},
 	}
@@ -297,7 +297,7 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 		}
 		addresses[line.For] = line.Address
 	}
-	go io.Copy(io.Discard, reader)
+	go func() { _, _ = io.Copy(io.Discard, reader) }()
 	response, err := http.Get("http://" + addresses["events"] + "/health")
 	if err != nil || response.StatusCode != 200 {
 		t.Fatalf("health: %v %v", response, err)

@@ -105,6 +105,8 @@ func serve(ctx context.Context, listener net.Listener, log io.Writer) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(end)
-	<-served
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve the API: %w", ended))
+	}
 	return errors.Join(err, proxies.Collection.Clear())
 }

@@ -129,7 +129,9 @@ func TestExporterSkipsWhatTheStoreHolds(t *testing.T) {
 		b.offer("b") // the skip opened no new window
 		b.expect(t, "0:a", "61:b")
 		b.stop()
-		<-b.ended
+		if err := <-b.ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
@@ -159,7 +161,9 @@ func TestExporterRetriesAndNewestWins(t *testing.T) {
 			t.Errorf("status after recovery: %+v", status)
 		}
 		b.stop()
-		<-b.ended
+		if err := <-b.ended; err != nil {
+			t.Error(err)
+		}
 		if n := strings.Count(b.log.String(), "level=ERROR"); n != 1 {
 			t.Errorf("%d error lines for one state change:\n%s", n, b.log.String())
 		}
@@ -182,7 +186,9 @@ func TestExporterUploadsAgainAfterALostAnswer(t *testing.T) {
 		time.Sleep(time.Minute)
 		b.expect(t, "0:a", "0.75:a")
 		b.stop()
-		<-b.ended
+		if err := <-b.ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
@@ -242,7 +248,9 @@ func TestExporterPendingSince(t *testing.T) {
 			t.Errorf("pending since %v, want 4s", got)
 		}
 		b.stop()
-		<-b.ended
+		if err := <-b.ended; err == nil {
+			t.Error("c could not be stored in time, and run did not say so")
+		}
 	})
 }
 
@@ -270,7 +278,9 @@ func TestExporterRefusesEmptyAndInvalid(t *testing.T) {
 				time.Sleep(2 * time.Minute)
 				b.expect(t, "0:a", "60:good")
 				b.stop()
-				<-b.ended
+				if err := <-b.ended; err != nil {
+					t.Error(err)
+				}
 				if !strings.Contains(b.log.String(), "level=ERROR") || !strings.Contains(b.log.String(), "hash=bad") {
 					t.Errorf("no loud line:\n%s", b.log.String())
 				}

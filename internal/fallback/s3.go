@@ -45,7 +45,7 @@ func (s *s3Store) Get(ctx context.Context, key string, limit int64) (Object, err
 	if err != nil {
 		return Object{}, s.failure("get", key, err)
 	}
-	defer body.Close() //nolint:errcheck // the body was read to its end or is given up
+	defer body.Close() // it was read to its end or is given up
 	if header.Get("Content-Range") != "" {
 		return Object{}, s.failure("get", key, fmt.Errorf("%w: the store answered with a range that was not asked for", ErrIncomplete))
 	}
@@ -135,10 +135,10 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	summary := strings.TrimSpace(fmt.Sprintf("%s (status %d)", answer.Code, answer.StatusCode))
-	switch {
-	case answer.StatusCode == http.StatusNotFound:
+	switch answer.StatusCode {
+	case http.StatusNotFound:
 		return fmt.Errorf("%w: %s", ErrNotFound, summary)
-	case answer.StatusCode == http.StatusForbidden || answer.StatusCode == http.StatusUnauthorized:
+	case http.StatusForbidden, http.StatusUnauthorized:
 		return fmt.Errorf("%w: %s; check the node's credentials and its rights on the bucket", ErrDenied, summary)
 	}
 	return fmt.Errorf("%w: %s", ErrUnavailable, summary)

@@ -54,7 +54,6 @@ func (c *call) result(status int, record entity.Record, err error) {
 var statuses = map[entity.Code]int{
 	entity.CodeUnique:   http.StatusConflict,
 	entity.CodeNotFound: http.StatusNotFound,
-	entity.CodeDatabase: http.StatusInternalServerError,
 }
 
 // fail answers with an error: refusals in full, anything else without a detail.

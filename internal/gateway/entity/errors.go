@@ -14,17 +14,15 @@ type Code int
 
 // The codes in use here.
 const (
-	CodeSchema      Code = 2
-	CodePrimaryKey  Code = 3
-	CodeForeign     Code = 4
-	CodeUnique      Code = 5
-	CodeNotFound    Code = 6
-	CodeOffset      Code = 7
-	CodeDatabase    Code = 8
-	CodeSize        Code = 9
-	CodeOptions     Code = 11
-	CodeUnresolved  Code = 13
-	CodeDeclarative Code = 14
+	CodeSchema     Code = 2
+	CodePrimaryKey Code = 3
+	CodeForeign    Code = 4
+	CodeUnique     Code = 5
+	CodeNotFound   Code = 6
+	CodeOffset     Code = 7
+	CodeSize       Code = 9
+	CodeOptions    Code = 11
+	CodeUnresolved Code = 13
 )
 
 // ReferencedBy is the key under which a refused deletion names who refers to
@@ -32,17 +30,15 @@ const (
 const ReferencedBy = "@referenced_by"
 
 var codeNames = map[Code]string{
-	CodeSchema:      "schema violation",
-	CodePrimaryKey:  "primary key violation",
-	CodeForeign:     "foreign key violation",
-	CodeUnique:      "unique constraint violation",
-	CodeNotFound:    "not found",
-	CodeOffset:      "invalid offset",
-	CodeDatabase:    "database error",
-	CodeSize:        "invalid size",
-	CodeOptions:     "invalid options",
-	CodeUnresolved:  "foreign keys unresolved",
-	CodeDeclarative: "invalid declarative configuration",
+	CodeSchema:     "schema violation",
+	CodePrimaryKey: "primary key violation",
+	CodeForeign:    "foreign key violation",
+	CodeUnique:     "unique constraint violation",
+	CodeNotFound:   "not found",
+	CodeOffset:     "invalid offset",
+	CodeSize:       "invalid size",
+	CodeOptions:    "invalid options",
+	CodeUnresolved: "foreign keys unresolved",
 }
 
 // Error is a refusal in the form in which the Admin API reports it.

@@ -30,8 +30,9 @@ type ServerOptions struct {
 	Silence    time.Duration // without a frame before a data plane is given up; 45 s
 	MaxPayload int64         // bytes of one frame, in either direction; 16 MiB
 
-	// Record keeps what is known of a data plane. It is called when one
-	// connects and for each of its pings. Its errors are logged, no more: a
+	// Record keeps what is known of a data plane. It is called for each of its
+	// pings, the first of which comes right after it has connected, and when it
+	// is refused for its version. Its errors are logged, no more: a
 	// database that is down must not cut the data planes off.
 	Record func(ctx context.Context, dp DataPlane) error
 

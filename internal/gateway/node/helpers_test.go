@@ -114,22 +114,18 @@ type fakeStore struct {
 	mu     sync.Mutex
 	body   []byte
 	getErr error
-	gate   chan struct{} // if set, Get waits for it
+	gate   chan struct{} // if set, Get waits for it, and for nothing else
 	gets   int
 	puts   int
 }
 
-func (s *fakeStore) Get(ctx context.Context, _ string, _ int64) (fallback.Object, error) {
+func (s *fakeStore) Get(context.Context, string, int64) (fallback.Object, error) {
 	s.mu.Lock()
 	s.gets++
 	gate, err, body := s.gate, s.getErr, s.body
 	s.mu.Unlock()
 	if gate != nil {
-		select {
-		case <-gate:
-		case <-ctx.Done():
-			return fallback.Object{}, ctx.Err()
-		}
+		<-gate
 	}
 	if err == nil && body == nil {
 		err = fallback.ErrNotFound
@@ -162,12 +158,15 @@ func (s *fakeStore) content() string {
 // eventually waits until the condition holds.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.After(15 * time.Second)
+	look := time.NewTicker(2 * time.Millisecond)
+	defer look.Stop()
 	for !condition() {
-		if time.Now().After(deadline) {
+		select {
+		case <-deadline:
 			t.Fatalf("not within 15 s: %s", what)
+		case <-look.C:
 		}
-		time.Sleep(2 * time.Millisecond) // between two looks at the condition
 	}
 }
 

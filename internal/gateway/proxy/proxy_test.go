@@ -178,7 +178,7 @@ func TestConnectIsRetriedWithTheBody(t *testing.T) {
 	p, server := serve(t, oneRoute(service, `"paths":["/"]`))
 	dials := 0
 	shared := p.upstream.transport(p.router.Load().tables[1].routes[matcherKey{"", "/"}][0].route.Service.link)
-	shared.DialContext = func(_ context.Context, network, to string) (net.Conn, error) {
+	shared.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		dials++
 		return nil, &net.OpError{Op: "dial", Err: io.ErrUnexpectedEOF}
 	}

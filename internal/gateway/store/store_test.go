@@ -60,6 +60,9 @@ func TestRecordsSurviveAReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	first := open(t, path, nil)
 	created := create(t, first, entity.Services, entity.Record{"name": "s", "host": "h"})
+	for range 10 {
+		create(t, first, entity.Services, entity.Record{"host": "h"})
+	}
 	before, err := first.Export(t.Context())
 	if err != nil {
 		t.Fatal(err)
