@@ -105,7 +105,7 @@ func (s *junitSuite) add(class string, c oracle.Clause) {
 func evidenceText(c oracle.Clause) string {
 	var b strings.Builder
 	for _, e := range c.Evidence {
-		fmt.Fprintf(&b, "%s %s %s\n", offset(e.At), clean(e.Node), clean(e.Text))
+		fmt.Fprintf(&b, "%s %s\n", offset(e.At), clean(e.Text))
 	}
 	return b.String()
 }

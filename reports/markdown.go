@@ -93,7 +93,7 @@ func clauseTable(m Model) table {
 			}
 			seen := ""
 			if len(c.Evidence) > 0 {
-				seen = strings.TrimSpace(offset(c.Evidence[0].At) + " " + c.Evidence[0].Node + ": " + c.Evidence[0].Text)
+				seen = offset(c.Evidence[0].At) + " " + c.Evidence[0].Text
 			}
 			t.rows = append(t.rows, []string{c.ID + " " + c.Title, statusText(c.Status), c.Reason, seen})
 		}

@@ -56,7 +56,7 @@ func summariseClauses(b *strings.Builder, p Promise, width int) {
 		fmt.Fprintf(b, "%*s  %s %s: %s\n", width, "", clean(c.ID), status, clean(c.Reason))
 		if len(c.Evidence) > 0 {
 			e := c.Evidence[0]
-			fmt.Fprintf(b, "%*s    %s\n", width, "", strings.TrimSpace(offset(e.At)+" "+clean(e.Node)+" "+clean(e.Text)))
+			fmt.Fprintf(b, "%*s    %s\n", width, "", offset(e.At)+" "+clean(e.Text))
 		}
 	}
 }

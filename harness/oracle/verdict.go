@@ -43,7 +43,7 @@ const MaxEvidence = 5
 type Evidence struct {
 	At   history.Time `json:"t"`
 	Node string       `json:"node,omitempty"`
-	Text string       `json:"text"`
+	Text string       `json:"text"` // a sentence that names the node
 }
 
 // Result is everything that oracles say about a run.
