@@ -9,7 +9,9 @@ ARGS     ?=
 COUNT    ?= 1
 
 GO       ?= go
-PROGRAMS := blackout gateway
+# All programs of a run in one go command: with an empty build cache the long
+# compilations then overlap, and the run itself only links.
+PROGRAMS := blackout gateway toxiproxy upstream storefront store
 
 # The commit goes into every report; a tree with changes says so.
 COMMIT    = $(shell git describe --always --dirty=+changes --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)
@@ -69,7 +71,7 @@ help: ## list the targets
 	@echo
 	@echo '  SCENARIO=$(SCENARIO) ENGINE=$(ENGINE) (docker, local or auto) SEED=$(SEED) ARGS=$(ARGS)'
 
-build: ## build the tool and the reference gateway into bin/
+build: ## build the tool, the reference gateway and their helpers into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
 
 run: build ## run SCENARIO on ENGINE, with the plan of SEED if set; ARGS are passed on
