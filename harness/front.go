@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -38,9 +39,9 @@ func (c *Cluster) followStore(ctx context.Context, address string) {
 	defer client.CloseIdleConnections()
 	retry := time.NewTicker(100 * time.Millisecond)
 	defer retry.Stop()
-	for last := 0; ctx.Err() == nil; {
-		next, err := c.readFront(ctx, client, address, last)
-		last = next
+	reader := frontReader{offset: math.MaxInt64}
+	for ctx.Err() == nil {
+		err := c.readFront(ctx, client, address, &reader)
 		if err == nil || ctx.Err() != nil {
 			continue
 		}
@@ -52,40 +53,47 @@ func (c *Cluster) followStore(ctx context.Context, address string) {
 	}
 }
 
-// readFront records the requests after the last one known and returns the last
-// one known now.
-func (c *Cluster) readFront(ctx context.Context, client *http.Client, address string, last int) (int, error) {
+// frontReader is what is known of the store front's record.
+type frontReader struct {
+	last   int          // number of the last request read
+	offset history.Time // from the front's clock to the run's, too large by the fastest answer's way
+}
+
+// readFront records the requests after the last one known.
+func (c *Cluster) readFront(ctx context.Context, client *http.Client, address string, reader *frontReader) error {
 	var answer struct {
 		Now    int64          `json:"now"`
 		Events []frontRequest `json:"events"`
 	}
-	url := fmt.Sprintf("http://%s/events?after=%d&wait=%s", address, last, frontWait)
+	url := fmt.Sprintf("http://%s/events?after=%d&wait=%s", address, reader.last, frontWait)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return last, err
+		return err
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return last, fmt.Errorf("read the store front's record: %w", err)
+		return fmt.Errorf("read the store front's record: %w", err)
 	}
 	defer res.Body.Close()
+	received := c.rec.Now()
 	if res.StatusCode != http.StatusOK {
-		return last, fmt.Errorf("read the store front's record: status %d", res.StatusCode)
+		return fmt.Errorf("read the store front's record: status %d", res.StatusCode)
 	}
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
-		return last, fmt.Errorf("read the store front's record: %w", err)
+		return fmt.Errorf("read the store front's record: %w", err)
 	}
-	// The call is a long poll: the front's clock is read just before it answers.
-	now := c.rec.Now()
+	// The front reads its clock just before it answers a long poll, so the
+	// answer that was fastest to arrive tells the offset best.
+	reader.offset = min(reader.offset, received-history.Time(answer.Now))
 	for _, r := range answer.Events {
 		c.rec.Event(history.Event{
-			At: now - history.Time(answer.Now-r.Start), Until: now - history.Time(answer.Now-r.End),
+			At: reader.offset + history.Time(r.Start), Until: reader.offset + history.Time(r.End),
 			Kind: history.StoreRequest, Node: c.author(r.AccessKey),
 			Text: r.Method + " " + strings.TrimPrefix(r.Path, "/"), Code: r.Status, Bytes: r.Bytes, OK: r.Complete,
 		})
-		last = r.N
+		reader.last = r.N
 	}
-	return last, nil
+	return nil
 }
 
 // author is the node whose credential a request was signed with.

@@ -51,7 +51,6 @@ func execute(ctx context.Context, args []string) int {
 		Short:         "Prove that an API gateway survives the loss of its control plane",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 	}
 	root.AddCommand(runCommand(), planCommand(), listCommand(), rejudgeCommand(), doctorCommand(), versionCommand())
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -87,7 +88,9 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 		Repeat: f.repeat(name, seed), Progress: progress,
 	}
 	if f.defect != "" {
-		if o.Gateway, err = buildDefect(ctx, f, progress); err != nil {
+		if o.Gateway, err = buildDefect(ctx, f, progress); errors.Is(err, defect.ErrUnknown) {
+			return err
+		} else if err != nil {
 			return exit{run.ExitCode(run.Result{}, err), err}
 		}
 	}
@@ -112,9 +115,6 @@ func conclude(w io.Writer, result run.Result) error {
 	}
 	if result.Err != nil {
 		fmt.Fprintf(w, "ended early: %v\n", result.Err)
-	}
-	for _, r := range result.Races {
-		fmt.Fprintf(w, "data race in a node: %s\n", r)
 	}
 	_, err := fmt.Fprintf(w, "report: %s\n", filepath.Join(result.Dir, reports.HTMLFile))
 	return err

@@ -100,7 +100,7 @@ func parsePreamble(patch []byte) (Preamble, error) {
 			return p, fmt.Errorf("preamble: line %q is none of Promise, Clause, Scenarios, Observable", line)
 		}
 	}
-	if p.Promise == "" || p.Clause == "" || len(p.Scenarios) == 0 || p.Observable == "" {
+	if p.Promise == "" || p.Clause == "" || len(p.Scenarios) == 0 || slices.Contains(p.Scenarios, "") || p.Observable == "" {
 		return p, errors.New("preamble: Promise, Clause, Scenarios and Observable must all be there")
 	}
 	return p, nil

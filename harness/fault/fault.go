@@ -82,8 +82,9 @@ func New(links *Links, cut Cut, probes Probes) *Fault {
 // Cut is what the fault does.
 func (f *Fault) Cut() Cut { return f.cut }
 
-// Inject puts the cut in place. An edge that nobody has used yet is first shown
-// to work by a probe, because bytes that never moved cannot be seen to stop.
+// Inject puts the cut in place. A probe first shows that the edge works: bytes
+// that never moved cannot be seen to stop, and a probe that fails anyway would
+// witness a cut that does nothing.
 func (f *Fault) Inject(ctx context.Context) error {
 	if f.state != ready {
 		return fmt.Errorf("inject %s on %s: the fault is %s", f.cut.Mode, f.cut.Edge, stateNames[f.state])
@@ -101,12 +102,8 @@ func (f *Fault) Inject(ctx context.Context) error {
 }
 
 func (f *Fault) readMoving(ctx context.Context) (Reading, error) {
-	r, err := f.links.Read(ctx, f.cut.Edge)
-	if err != nil || r.Offered > 0 {
-		return r, err
-	}
 	if err := f.probe(ctx); err != nil {
-		return r, fmt.Errorf("the unused edge does not work before the cut: %w", err)
+		return Reading{}, fmt.Errorf("the edge does not work before the cut: %w", err)
 	}
 	return f.links.Read(ctx, f.cut.Edge)
 }
@@ -196,8 +193,11 @@ func (c Cut) passed(start, end Reading) (string, bool) {
 		moved := end.Offered - start.Offered
 		return fmt.Sprintf("%d bytes moved since", moved), moved == 0
 	default:
-		moved := end.Passed - start.Passed
-		return fmt.Sprintf("%d bytes passed since", moved), moved == 0
+		came, moved := end.Offered-start.Offered, end.Passed-start.Passed
+		if c.Mode == NoOp {
+			moved = came // nothing stands between
+		}
+		return fmt.Sprintf("%d of %d bytes passed since", moved, came), came > 0 && moved == 0
 	}
 }
 

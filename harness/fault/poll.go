@@ -39,6 +39,7 @@ func (l *Links) Poll(ctx context.Context) {
 type poller struct {
 	links *Links
 	last  int64 // the meters' clock at the last poll
+	clock clock
 	bytes map[topology.Edge]Reading
 }
 
@@ -48,26 +49,50 @@ func (p *poller) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The meters' clock is mapped at the middle of the call; half the round trip
-	// bounds the error, the same for all edges of one poll.
-	middle := sent + (p.links.rec.Now()-sent)/2
-	onRunClock := func(ns int64) history.Time { return middle - history.Time(s.Now-ns) }
+	p.clock.adjust(sent, p.links.rec.Now(), s.Now)
 	for _, edge := range p.links.edges() {
-		p.record(edge, s, onRunClock)
+		p.record(edge, s)
 	}
 	p.last = s.Now
 	return nil
 }
 
-func (p *poller) record(edge topology.Edge, s meter.Snapshot, onRunClock func(int64) history.Time) {
+// clock maps the meters' clock to the run's. Both are monotonic, so one offset
+// serves for all edges and polls; every poll narrows down where it lies, and a
+// slow one moves nothing. Attempts so keep their order and distances.
+type clock struct {
+	earliest, latest history.Time // between these the run's clock showed 0 of the meters'
+	set              bool
+}
+
+// adjust takes in that the meters' clock showed now at a moment between sent and
+// received.
+func (c *clock) adjust(sent, received history.Time, now int64) {
+	earliest, latest := sent-history.Time(now), received-history.Time(now)
+	if !c.set || earliest > c.latest || latest < c.earliest {
+		*c = clock{earliest, latest, true} // the first poll, or the clocks have drifted apart
+		return
+	}
+	c.earliest, c.latest = max(c.earliest, earliest), min(c.latest, latest)
+}
+
+// margin is the greatest error of onRun.
+func (c *clock) margin() history.Time { return (c.latest - c.earliest + 1) / 2 }
+
+// onRun is a moment of the meters' clock on the run's.
+func (c *clock) onRun(ns int64) history.Time {
+	return c.earliest + (c.latest-c.earliest)/2 + history.Time(ns)
+}
+
+func (p *poller) record(edge topology.Edge, s meter.Snapshot) {
 	for _, opened := range s.Meters[meterID(edge, offered, "upstream")].Opened {
-		at := onRunClock(opened)
-		p.links.rec.Event(history.Event{At: at, Kind: history.EdgeConnect, Edge: edge.String(), Node: p.links.attribute(edge, at)})
+		at := p.clock.onRun(opened)
+		p.links.rec.Event(history.Event{At: at, Kind: history.EdgeConnect, Edge: edge.String(), Node: p.links.attribute(edge, at, p.clock.margin())})
 	}
 	now := reading(s, edge)
 	before := p.bytes[edge]
 	if now.Offered != before.Offered || now.Passed != before.Passed {
-		p.links.rec.Event(history.Event{At: onRunClock(s.Now), Kind: history.EdgeBytes, Edge: edge.String(), Offered: now.Offered, Passed: now.Passed})
+		p.links.rec.Event(history.Event{At: p.clock.onRun(s.Now), Kind: history.EdgeBytes, Edge: edge.String(), Offered: now.Offered, Passed: now.Passed})
 	}
 	lost := now.Connections - before.Connections - len(s.Meters[meterID(edge, offered, "upstream")].Opened)
 	if lost > 0 {
@@ -98,7 +123,8 @@ func (l *Links) edges() []topology.Edge {
 // probing is a span in which the harness itself used an edge.
 type probing struct{ from, to history.Time } // to is 0 while it lasts
 
-// clockSlack covers the error of mapping the meters' clock.
+// clockSlack is how far apart a connection and the span of the probe that made
+// it may be seen to lie, beside the margin of the meters' clock.
 const clockSlack = history.Time(5 * time.Millisecond)
 
 // Probe runs a probe of the harness through an edge, so that its connections are
@@ -125,12 +151,14 @@ func (l *Links) Attempts(edge topology.Edge) int {
 	return l.attempts[edge]
 }
 
-// attribute says whose the connection attempt at a moment was, and counts it.
-func (l *Links) attribute(edge topology.Edge, at history.Time) string {
+// attribute says whose the connection attempt at a moment, known up to margin,
+// was, and counts it.
+func (l *Links) attribute(edge topology.Edge, at, margin history.Time) string {
+	slack := clockSlack + margin
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range l.probes[edge] {
-		if at >= p.from-clockSlack && (p.to == 0 || at <= p.to+clockSlack) {
+		if at >= p.from-slack && (p.to == 0 || at <= p.to+slack) {
 			return topology.Witness
 		}
 	}

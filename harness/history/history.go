@@ -79,7 +79,7 @@ const (
 	PhaseBegin Kind = "phase"      // Text: the name of the phase that begins ("bring-up", "steady", "outage", "recovery")
 
 	NodeStart   Kind = "node.start"  // Node: its process is started (At: before the call)
-	NodeExit    Kind = "node.exit"   // Node, Code: its process was found ended though nobody ended it
+	NodeExit    Kind = "node.exit"   // Node, Code, Text (its last line): its process was found ended though nobody ended it
 	WatchEnd    Kind = "watch.end"   // Node, Looks: how often it was looked at
 	ReadyChange Kind = "node.ready"  // Node, Code (HTTP status of /status/ready, 0: no answer), Text: its message
 	ServeChange Kind = "node.serves" // Node, Code (status of the probed route), Generation; first answer and each change

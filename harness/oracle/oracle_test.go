@@ -130,6 +130,7 @@ func wrongRequests() map[string]wrong {
 			class(history.Timeout)(q)
 			q.Done = sec(26.5)
 		}), []string{"G3.1"}},
+		"dp-3 loses a request at the return":     {request("dp-3", 26, class(history.WrongStatus)), []string{"G10.5"}},
 		"dp-1 answers in the planted generation": {request("dp-1", 17, generation(planted)), []string{"G2.4"}},
 		"dp-3 answers in the planted generation": {request("dp-3", 17, generation(planted)), []string{"G2.4"}},
 		"dp-5 serves the planted generation after the healing": {add(func(r *recorder) {
@@ -157,7 +158,7 @@ func wrongReads() map[string]wrong {
 			drop(match{kind: history.StoreRequest, node: "dp-3"}),
 			drop(match{node: "dp-3", from: 9.85, to: 10, kind: history.ServeChange}),
 			drop(match{node: "dp-3", from: 9.85, to: 10, kind: history.ReadyChange}),
-			dropRequests(func(_ int, node string, q history.Request) bool { return node == "dp-3" }),
+			dropRequests(func(_ int, node string, _ history.Request) bool { return node == "dp-3" }),
 			drop(match{kind: history.TrafficBegin, node: "dp-3"}),
 		), []string{"G1.3", "G3.1"}},
 	}
@@ -199,24 +200,28 @@ func wrongDials() map[string]wrong {
 func wrongAnswers() map[string]wrong {
 	refuse := func(e *history.Event) { e.OK, e.Code = false, 404 }
 	return map[string]wrong{
-		"dp-5 says it is ready":       {add(func(r *recorder) { r.ready(13, "dp-5", 200, "") }), []string{"G3.2"}},
-		"dp-5 serves":                 {add(func(r *recorder) { r.serves(13, "dp-5", 200, good) }), []string{"G3.2"}},
-		"dp-4 says it is ready":       {add(func(r *recorder) { r.ready(13, "dp-4", 200, "") }), []string{"G13.1"}},
-		"dp-4 serves":                 {add(func(r *recorder) { r.serves(13, "dp-4", 200, good) }), []string{"G13.1"}},
-		"dp-1 loses its readiness":    {add(func(r *recorder) { r.ready(13, "dp-1", 503, "control plane gone"); r.ready(14, "dp-1", 200, "") }), []string{"G10.4"}},
-		"the backup loses readiness":  {add(func(r *recorder) { r.ready(13, "backup", 503, "control plane gone") }), []string{"G10.4"}},
-		"dp-2's readiness is silent":  {add(func(r *recorder) { r.ready(13, "dp-2", 0, ""); r.ready(14, "dp-2", 200, "") }), []string{"G10.4"}},
-		"dp-3 is ready before live":   {edit(match{kind: history.ReadyCheck, node: "dp-3"}, refuse), []string{"G10.3"}},
-		"dp-1 is ready before live":   {edit(match{kind: history.ReadyCheck, node: "dp-1"}, refuse), []string{"G10.3"}},
-		"dp-4 does not say why":       {edit(match{kind: history.ReadyChange, node: "dp-4", to: 11}, func(e *history.Event) { e.Text = "" }), []string{"G13.2"}},
-		"dp-2 keeps its generation":   {drop(match{kind: history.ServeChange, node: "dp-2", from: 25}), []string{"G4.3"}},
-		"the backup keeps its own":    {drop(match{kind: history.ServeChange, node: "backup", from: 25}), []string{"G4.3"}},
-		"dp-4 never recovers":         {drop(match{kind: history.ServeChange, node: "dp-4", from: 25}), []string{"G4.3"}},
-		"dp-5 never answers":          {drop(match{kind: history.ServeChange, node: "dp-5"}), []string{"G4.3"}},
-		"dp-3 goes back in the end":   {add(func(r *recorder) { r.serves(29, "dp-3", 200, good) }), []string{"G4.3"}},
-		"dp-1 fails in the end":       {add(func(r *recorder) { r.serves(29.5, "dp-1", 503, 0) }), []string{"G4.3"}},
-		"the control plane dies":      {add(func(r *recorder) { r.event(30.05, history.Event{Kind: history.NodeExit, Node: "cp", Code: 2}) }), []string{"G13.3"}},
-		"a newcomer dies":             {add(func(r *recorder) { r.event(30.05, history.Event{Kind: history.NodeExit, Node: "dp-5", Code: 1}) }), []string{"G13.3"}},
+		"dp-5 says it is ready":      {add(func(r *recorder) { r.ready(13, "dp-5", 200, "") }), []string{"G3.2"}},
+		"dp-5 serves":                {add(func(r *recorder) { r.serves(13, "dp-5", 200, good) }), []string{"G3.2"}},
+		"dp-4 says it is ready":      {add(func(r *recorder) { r.ready(13, "dp-4", 200, "") }), []string{"G13.1"}},
+		"dp-4 serves":                {add(func(r *recorder) { r.serves(13, "dp-4", 200, good) }), []string{"G13.1"}},
+		"dp-1 loses its readiness":   {add(func(r *recorder) { r.ready(13, "dp-1", 503, "control plane gone"); r.ready(14, "dp-1", 200, "") }), []string{"G10.4"}},
+		"the backup loses readiness": {add(func(r *recorder) { r.ready(13, "backup", 503, "control plane gone") }), []string{"G10.4"}},
+		"dp-2's readiness is silent": {add(func(r *recorder) { r.ready(13, "dp-2", 0, ""); r.ready(14, "dp-2", 200, "") }), []string{"G10.4"}},
+		"dp-3 is ready before live":  {edit(match{kind: history.ReadyCheck, node: "dp-3"}, refuse), []string{"G10.3"}},
+		"dp-1 is ready before live":  {edit(match{kind: history.ReadyCheck, node: "dp-1"}, refuse), []string{"G10.3"}},
+		"dp-4 does not say why":      {edit(match{kind: history.ReadyChange, node: "dp-4", to: 11}, func(e *history.Event) { e.Text = "" }), []string{"G13.2"}},
+		"dp-2 keeps its generation":  {drop(match{kind: history.ServeChange, node: "dp-2", from: 25}), []string{"G4.3"}},
+		"the backup keeps its own":   {drop(match{kind: history.ServeChange, node: "backup", from: 25}), []string{"G4.3"}},
+		"dp-4 never recovers":        {drop(match{kind: history.ServeChange, node: "dp-4", from: 25}), []string{"G4.3"}},
+		"dp-5 never answers":         {drop(match{kind: history.ServeChange, node: "dp-5"}), []string{"G4.3"}},
+		"dp-3 goes back in the end":  {add(func(r *recorder) { r.serves(29, "dp-3", 200, good) }), []string{"G4.3"}},
+		"dp-1 fails in the end":      {add(func(r *recorder) { r.serves(29.5, "dp-1", 503, 0) }), []string{"G4.3"}},
+		"the control plane dies":     {add(func(r *recorder) { r.event(30.05, history.Event{Kind: history.NodeExit, Node: "cp", Code: 2}) }), []string{"G13.3"}},
+		"a newcomer dies":            {add(func(r *recorder) { r.event(30.05, history.Event{Kind: history.NodeExit, Node: "dp-5", Code: 1}) }), []string{"G13.3"}},
+		"dp-5 says it is ready and is not live": {add(func(r *recorder) {
+			r.ready(13, "dp-5", 200, "")
+			r.event(13.01, history.Event{Kind: history.ReadyCheck, Node: "dp-5", Code: 404})
+		}), []string{"G3.2"}},
 		"dp-3 answers 200 of nothing": {edit(match{kind: history.ServeChange, node: "dp-3", from: 9.85, to: 10}, func(e *history.Event) { e.Generation = 0 }), []string{"G3.1"}},
 		"dp-3 serves after the healing only": {all(
 			drop(match{node: "dp-3", from: 9.85, to: 10, kind: history.ServeChange}),

@@ -26,12 +26,14 @@ const attemptSlack = time.Second
 // error of mapping the meter's clock, twice.
 const distanceSlack = 20 * time.Millisecond
 
-// minAttempts is how many attempts it takes to speak of their spread.
-const minAttempts = 5
+// minAttempts is how many attempts it takes to speak of their spread: eight
+// distances drawn evenly lie within an eighth of their range once in 260 000
+// times, and a scheduler's noise without jitter hardly fills more.
+const minAttempts = 9
 
 // countable are a newcomer's own attempts during its cut.
 func (v *view) countable(n newcomer) []history.Time {
-	return slices.DeleteFunc(v.attempts(n.cut.edge, n.Name), func(t history.Time) bool { return t < n.start || t > n.cut.heal })
+	return slices.DeleteFunc(v.attemptsSince(n.start, n.cut.edge, n.Name), func(t history.Time) bool { return t > n.cut.heal })
 }
 
 func goesOnDialling(v *view) finding {
@@ -82,7 +84,7 @@ func keepsDistance(v *view) finding {
 				f.bad = append(f.bad, Evidence{attempts[i+1], n.Name, fmt.Sprintf("%s dialled again after %s (at least %s)", n.Name, seconds(gaps[i]), seconds(p.ReconnectMin))})
 			}
 		}
-		if spread := slices.Max(gaps) - slices.Min(gaps); spread < (p.ReconnectMax-p.ReconnectMin)/20 {
+		if spread := slices.Max(gaps) - slices.Min(gaps); spread < (p.ReconnectMax-p.ReconnectMin)/8 {
 			f.bad = append(f.bad, Evidence{attempts[0], n.Name, fmt.Sprintf("%s dialled without jitter: all of its %d distances lie within %s", n.Name, len(gaps), seconds(spread))})
 		}
 	}

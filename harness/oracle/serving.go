@@ -16,6 +16,7 @@ var keepsServing = promise{"G10", "Running data planes keep serving their last g
 	{"G10.2", "During the outage it serves the configuration that it had.", "answers", servesWhatItHad},
 	{"G10.3", "Readiness is not 200 before the configuration is live.", "changes to ready", readyMeansLive},
 	{"G10.4", "Readiness stays 200 after the control plane is gone.", "data planes", staysReady},
+	{"G10.5", "A data plane that was added loses no request when the control plane returns.", "requests", losesNoneAtReturn},
 }}
 
 var failsVisibly = promise{"G13", "What needs the control plane fails in that part, visibly, and takes nothing else down.", []clause{
@@ -42,6 +43,23 @@ func losesNoRequest(v *view) finding {
 	}
 	if before := v.quietBefore(); f.opportunities > 0 && !before.OK {
 		f.invalid = before.Text
+	}
+	return f
+}
+
+func losesNoneAtReturn(v *view) finding {
+	f := finding{missing: "no traffic was sent to a data plane that was added"}
+	for _, n := range v.newcomers() {
+		v.requests(n.Name, func(r history.Request) {
+			if r.Intended <= n.cut.heal {
+				return // G3.1 judges these
+			}
+			f.opportunities++
+			if failed(r) {
+				f.bad = append(f.bad, Evidence{r.Done, n.Name, fmt.Sprintf("%s: %s, %s after the control plane returned", n.Name, describe(r), seconds(r.Done.Sub(n.cut.heal)))})
+			}
+		})
+		f.invalid = cmp.Or(f.invalid, v.unsent(n.Name))
 	}
 	return f
 }

@@ -57,12 +57,12 @@ func asksBeforeItReads(v *view) finding {
 	f := finding{missing: "no new data plane touched the store"}
 	for _, n := range v.importers() {
 		f.rests = append(f.rests, n.cut.edge)
-		store := v.attempts(storeEdge(n.Name), n.Name)
+		store := v.attemptsSince(n.start, storeEdge(n.Name), n.Name)
 		if len(store) == 0 {
 			continue
 		}
 		f.opportunities++
-		cp := v.attempts(n.cut.edge, n.Name)
+		cp := v.attemptsSince(n.start, n.cut.edge, n.Name)
 		if len(cp) == 0 || cp[0] > store[0] {
 			f.bad = append(f.bad, Evidence{store[0], n.Name, fmt.Sprintf("%s dialled the store before the control plane", n.Name)})
 			continue

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"blackout/harness/history"
+	"blackout/harness/topology"
 )
 
 func unwitnessed(kind history.Kind, edge string) mutation {
@@ -66,7 +67,7 @@ func TestBadMeasurementsAreInvalid(t *testing.T) {
 		"requests failed before a fault": {do: request("dp-1", 6.5, class(history.Timeout)), invalid: []string{"G10.1"}, check: "quiet before the fault"},
 		"failures masked before a fault": {do: request("dp-2", 6.5, func(q *history.Request) { q.Flags = history.Masked }), invalid: []string{"G10.1"}, check: "quiet before the fault"},
 		"half of dp-1's requests":        {do: half("dp-1"), invalid: []string{"G10.1"}, check: "schedule kept"},
-		"half of dp-3's requests":        {do: half("dp-3"), invalid: []string{"G3.1"}, check: "schedule kept"},
+		"half of dp-3's requests":        {do: half("dp-3"), invalid: []string{"G3.1", "G10.5"}, check: "schedule kept"},
 		"none of dp-2's requests":        {do: dropRequests(func(_ int, n string, _ history.Request) bool { return n == "dp-2" }), invalid: []string{"G10.1"}, check: "schedule kept"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,17 +140,17 @@ func TestWhatWasNotExercisedIsNotMeasured(t *testing.T) {
 		"nothing was planted":          {drop(match{kind: history.Planted}), []string{"G2.4"}},
 		"an acknowledgement was lost":  {unheard, []string{"G4.3"}},
 		"and the change is in force":   {all(unheard, drop(match{kind: history.ServeChange, node: "dp-2", from: 25})), []string{"G4.3"}},
-		"no change was acknowledged":   {drop(match{kind: history.ChangeAcked}), []string{"G4.3"}},
+		"no change was acknowledged":   {drop(match{kind: history.ChangeAcked}), []string{"G4.3", "G10.3"}},
 		"nobody read the bucket":       {drop(match{kind: history.StoreObject}), []string{"G3.1"}},
-		"nobody was started late":      {all(gone("dp-3"), gone("dp-4"), gone("dp-5")), append(slices.Clone(importers), "G4.1", "G4.2", "G13.1")},
-		"no new importer":              {all(gone("dp-3"), gone("dp-5")), importers},
+		"nobody was started late":      {all(gone("dp-3"), gone("dp-4"), gone("dp-5")), append(slices.Clone(importers), "G4.1", "G4.2", "G10.5", "G13.1")},
+		"no new importer":              {all(gone("dp-3"), gone("dp-5")), append(slices.Clone(importers), "G10.5")},
 		"no new data plane without":    {gone("dp-4"), []string{"G13.1"}},
 		"no truncation":                {gone("dp-5"), []string{"G2.2", "G3.2"}},
-		"no whole snapshot to read":    {gone("dp-3"), []string{"G2.1", "G3.1"}},
+		"no whole snapshot to read":    {gone("dp-3"), []string{"G2.1", "G3.1", "G10.5"}},
 		"newcomers met a refusal":      {edit(match{kind: history.FaultInject, from: 8.9}, func(e *history.Event) { e.Text = "exit" }), []string{"G1.3", "G3.2", "G4.1", "G4.2"}},
 		"no traffic to who ran before": {all(unplugged("dp-1"), unplugged("dp-2")), []string{"G10.1", "G10.2"}},
 		"nobody looked at readiness":   {all(drop(match{kind: history.ReadyChange}), drop(match{kind: history.ReadyCheck})), []string{"G10.3", "G10.4", "G13.1", "G13.2"}},
-		"nothing was healed":           {all(drop(match{kind: history.FaultHeal}), drop(match{kind: history.FaultHealed}), until(sec(24.9)), add(func(r *recorder) { r.event(24.9, history.Event{Kind: history.RunEnd, OK: true}) })), []string{"G4.3"}},
+		"nothing was healed":           {all(drop(match{kind: history.FaultHeal}), drop(match{kind: history.FaultHealed}), until(sec(24.9)), add(func(r *recorder) { r.event(24.9, history.Event{Kind: history.RunEnd, OK: true}) })), []string{"G4.3", "G10.5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -171,7 +172,7 @@ func TestWhatWasNotExercisedIsNotMeasured(t *testing.T) {
 // nothing can be called held.
 func TestEarlyEndIsNobodysFault(t *testing.T) {
 	t.Parallel()
-	for tenths := 1; tenths < 10*30; tenths++ {
+	for tenths := 1; tenths < 10*30; tenths += 3 {
 		at := float64(tenths) / 10
 		for name, m := range map[string]mutation{"killed": until(sec(at)), "interrupted": interrupt(at)} {
 			clauses := statuses(t, m)
@@ -210,6 +211,29 @@ func TestNoGoodAnswerBeforeTheCut(t *testing.T) {
 	}
 	if got := clauses["G10.1"]; got.Status != Invalid {
 		t.Errorf("G10.1 %s, want INVALID", got.Status)
+	}
+}
+
+// TestNobodyDialsBeforeItsStart: a connection that was made before a node's process
+// was there is the harness's, whoever it was attributed to.
+func TestNobodyDialsBeforeItsStart(t *testing.T) {
+	t.Parallel()
+	clauses := statuses(t, edit(match{kind: history.EdgeConnect, node: topology.Witness, edge: "dp-5>store"}, func(e *history.Event) { e.Node = "dp-5" }))
+	if !slices.Equal(with(clauses, Held), exercised) {
+		t.Error(explain(clauses))
+	}
+}
+
+// TestReadyWithoutAConfiguration: a fresh control plane's empty configuration is
+// live as well, and has no route to answer.
+func TestReadyWithoutAConfiguration(t *testing.T) {
+	t.Parallel()
+	clauses := statuses(t, add(func(r *recorder) {
+		r.ready(1.9, "dp-1", 200, "")
+		r.event(1.91, history.Event{Kind: history.ReadyCheck, Node: "dp-1", Code: 404})
+	}))
+	if !slices.Equal(with(clauses, Held), exercised) {
+		t.Error(explain(clauses))
 	}
 }
 

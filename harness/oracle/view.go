@@ -152,11 +152,12 @@ func (v *view) residents() []newcomer {
 	return out
 }
 
-// attempts are when a node itself tried an edge.
-func (v *view) attempts(edge, node string) []history.Time {
+// attemptsSince are when a node itself tried an edge. Before its start nobody but
+// the harness can have done so.
+func (v *view) attemptsSince(start history.Time, edge, node string) []history.Time {
 	var out []history.Time
 	for _, e := range v.events[history.EdgeConnect] {
-		if e.Edge == edge && e.Node == node {
+		if e.Edge == edge && e.Node == node && e.At >= start {
 			out = append(out, e.At)
 		}
 	}

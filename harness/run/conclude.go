@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"blackout/harness"
@@ -77,7 +78,7 @@ func (r *runner) saveLogs(ctx context.Context, cluster *harness.Cluster) error {
 }
 
 // conclude judges the recording and writes the reports.
-func (r *runner) conclude(_ context.Context, experimentErr error) (Result, error) {
+func (r *runner) conclude(experimentErr error) (Result, error) {
 	result := Result{Dir: r.dir, Err: experimentErr, Invalid: experimentErr != nil && experimental(experimentErr)}
 	rec, err := history.Load(filepath.Join(r.dir, recordingDir))
 	if err != nil {
@@ -94,10 +95,13 @@ func (r *runner) conclude(_ context.Context, experimentErr error) (Result, error
 	if result.Races, err = r.raceReports(); err != nil {
 		return result, errors.Join(experimentErr, err)
 	}
-	if result.Invalid {
-		return result, nil
+	if len(result.Races) > 0 {
+		err = fmt.Errorf("data races in the nodes: %s", strings.Join(result.Races, ", "))
 	}
-	return result, experimentErr
+	if result.Invalid {
+		return result, err
+	}
+	return result, errors.Join(experimentErr, err)
 }
 
 // raceReports are the files that the race detector wrote in the nodes.

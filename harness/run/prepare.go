@@ -112,11 +112,13 @@ func (r *runner) storeKind() harness.StoreKind {
 // Setup is returned also with an error, so that what was made can be closed.
 func (r *runner) prepare(ctx context.Context) (*harness.Setup, error) {
 	s := &harness.Setup{Plan: r.plan, StoreKind: r.storeKind(), Control: r.options.Control, Progress: r.options.Progress}
-	programs, err := r.programs(ctx)
-	if err != nil {
+	var err error
+	if r.work, err = os.MkdirTemp("", workPattern(r.id)); err != nil {
+		return s, fmt.Errorf("make the nodes' directory: %w", err)
+	}
+	if s.Programs, err = r.programs(ctx); err != nil {
 		return s, err
 	}
-	s.Programs = programs
 	if s.Engine, err = r.newEngine(ctx); err != nil {
 		return s, err
 	}

@@ -151,12 +151,11 @@ type runner struct {
 
 // run does everything from the first directory to the report.
 func (r *runner) run(ctx context.Context) (result Result, err error) {
-	if err := r.makeDirs(); err != nil {
-		return Result{}, err
-	}
+	r.dir = filepath.Join(r.options.Out, r.id)
+	// It makes the run's directory. What comes after it, it would clean up.
 	dog, err := watchdog.Start(ctx, r.id, r.dir)
 	if err != nil {
-		return Result{}, errors.Join(fmt.Errorf("start the watchdog: %w", err), r.removeDirs())
+		return Result{}, errors.Join(err, os.RemoveAll(r.dir))
 	}
 	defer func() {
 		if !r.removed {
@@ -171,37 +170,21 @@ func (r *runner) run(ctx context.Context) (result Result, err error) {
 	if err != nil {
 		return Result{}, errors.Join(err, r.close(ctx, setup), os.RemoveAll(r.dir))
 	}
-	experimentErr := r.experiment(ctx, setup)
-	result, err = r.conclude(ctx, experimentErr)
-	return result, err
+	experimentErr, tearDownErr := r.experiment(ctx, setup)
+	result, err = r.conclude(experimentErr)
+	return result, errors.Join(err, tearDownErr)
 }
-
-func (r *runner) makeDirs() error {
-	r.dir = filepath.Join(r.options.Out, r.id)
-	if err := os.MkdirAll(r.dir, 0o755); err != nil {
-		return fmt.Errorf("make the run's directory: %w", err)
-	}
-	work, err := os.MkdirTemp("", workPattern(r.id))
-	if err != nil {
-		return fmt.Errorf("make the nodes' directory: %w", err)
-	}
-	r.work = work
-	return nil
-}
-
-func (r *runner) removeDirs() error { return errors.Join(os.RemoveAll(r.dir), os.RemoveAll(r.work)) }
 
 // experiment carries out the plan and always heals, collects logs and removes
-// what was started. It returns what ended it early.
-func (r *runner) experiment(ctx context.Context, s *harness.Setup) (err error) {
+// what was started. It returns what ended it early, and what could not be healed
+// or removed.
+func (r *runner) experiment(ctx context.Context, s *harness.Setup) (early, left error) {
 	cluster, err := harness.New(ctx, *s)
 	if err != nil {
-		return errors.Join(err, r.close(ctx, s))
+		return err, r.close(ctx, s)
 	}
-	defer func() {
-		err = errors.Join(err, r.tearDown(ctx, cluster, s))
-	}()
-	return r.carryOut(ctx, cluster)
+	defer func() { left = r.tearDown(ctx, cluster, s) }()
+	return r.carryOut(ctx, cluster), nil
 }
 
 // carryOut does the steps in order. A panic becomes an error, so that it is

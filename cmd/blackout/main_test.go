@@ -1,0 +1,189 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"blackout/harness/history"
+	"blackout/harness/run"
+)
+
+// asProgram makes the test executable behave as the program itself.
+const asProgram = "BLACKOUT_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+type outcome struct {
+	code        int
+	out, errors string
+}
+
+// blackout runs the program in a process of its own.
+func blackout(t *testing.T, args ...string) outcome {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	// The race detector sleeps for a second at the end of a program otherwise.
+	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	return outcome{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+}
+
+const scenario = "cp-outage-scale-out"
+
+// TestUsage: a command line that makes no sense ends with 64 and one line that
+// names what would.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	notExecutable := filepath.Join(t.TempDir(), "gateway")
+	if err := os.WriteFile(notExecutable, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	local := []string{"run", scenario, "--engine", "local", "--out", t.TempDir()}
+	with := func(more ...string) []string { return append(local[:len(local):len(local)], more...) }
+	for name, c := range map[string]struct {
+		args  []string
+		names []string
+	}{
+		"no such command":         {[]string{"rum"}, []string{`"rum"`, "--help"}},
+		"no such flag":            {[]string{"run", "--sed", "1"}, []string{"--sed", "blackout run --help"}},
+		"no scenario":             {[]string{"run"}, []string{scenario}},
+		"two scenarios":           {[]string{"run", scenario, "x"}, []string{scenario}},
+		"unknown scenario":        {[]string{"run", "no-such"}, []string{"no-such", scenario}},
+		"unknown engine":          {[]string{"run", scenario, "--engine", "cloud"}, []string{"cloud", "docker", "local", "auto"}},
+		"unknown control":         {with("--control", "sabotage"), []string{"sabotage", "noop-cut", "no-traffic"}},
+		"unknown timers":          {with("--timers", "slow"), []string{"slow", "fast", "kong"}},
+		"unknown store":           {with("--store", "tape"), []string{"tape", "minio", "embedded"}},
+		"unknown program":         {with("--image", "kong=x"), []string{"kong", "gateway", "minio"}},
+		"unknown defect":          {with("--defect", "no-such"), []string{"no-such", "the defects are"}},
+		"seed is a word":          {with("--seed", "seven"), []string{"seven", "whole number"}},
+		"seed is negative":        {with("--seed=-1"), []string{"-1", "whole number"}},
+		"seed is too large":       {with("--seed", "18446744073709551616"), []string{"18446744073709551615"}},
+		"gateway is not there":    {with("--gateway", "/no/such/gateway"), []string{"/no/such/gateway", "executable"}},
+		"gateway cannot be run":   {with("--gateway", notExecutable), []string{"executable"}},
+		"gateway and defect":      {with("--gateway", "x", "--defect", "y"), []string{"gateway", "defect"}},
+		"plan: unknown scenario":  {[]string{"plan", "no-such"}, []string{"no-such", scenario}},
+		"plan: unknown timers":    {[]string{"plan", scenario, "--timers", "slow"}, []string{"slow", "fast", "kong"}},
+		"plan: bad seed":          {[]string{"plan", scenario, "--seed", "x"}, []string{"whole number"}},
+		"rejudge: nothing there":  {[]string{"rejudge", t.TempDir()}, []string{"recording"}},
+		"rejudge: no directory":   {[]string{"rejudge"}, []string{"blackout rejudge --help"}},
+		"list takes no arguments": {[]string{"list", "x"}, []string{"--help"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := blackout(t, c.args...)
+			if o.code != run.ExitUsage {
+				t.Errorf("exit code %d, want %d", o.code, run.ExitUsage)
+			}
+			if strings.Count(o.errors, "\n") != 1 || !strings.HasPrefix(o.errors, "blackout: ") {
+				t.Errorf("said %q, want one line", o.errors)
+			}
+			for _, want := range c.names {
+				if !strings.Contains(o.errors, want) {
+					t.Errorf("said %q, which does not name %q", o.errors, want)
+				}
+			}
+		})
+	}
+}
+
+func TestPlanIsTheSameForASeed(t *testing.T) {
+	t.Parallel()
+	for _, form := range [][]string{nil, {"--json"}} {
+		args := func(seed string) []string { return append([]string{"plan", scenario, "--seed", seed}, form...) }
+		first, again, other := blackout(t, args("7")...), blackout(t, args("7")...), blackout(t, args("8")...)
+		if first.code != 0 || first.out == "" || first.errors != "" {
+			t.Fatalf("%v: %+v", form, first)
+		}
+		if first.out != again.out {
+			t.Errorf("%v: two plans of one seed differ", form)
+		}
+		if first.out == other.out {
+			t.Errorf("%v: the plans of two seeds are the same", form)
+		}
+	}
+	if o := blackout(t, "plan", scenario, "--seed", "7", "--json"); !json.Valid([]byte(o.out)) {
+		t.Error("plan --json is not JSON")
+	}
+	if a, b := blackout(t, "plan", scenario), blackout(t, "plan", scenario); a.code != 0 || a.out == b.out {
+		t.Error("without a seed none is drawn")
+	}
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	o := blackout(t, "list")
+	if o.code != 0 || !strings.Contains(o.out, scenario) || !strings.Contains(o.out, "G13") {
+		t.Errorf("%+v does not list the scenario and its promises", o)
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"version"}, {"help"}, {"run", "--help"}, nil} {
+		if o := blackout(t, args...); o.code != 0 || o.out == "" || o.errors != "" {
+			t.Errorf("%v: %+v", args, o)
+		}
+	}
+}
+
+// TestRejudge judges a recording again: an empty run must never pass.
+func TestRejudge(t *testing.T) {
+	t.Parallel()
+	record := func(scenario string, events ...history.Event) string {
+		dir := t.TempDir()
+		w, err := history.Create(filepath.Join(dir, "recording"), history.Header{
+			Run: "r1", Scenario: scenario, Nodes: []history.Node{{Name: "cp", Role: "control_plane"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			w.Event(e)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	died := []history.Event{{Kind: history.NodeStart, Node: "cp"}, {Kind: history.NodeExit, Node: "cp", Code: 2}}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"nothing happened":         {[]string{record(scenario)}, run.ExitInvalid, ""},
+		"a counterexample":         {[]string{record(scenario, died...)}, run.ExitViolated, ""},
+		"another promise":          {[]string{record(scenario, died...), "--promises", "G1"}, run.ExitInvalid, ""},
+		"unknown promise":          {[]string{record(scenario), "--promises", "G99"}, run.ExitUsage, "G99"},
+		"unknown scenario":         {[]string{record("old")}, run.ExitUsage, "--promises"},
+		"but the promise is known": {[]string{record("old", died...), "--promises", "G13"}, run.ExitViolated, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := blackout(t, append([]string{"rejudge"}, c.args...)...)
+			if o.code != c.code || !strings.Contains(o.errors, c.says) {
+				t.Errorf("exit code %d, want %d; said %q", o.code, c.code, o.errors)
+			}
+		})
+	}
+}
