@@ -153,7 +153,7 @@ func violated() Input {
 		}
 		return history.Good
 	})...)
-	return Input{Recording: rec, Environment: Environment{Gateway: "/tmp/bad gateway"}, Result: violatedResult()}
+	return Input{Recording: rec, Environment: Environment{Gateway: "build/bad gateway"}, Result: violatedResult()}
 }
 
 // violatedResult is what oracles say of the violated run.

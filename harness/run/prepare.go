@@ -6,8 +6,10 @@ package run
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -173,7 +175,12 @@ func (r *runner) programs(ctx context.Context) (map[string]engine.Program, error
 			out[role] = engine.Program{Name: name, Image: image}
 			r.images[name] = image
 		case role == "gateway" && r.options.Gateway != "":
+			digest, err := fileDigest(r.options.Gateway)
+			if err != nil {
+				return nil, fmt.Errorf("read the gateway to judge: %w", err)
+			}
 			out[role] = engine.Program{Name: name, Binary: r.options.Gateway}
+			r.images[name] = digest
 		default:
 			missing = append(missing, name)
 		}
@@ -197,4 +204,18 @@ func (r *runner) programs(ctx context.Context) (map[string]engine.Program, error
 		}
 	}
 	return out, nil
+}
+
+// fileDigest is a file's SHA-256 as reports print it.
+func fileDigest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("sha256:%x", sum.Sum(nil)), nil
 }
