@@ -4,6 +4,7 @@
 # What a user may set on the command line: make run SCENARIO=… SEED=42
 SCENARIO ?= cp-outage-scale-out
 ENGINE   ?= auto
+STORE    ?=
 SEED     ?=
 ARGS     ?=
 COUNT    ?= 1
@@ -69,13 +70,13 @@ endef
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo '  SCENARIO=$(SCENARIO) ENGINE=$(ENGINE) (docker, local or auto) SEED=$(SEED) ARGS=$(ARGS)'
+	@echo '  SCENARIO=$(SCENARIO) ENGINE=$(ENGINE) (docker, local or auto) STORE=$(STORE) (minio, embedded or empty) SEED=$(SEED) ARGS=$(ARGS)'
 
 build: ## build the tool, the reference gateway and their helpers into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
 
 run: build ## run SCENARIO on ENGINE, with the plan of SEED if set; ARGS are passed on
-	bin/blackout run $(SCENARIO) --engine $(ENGINE) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	bin/blackout run $(SCENARIO) --engine $(ENGINE) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE)) $(ARGS)
 
 test: ## vet, then all tests with the race detector: units, and the suite on each engine (or on ENGINE)
 	@$(FUNCTIONS); \

@@ -21,8 +21,10 @@ import (
 
 	"blackout/harness/engine"
 	"blackout/harness/engine/docker"
+	"blackout/harness/history"
 	"blackout/harness/run"
 	"blackout/harness/watchdog"
+	"blackout/reports"
 	"blackout/scenarios"
 )
 
@@ -44,13 +46,49 @@ var _ = Describe("a harness that is killed", Label("kill"), func() {
 	}
 })
 
+var _ = Describe("a run that is interrupted", Label("interrupt"), func() {
+	for _, kind := range []string{run.Local, run.Docker} {
+		It("heals, cleans up and still writes its report on "+kind, Label(kind), func(ctx SpecContext) {
+			needs(ctx, kind)
+			cmd, dir := runAndSignal(ctx, kind, "add dp-3", syscall.SIGINT)
+			Expect(cmd.ProcessState.ExitCode()).To(Equal(run.ExitInvalid), "exit code")
+			Expect(residue(ctx, kind, filepath.Base(dir))).To(BeEmpty(), "at its end, not later")
+			rec, err := history.Load(filepath.Join(dir, "recording"))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(kinds(rec)).To(ContainElements(history.Interrupted, history.FaultHealed, history.HealWitness))
+			Expect(filepath.Join(dir, reports.HTMLFile)).To(BeARegularFile())
+		}, SpecTimeout(specTimeout))
+	}
+})
+
+// kinds are the kinds of events in a recording.
+func kinds(rec *history.Recording) []history.Kind {
+	var out []history.Kind
+	for _, e := range rec.Events {
+		out = append(out, e.Kind)
+	}
+	return out
+}
+
 // runAndKill starts a run, kills its harness with SIGKILL when a progress line
 // holds moment, and returns the run's id.
 func runAndKill(ctx context.Context, kind, moment string) string {
 	GinkgoHelper()
-	home, err := os.MkdirTemp(mustMake(out), "killed-")
+	cmd, dir := runAndSignal(ctx, kind, moment, syscall.SIGKILL)
+	Expect(cmd.ProcessState.Sys()).To(WithTransform(syscall.WaitStatus.Signal, Equal(syscall.SIGKILL)))
+	if dir == "" {
+		return "" // killed before the run had an id
+	}
+	return filepath.Base(dir)
+}
+
+// runAndSignal starts a run, signals its harness when a progress line holds
+// moment, waits for its end and returns it with the run's directory, if it made one.
+func runAndSignal(ctx context.Context, kind, moment string, signal os.Signal) (cmd *exec.Cmd, dir string) {
+	GinkgoHelper()
+	home, err := os.MkdirTemp(mustMake(out), "ended-")
 	Expect(err).NotTo(HaveOccurred())
-	cmd := exec.CommandContext(ctx, program, "run", scenarios.All[0].Name, "--engine", kind, "--seed", fmt.Sprint(seed), "--out", home)
+	cmd = exec.CommandContext(ctx, program, "run", scenarios.All[0].Name, "--engine", kind, "--seed", fmt.Sprint(seed), "--out", home)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := cmd.StdoutPipe()
 	Expect(err).NotTo(HaveOccurred())
@@ -58,20 +96,20 @@ func runAndKill(ctx context.Context, kind, moment string) string {
 	seen := false
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		GinkgoWriter.Println(lines.Text())
-		if strings.Contains(lines.Text(), moment) {
+		if !seen && strings.Contains(lines.Text(), moment) {
 			seen = true
-			Expect(cmd.Process.Kill()).To(Succeed())
+			Expect(cmd.Process.Signal(signal)).To(Succeed())
 		}
 	}
-	// It was killed: its error says so and nothing else.
-	Expect(cmd.Wait()).To(MatchError(ContainSubstring("killed")))
+	// How it ended is for the caller to judge.
+	_ = cmd.Wait()
 	Expect(seen).To(BeTrue(), "the run never printed %q", moment)
 	dirs, err := filepath.Glob(filepath.Join(home, "*"))
 	Expect(err).NotTo(HaveOccurred())
-	if len(dirs) == 0 {
-		return "" // killed before the run had an id
+	if len(dirs) > 0 {
+		dir = dirs[0]
 	}
-	return filepath.Base(dirs[0])
+	return cmd, dir
 }
 
 // residue names what is left of a run.
