@@ -29,6 +29,11 @@ const RunVariable = "BLACKOUT_RUN"
 // error, never a gateway's.
 var ErrUnavailable = errors.New("engine unavailable")
 
+// ErrEnded is returned, wrapped, by Start for a process that ran and had ended
+// when Start looked at it, and by Endpoint for one that does not run. It is the
+// program's doing. Every other failure to start is the environment's.
+var ErrEnded = errors.New("process has ended")
+
 // Engine starts and finds the processes of one run.
 type Engine interface {
 	// Name is "docker" or "local".

@@ -106,8 +106,10 @@ const (
 	TrafficEnd    Kind = "traffic.end"          // Node
 	Unsteady      Kind = "unsteady"             // Text: why the state before the fault was never reached; Node if it is one node's
 	HarnessError  Kind = "harness.error"        // Error
-	Interrupted   Kind = "interrupted"          // Text: by what
-	RunEnd        Kind = "run.end"              // OK: every step of the plan was carried out
+	// EnvironmentError: something that is neither gateway nor harness failed. Error.
+	EnvironmentError Kind = "environment.error"
+	Interrupted      Kind = "interrupted" // Text: by what
+	RunEnd           Kind = "run.end"     // OK: every step of the plan was carried out; Events, Requests: recorded before it
 )
 
 // Event is one thing that happened. Fields that a kind does not use are absent.
@@ -122,6 +124,8 @@ type Event struct {
 	Code       int    `json:"code,omitempty"`
 	Generation int    `json:"generation,omitempty"`
 	Looks      int    `json:"looks,omitempty"`
+	Events     int    `json:"events,omitempty"`
+	Requests   int    `json:"requests,omitempty"`
 	Bytes      int64  `json:"bytes,omitempty"`
 	Offered    int64  `json:"offered,omitempty"`
 	Passed     int64  `json:"passed,omitempty"`

@@ -12,7 +12,7 @@ import (
 )
 
 var importsWhole = promise{"G3", "The imported configuration is validated whole, applied, cached, and carries traffic; bad data is refused whole.", []clause{
-	{"G3.1", "A new data plane carries traffic from the snapshot while the control plane is gone.", "requests", servesTheSnapshot},
+	{"G3.1", "A new data plane becomes ready and carries traffic from the snapshot while the control plane is gone.", "requests", servesTheSnapshot},
 	{"G3.2", "A truncated snapshot is refused whole.", "truncated downloads", refusesTruncated},
 	{"G3.3", "The imported configuration is cached, and survives a restart without control plane and store.", "", nil},
 	{"G3.4", "Corrupt, empty and foreign data is refused whole.", "", nil},
@@ -35,7 +35,7 @@ func servesTheSnapshot(v *view) finding {
 	planted := v.planted()
 	for _, n := range v.importers() {
 		want, ok := v.snapshotGeneration(n.start)
-		if !ok || v.storeCut(n.Name) != nil {
+		if !ok || v.storeCut(n.Name) != nil || !v.watched(n.Name) {
 			continue
 		}
 		f.rests = append(f.rests, n.cut.edge)
@@ -43,6 +43,10 @@ func servesTheSnapshot(v *view) finding {
 		served, ok := v.firstServed(n.Name)
 		if !ok || served > n.cut.heal {
 			f.undone = append(f.undone, Evidence{n.start, n.Name, fmt.Sprintf("%s did not serve before the control plane was back, %s after its start", n.Name, seconds(min(n.cut.heal, v.end).Sub(n.start)))})
+			continue
+		}
+		if !v.readyBefore(n.Name, n.cut.heal) {
+			f.undone = append(f.undone, Evidence{served, n.Name, fmt.Sprintf("%s served, but was not ready before the control plane was back", n.Name)})
 			continue
 		}
 		f.good = append(f.good, Evidence{served, n.Name, fmt.Sprintf("%s served %s after its process was started", n.Name, seconds(served.Sub(n.start)))})

@@ -58,9 +58,12 @@ func Promises() []string {
 	return ids
 }
 
-// Judge judges the asked-for promises, by id, in the order given.
-func Judge(rec *history.Recording, ids []string) (Result, error) {
+// Judge judges the asked-for promises, by id, in the order given. The clauses in
+// exercised are those that the scenario is there to exercise: if one of them was
+// not measured, neither was its promise, whatever else was held.
+func Judge(rec *history.Recording, ids []string, exercised ...string) (Result, error) {
 	v := newView(rec)
+	v.exercised = exercised
 	result := Result{Validity: v.checks()}
 	for _, id := range ids {
 		i := slices.IndexFunc(promises, func(p promise) bool { return p.id == id })
@@ -79,7 +82,15 @@ func (v *view) judge(p promise) Verdict {
 		verdict.Clauses = append(verdict.Clauses, judged)
 		verdict.Status = worse(verdict.Status, judged.Status)
 	}
+	if verdict.Status == Held && slices.ContainsFunc(verdict.Clauses, v.missed) {
+		verdict.Status = NotMeasured
+	}
 	return verdict
+}
+
+// missed says whether a clause should have been measured and was not.
+func (v *view) missed(c Clause) bool {
+	return c.Status == NotMeasured && slices.Contains(v.exercised, c.ID)
 }
 
 // severity orders the statuses: a promise is as bad as its worst clause, and

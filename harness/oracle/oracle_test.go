@@ -149,7 +149,7 @@ func wrongReads() map[string]wrong {
 		"dp-3 polls":                        {add(func(r *recorder) { r.read(15, "dp-3", true) }), []string{"G2.1", "G2.3"}},
 		"dp-3 only looks whether the object changed": {add(func(r *recorder) {
 			r.event(15, history.Event{Kind: history.StoreRequest, Node: "dp-3", Text: "HEAD " + object, Code: 200})
-		}), []string{"G2.3"}},
+		}), []string{"G2.1", "G2.3"}},
 		"dp-3 dials the store first": {add(func(r *recorder) {
 			r.event(9.55, history.Event{Kind: history.EdgeConnect, Node: "dp-3", Edge: "dp-3>store"})
 		}), []string{"G1.1"}},
@@ -160,7 +160,7 @@ func wrongReads() map[string]wrong {
 			drop(match{node: "dp-3", from: 9.85, to: 10, kind: history.ReadyChange}),
 			dropRequests(func(_ int, node string, _ history.Request) bool { return node == "dp-3" }),
 			drop(match{kind: history.TrafficBegin, node: "dp-3"}),
-		), []string{"G1.3", "G3.1"}},
+		), []string{"G1.3", "G3.1", "G4.3"}},
 	}
 }
 
@@ -205,7 +205,7 @@ func wrongAnswers() map[string]wrong {
 		"dp-4 says it is ready":      {add(func(r *recorder) { r.ready(13, "dp-4", 200, "") }), []string{"G13.1"}},
 		"dp-4 serves":                {add(func(r *recorder) { r.serves(13, "dp-4", 200, good) }), []string{"G13.1"}},
 		"dp-1 loses its readiness":   {add(func(r *recorder) { r.ready(13, "dp-1", 503, "control plane gone"); r.ready(14, "dp-1", 200, "") }), []string{"G10.4"}},
-		"the backup loses readiness": {add(func(r *recorder) { r.ready(13, "backup", 503, "control plane gone") }), []string{"G10.4"}},
+		"the backup loses readiness": {add(func(r *recorder) { r.ready(13, "backup", 503, "control plane gone") }), []string{"G4.3", "G10.4"}},
 		"dp-2's readiness is silent": {add(func(r *recorder) { r.ready(13, "dp-2", 0, ""); r.ready(14, "dp-2", 200, "") }), []string{"G10.4"}},
 		"dp-3 is ready before live":  {edit(match{kind: history.ReadyCheck, node: "dp-3"}, refuse), []string{"G10.3"}},
 		"dp-1 is ready before live":  {edit(match{kind: history.ReadyCheck, node: "dp-1"}, refuse), []string{"G10.3"}},
@@ -226,7 +226,7 @@ func wrongAnswers() map[string]wrong {
 		"dp-3 serves after the healing only": {all(
 			drop(match{node: "dp-3", from: 9.85, to: 10, kind: history.ServeChange}),
 			drop(match{node: "dp-3", from: 9.85, to: 10, kind: history.ReadyChange}),
-		), []string{"G3.1"}},
+		), []string{"G3.1", "G4.3"}},
 	}
 }
 

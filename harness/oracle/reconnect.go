@@ -14,7 +14,7 @@ import (
 var keepsTrying = promise{"G4", "A data plane keeps trying the control plane for as long as it lives, with jitter, and takes over its configuration when it returns.", []clause{
 	{"G4.1", "A new data plane goes on dialling for as long as the control plane is gone.", "connection attempts", goesOnDialling},
 	{"G4.2", "Attempts keep their distance and are spread.", "connection attempts", keepsDistance},
-	{"G4.3", "Every data plane serves the control plane's newest configuration after its return.", "data planes", takesOver},
+	{"G4.3", "Every data plane is ready with the control plane's newest configuration after its return.", "data planes", takesOver},
 	{"G4.4", "A running data plane goes on dialling while connections are refused.", "connection attempts", dialsWhenRefused},
 }}
 
@@ -47,20 +47,39 @@ func goesOnDialling(v *view) finding {
 		f.rests = append(f.rests, n.cut.edge)
 		attempts := v.countable(n)
 		f.opportunities += len(attempts)
-		f.undone = append(f.undone, silences(n, attempts, min(n.cut.heal, v.end), limit)...)
+		f.undone = append(f.undone, silences(n.Name, v.awake(n, attempts), append(attempts, min(n.cut.heal, v.end)), limit)...)
 		f.good = append(f.good, Evidence{n.start, n.Name, fmt.Sprintf("%s tried %d times in %s", n.Name, len(attempts), seconds(min(n.cut.heal, v.end).Sub(n.start)))})
 	}
 	return f
 }
 
-// silences are the times without an attempt that are longer than limit, from a
-// node's start to the end of its cut.
-func silences(n newcomer, attempts []history.Time, end history.Time, limit time.Duration) []Evidence {
+// startAllowance is how long a process may take until it first dials or answers:
+// the container's creation and the program's own start are not this promise's.
+const startAllowance = history.Time(30 * time.Second)
+
+// awake is when a new data plane first showed that it was running: by an answer
+// of its Status API or by its first attempt.
+func (v *view) awake(n newcomer, attempts []history.Time) history.Time {
+	first := n.start + startAllowance
+	if len(attempts) > 0 {
+		first = min(first, attempts[0])
+	}
+	for _, e := range v.of(history.ReadyChange, n.Name) {
+		if e.Code != 0 {
+			return min(first, e.At)
+		}
+	}
+	return first
+}
+
+// silences are the times without an attempt that are longer than limit, from the
+// moment when a node is awake; the last of the attempts is the end of its cut.
+func silences(node string, awake history.Time, attempts []history.Time, limit time.Duration) []Evidence {
 	var out []Evidence
-	last, what := n.start, "its start"
-	for i, t := range append(slices.Clone(attempts), end) {
+	last, what := awake, "it was running"
+	for i, t := range attempts {
 		if gap := t.Sub(last); gap > limit {
-			out = append(out, Evidence{last, n.Name, fmt.Sprintf("%s did not dial the control plane for %s after %s (limit %s)", n.Name, seconds(gap), what, seconds(limit))})
+			out = append(out, Evidence{last, node, fmt.Sprintf("%s did not dial the control plane for %s after %s (limit %s)", node, seconds(gap), what, seconds(limit))})
 		}
 		last, what = t, fmt.Sprintf("attempt %d", i+1)
 	}
@@ -104,7 +123,7 @@ func takesOver(v *view) finding {
 	}
 	for _, n := range v.planes {
 		cut := v.cpCut(n.Name)
-		if _, started := v.start(n.Name); !started || cut == nil || cut.healed > v.end {
+		if _, started := v.start(n.Name); !started || cut == nil || cut.healed > v.end || !v.watched(n.Name) {
 			continue
 		}
 		f.healed = append(f.healed, cut.edge)
@@ -116,6 +135,8 @@ func takesOver(v *view) finding {
 		case served[len(served)-1].Generation != newest:
 			last := served[len(served)-1]
 			f.undone = append(f.undone, Evidence{last.At, n.Name, fmt.Sprintf("%s still answered with status %d, generation %d at the end, %s after the control plane was back with generation %d", n.Name, last.Code, last.Generation, seconds(v.end.Sub(cut.healed)), newest)})
+		case !v.readyAtTheEnd(n.Name):
+			f.undone = append(f.undone, Evidence{v.end, n.Name, fmt.Sprintf("%s was not ready at the end, %s after the control plane was back", n.Name, seconds(v.end.Sub(cut.healed)))})
 		default:
 			f.good = append(f.good, tookOver(n.Name, served, cut, newest))
 		}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"blackout/harness/history"
 )
@@ -175,12 +176,22 @@ func waitsForControlPlane(v *view) finding {
 		}
 		f.opportunities++
 		f.bad = append(f.bad, v.liveBefore(n, "although it may not import and the control plane was gone")...)
+		for _, e := range v.of(history.StoreRequest, n.Name) {
+			f.bad = append(f.bad, Evidence{e.At, n.Name, fmt.Sprintf("%s sent %s although it may not import", n.Name, e.Text)})
+		}
 	}
 	return f
 }
 
 func saysWhy(v *view) finding {
 	f := finding{missing: "no data plane was seen not ready"}
+	for _, n := range v.newcomers() {
+		looks := v.of(history.ReadyChange, n.Name)
+		mute := func(e history.Event) bool { return e.Code == 0 || e.At > n.cut.heal }
+		if len(looks) > 0 && len(v.of(history.NodeExit, n.Name)) == 0 && !slices.ContainsFunc(looks, func(e history.Event) bool { return !mute(e) }) {
+			f.undone = append(f.undone, Evidence{looks[0].At, n.Name, fmt.Sprintf("%s ran, and its Status API did not answer before the control plane was back", n.Name)})
+		}
+	}
 	for _, n := range v.planes {
 		for _, e := range v.of(history.ReadyChange, n.Name) {
 			if e.Code == http.StatusOK || e.Code == 0 {

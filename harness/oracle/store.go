@@ -113,7 +113,7 @@ func readsExactlyOnce(v *view) finding {
 		}
 		f.rests = append(f.rests, n.cut.edge)
 		f.opportunities++
-		f.bad = append(f.bad, repeats(n.Name, reads)...)
+		f.bad = append(f.bad, v.repeats(n.Name, reads[0])...)
 	}
 	return f
 }
@@ -128,16 +128,19 @@ func failedReadNotRepeated(v *view) finding {
 		}
 		f.rests = append(f.rests, n.cut.edge, cut.edge)
 		f.opportunities++
-		f.bad = append(f.bad, repeats(n.Name, reads)...)
+		f.bad = append(f.bad, v.repeats(n.Name, reads[0])...)
 	}
 	return f
 }
 
-// repeats are the reads after the first.
-func repeats(node string, reads []history.Event) []Evidence {
+// repeats are a node's requests after its read of the snapshot: of whatever kind
+// and object, for none is needed any more.
+func (v *view) repeats(node string, read history.Event) []Evidence {
 	var out []Evidence
-	for i, e := range reads[1:] {
-		out = append(out, Evidence{e.At, node, fmt.Sprintf("%s read the snapshot again, %s after its first read (read %d of %d)", node, seconds(e.At.Sub(reads[0].At)), i+2, len(reads))})
+	for _, e := range v.of(history.StoreRequest, node) {
+		if e.At > read.Until {
+			out = append(out, Evidence{e.At, node, fmt.Sprintf("%s sent %s %s after its read of the snapshot", node, e.Text, seconds(e.At.Sub(read.At)))})
+		}
 	}
 	return out
 }

@@ -29,13 +29,22 @@ func (v *view) usable() (void, unfinished string) {
 	switch {
 	case len(v.rec.Events) == 0:
 		return "nothing was recorded", ""
+	case len(ends) == 0:
+		return "the recording ends before its run did", ""
+	case ends[len(ends)-1].Events > len(v.rec.Events) || ends[len(ends)-1].Requests > len(v.rec.Requests):
+		return fmt.Sprintf("the recording is damaged: its run wrote %d events and %d requests, %d and %d are there",
+			ends[len(ends)-1].Events, ends[len(ends)-1].Requests, len(v.rec.Events), len(v.rec.Requests)), ""
 	case len(v.events[history.Unsteady]) > 0:
 		return "steady state was not reached: " + v.events[history.Unsteady][0].Text, ""
 	case len(v.events[history.FaultInject]) > 0 && len(v.rec.Requests) == 0:
 		return "no request was sent", ""
 	case len(v.events[history.HarnessError]) > 0:
 		return "", "the harness failed: " + v.events[history.HarnessError][0].Error
-	case len(ends) == 0 || !ends[len(ends)-1].OK:
+	case len(v.events[history.EnvironmentError]) > 0:
+		return "", v.events[history.EnvironmentError][0].Error
+	case len(v.of(history.StoreRequest, "unknown")) > 0:
+		return "", "a request to the store has no author: " + v.of(history.StoreRequest, "unknown")[0].Text
+	case !ends[len(ends)-1].OK:
 		return "", "the plan was not carried out to its end"
 	case len(v.events[history.FaultInject]) == 0:
 		return "no fault was in force", ""

@@ -149,7 +149,7 @@ func TestWhatWasNotExercisedIsNotMeasured(t *testing.T) {
 		"no whole snapshot to read":    {gone("dp-3"), []string{"G2.1", "G3.1", "G10.5"}},
 		"newcomers met a refusal":      {edit(match{kind: history.FaultInject, from: 8.9}, func(e *history.Event) { e.Text = "exit" }), []string{"G1.3", "G3.2", "G4.1", "G4.2"}},
 		"no traffic to who ran before": {all(unplugged("dp-1"), unplugged("dp-2")), []string{"G10.1", "G10.2"}},
-		"nobody looked at readiness":   {all(drop(match{kind: history.ReadyChange}), drop(match{kind: history.ReadyCheck})), []string{"G10.3", "G10.4", "G13.1", "G13.2"}},
+		"nobody looked at readiness":   {all(drop(match{kind: history.ReadyChange}), drop(match{kind: history.ReadyCheck})), []string{"G3.1", "G4.3", "G10.3", "G10.4", "G13.1", "G13.2"}},
 		"nothing was healed":           {all(drop(match{kind: history.FaultHeal}), drop(match{kind: history.FaultHealed}), until(sec(24.9)), add(func(r *recorder) { r.event(24.9, history.Event{Kind: history.RunEnd, OK: true}) })), []string{"G4.3", "G10.5"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,6 +22,8 @@ type view struct {
 	planes []history.Node                   // the data planes
 	end    history.Time
 
+	exercised []string // clauses that the scenario is there to exercise
+
 	void       string // why nothing of this run counts, if so
 	unfinished string // why nothing of it can be called held, if so
 }
@@ -173,6 +175,22 @@ func (v *view) firstServed(node string) (history.Time, bool) {
 		}
 	}
 	return 0, false
+}
+
+// watched says whether anybody looked at a node's readiness.
+func (v *view) watched(node string) bool { return len(v.of(history.ReadyChange, node)) > 0 }
+
+// readyBefore says whether a node was seen ready before a moment.
+func (v *view) readyBefore(node string, before history.Time) bool {
+	return slices.ContainsFunc(v.of(history.ReadyChange, node), func(e history.Event) bool {
+		return e.Code == http.StatusOK && e.Until < before
+	})
+}
+
+// readyAtTheEnd says whether a node was ready when it was last looked at.
+func (v *view) readyAtTheEnd(node string) bool {
+	looks := v.of(history.ReadyChange, node)
+	return len(looks) > 0 && looks[len(looks)-1].Code == http.StatusOK
 }
 
 // requests calls f for each request to a node.

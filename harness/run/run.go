@@ -215,10 +215,13 @@ func (r *runner) recordEnd(ctx context.Context, err error) {
 		r.rec.Event(history.Event{Kind: history.Interrupted, Text: context.Cause(ctx).Error()})
 	case errors.Is(err, harness.ErrUnsteady):
 		r.rec.Event(history.Event{Kind: history.Unsteady, Text: err.Error()})
+	case errors.Is(err, harness.ErrEnvironment):
+		r.rec.Event(history.Event{Kind: history.EnvironmentError, Error: err.Error()})
 	case err != nil && !experimental(err):
 		r.rec.Event(history.Event{Kind: history.HarnessError, Error: err.Error()})
 	}
-	r.rec.Event(history.Event{Kind: history.RunEnd, OK: err == nil})
+	counts := r.rec.Counts()
+	r.rec.Event(history.Event{Kind: history.RunEnd, OK: err == nil, Events: counts.Events, Requests: counts.Requests})
 }
 
 // savePlan writes the plan as it will be carried out.
