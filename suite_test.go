@@ -130,7 +130,9 @@ func carryOut(ctx SpecContext, scenario harness.Scenario, engine string) run.Res
 	GinkgoHelper()
 	options := run.Options{
 		Engine: engine, Race: engine == run.Local, Timers: "fast", Seed: seed, Out: out,
-		Repeat:   fmt.Sprintf("bin/blackout run %s --engine %s --seed %d", scenario.Name, engine, seed),
+		Repeat: func(engine string) string {
+			return fmt.Sprintf("bin/blackout run %s --engine %s --seed %d --timers fast", scenario.Name, engine, seed)
+		},
 		Progress: func(line string) { GinkgoWriter.Println(line) },
 	}
 	result, err := run.Run(ctx, scenario, options)

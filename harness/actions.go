@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"blackout/fixtures"
+	"blackout/harness/engine"
 	"blackout/harness/fault"
 	"blackout/harness/history"
 	"blackout/harness/topology"
@@ -38,6 +39,7 @@ func (a Configure) Do(ctx context.Context, c *Cluster) error {
 	if err != nil {
 		return err
 	}
+	c.routes = a.Routes
 	return c.change(ctx, a.Generation, func(ctx context.Context) error {
 		if err := c.admin(ctx, http.MethodPut, "/services/"+fixtures.ProbedService, s); err != nil {
 			return err
@@ -133,7 +135,7 @@ func (c *Cluster) serves(ctx context.Context, client *http.Client, node string, 
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+target.Address+target.Path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+target.Address+target.Paths[0], nil)
 	if err != nil {
 		return err
 	}
@@ -238,7 +240,7 @@ func (a ScaleOut) Title() string {
 func (a ScaleOut) Do(ctx context.Context, c *Cluster) error {
 	c.topology = c.topology.With(a.Node)
 	err := c.addDataPlane(ctx, a.Node, a.Cuts)
-	if errors.Is(err, errEnded) {
+	if errors.Is(err, engine.ErrEnded) {
 		c.progress("  %v", err) // its end is in the recording, for the oracles
 		return nil
 	}

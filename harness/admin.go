@@ -91,7 +91,6 @@ func (c *Cluster) change(ctx context.Context, generation int, send func(context.
 	switch {
 	case err == nil:
 		c.rec.Event(history.Event{Kind: history.ChangeAcked, Generation: generation})
-		c.generation = generation
 		return nil
 	case errors.As(err, &refused):
 		return fmt.Errorf("%w: the Admin API refused generation %d: %w", ErrUnsteady, generation, err)

@@ -20,13 +20,11 @@ import (
 // awaitInterval is the pause between two looks at a condition.
 const awaitInterval = 25 * time.Millisecond
 
-// errEnded is wrapped by errors that say that a node's process ended though
-// nobody ended it. No wait goes on after one.
-var errEnded = errors.New("ended by itself")
-
 // await looks at a condition until it holds or within has passed. The error says
-// what was waited for, how long, and what was seen last.
+// what was waited for, how long, and what was seen last; it is the parent's cause
+// if that ended. No wait goes on after an error that wraps engine.ErrEnded.
 func await(ctx context.Context, within time.Duration, what string, look func(context.Context) error) error {
+	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(awaitInterval)
@@ -37,7 +35,7 @@ func await(ctx context.Context, within time.Duration, what string, look func(con
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, errEnded) {
+		if errors.Is(err, engine.ErrEnded) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		if ctx.Err() == nil || last == nil {
@@ -45,6 +43,9 @@ func await(ctx context.Context, within time.Duration, what string, look func(con
 		}
 		select {
 		case <-ctx.Done():
+			if parent.Err() != nil {
+				return context.Cause(parent)
+			}
 			return fmt.Errorf("%s: not within %s: %w", what, within, last)
 		case <-tick.C:
 		}
@@ -110,13 +111,21 @@ func running(ctx context.Context, node engine.Node) error {
 		return err
 	}
 	if !state.Running {
-		return fmt.Errorf("%s %w with code %d; its last line: %s", node.Name(), errEnded, state.ExitCode, lastLine(ctx, node))
+		return fmt.Errorf("%w: %s, with code %d; its last line: %s", engine.ErrEnded, node.Name(), state.ExitCode, lastLine(ctx, node))
 	}
 	return nil
 }
 
 // lastLine is the last line that a node wrote, which is where a node that cannot
-// start says why.
+// start says why, without the name that its directory has on this machine.
+func (c *Cluster) lastLine(ctx context.Context, node engine.Node) string {
+	line := lastLine(ctx, node)
+	if site := c.sites[node.Name()]; site != nil {
+		line = strings.ReplaceAll(line, site.Dir(), "$DIR")
+	}
+	return line
+}
+
 func lastLine(ctx context.Context, node engine.Node) string {
 	log, err := node.Log(ctx)
 	if err != nil {

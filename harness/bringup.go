@@ -66,7 +66,7 @@ func (BringUp) Do(ctx context.Context, c *Cluster) error {
 	}
 	c.background(c.links.Poll)
 	for _, n := range c.topology.DataPlanes() {
-		if err := c.addDataPlane(ctx, n, nil); errors.Is(err, errEnded) {
+		if err := c.addDataPlane(ctx, n, nil); errors.Is(err, engine.ErrEnded) {
 			return fmt.Errorf("%w: %w", ErrUnsteady, err)
 		} else if err != nil {
 			return err

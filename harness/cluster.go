@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ type Setup struct {
 	Recording *history.Writer
 	Control   Control
 	Progress  func(line string)
+	Abort     context.CancelCauseFunc // ends the run's context
 }
 
 // StoreKind is the kind of object store that a run uses.
@@ -53,6 +55,7 @@ type Cluster struct {
 	kind     StoreKind
 	rec      *history.Writer
 	control  Control
+	abort    context.CancelCauseFunc
 	progress func(format string, args ...any)
 
 	identity fixtures.Identity
@@ -67,10 +70,10 @@ type Cluster struct {
 	authorsMu sync.Mutex
 	authors   map[string]string // access key → node
 
-	watchers   sync.WaitGroup
-	stopWatch  context.CancelFunc
-	watchCtx   context.Context //nolint:containedctx // owned: bounds the cluster's own goroutines, ended by Close
-	generation int             // in force at the control plane
+	watchers  sync.WaitGroup
+	stopWatch context.CancelFunc
+	watchCtx  context.Context //nolint:containedctx // owned: bounds the cluster's own goroutines, ended by Close
+	routes    int             // beside the probed one
 }
 
 // New prepares a cluster. Nothing is started yet; the plan's first step does that.
@@ -87,7 +90,7 @@ func New(ctx context.Context, s Setup) (*Cluster, error) {
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &Cluster{
 		plan: s.Plan, topology: s.Plan.Topology, engine: s.Engine, programs: s.Programs, kind: s.StoreKind,
-		rec: s.Recording, control: s.Control,
+		rec: s.Recording, control: s.Control, abort: s.Abort,
 		progress: func(format string, args ...any) { s.Progress(fmt.Sprintf(format, args...)) },
 		identity: identity, root: root,
 		sites: make(map[string]engine.Site), nodes: make(map[string]engine.Node),
@@ -115,7 +118,8 @@ func (c *Cluster) Do(ctx context.Context, step plan.Step) error {
 // Close heals what is still cut, ends traffic and watching, and records which
 // processes had ended. It does not end the nodes: that is the engine's.
 func (c *Cluster) Close(ctx context.Context) error {
-	err := errors.Join(c.heal(ctx), c.recordDeaths(ctx))
+	// Deaths first: a dead control plane makes healing slow to witness.
+	err := errors.Join(c.recordDeaths(ctx), c.heal(ctx))
 	c.stopTraffic()
 	c.stopWatch()
 	c.watchers.Wait()
@@ -136,9 +140,17 @@ func (c *Cluster) Logs(ctx context.Context, each func(node string, log io.Reader
 	return errors.Join(errs...)
 }
 
-// background runs f until the cluster is closed.
+// background runs f until the cluster is closed. A panic in it ends the run like
+// any other failure of the harness: healed, cleaned up and reported.
 func (c *Cluster) background(f func(context.Context)) {
-	c.watchers.Go(func() { f(c.watchCtx) })
+	c.watchers.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				c.abort(fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack()))
+			}
+		}()
+		f(c.watchCtx)
+	})
 }
 
 // endpoint is where the harness dials a node's port right now.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"blackout/harness/fault"
@@ -43,28 +44,41 @@ func (c *Cluster) cut(ctx context.Context, cut fault.Cut) error {
 }
 
 // heal takes all cuts away and then looks that their edges work again. It
-// returns what could not be taken away, after trying everything. An edge that was
-// healed and is not seen to work is recorded: what rests on it becomes INVALID.
+// returns what could not be taken away, after trying everything, and keeps it for
+// the next call. An edge that was healed and is not seen to work is recorded: what
+// rests on it becomes INVALID.
 func (c *Cluster) heal(ctx context.Context) error {
 	var errs []error
+	var healed, left []*fault.Fault
 	for _, f := range c.faults {
 		edge := f.Cut().Edge.String()
 		c.rec.Event(history.Event{Kind: history.FaultHeal, Edge: edge})
 		if err := f.Heal(ctx); err != nil {
-			errs = append(errs, err)
+			errs, left = append(errs, err), append(left, f)
 			continue
 		}
 		c.rec.Event(history.Event{Kind: history.FaultHealed, Edge: edge})
+		healed = append(healed, f)
 	}
-	for _, f := range c.faults {
-		witnessCtx, cancel := context.WithTimeout(ctx, witnessTimeout)
-		seen, err := f.WitnessHealed(witnessCtx)
-		cancel()
-		c.rec.Event(history.Event{Kind: history.HealWitness, Edge: f.Cut().Edge.String(), Text: seen, OK: err == nil})
-		if err != nil {
-			c.progress("  %v", err)
-		}
-	}
-	c.faults = nil
+	c.faults = left
+	c.witnessHealed(ctx, healed)
 	return errors.Join(errs...)
+}
+
+// witnessHealed looks at all healed edges at once, since a control plane that is
+// dead fails all of them.
+func (c *Cluster) witnessHealed(ctx context.Context, healed []*fault.Fault) {
+	ctx, cancel := context.WithTimeout(ctx, witnessTimeout)
+	defer cancel()
+	var looks sync.WaitGroup
+	for _, f := range healed {
+		looks.Go(func() {
+			seen, err := f.WitnessHealed(ctx)
+			c.rec.Event(history.Event{Kind: history.HealWitness, Edge: f.Cut().Edge.String(), Text: seen, OK: err == nil})
+			if err != nil {
+				c.progress("  %v", err)
+			}
+		})
+	}
+	looks.Wait()
 }

@@ -65,7 +65,7 @@ func (c *Cluster) startControlPlane(ctx context.Context, n topology.Node) error 
 
 // addDataPlane opens a data plane's edges, puts the cuts given for them in force,
 // and only then starts it: no connection of its slips by. It does not wait for
-// the node to be ready. The error wraps errEnded if the process did not survive
+// the node to be ready. The error wraps engine.ErrEnded if the process did not survive
 // its start.
 func (c *Cluster) addDataPlane(ctx context.Context, n topology.Node, cuts []fault.Cut) error {
 	site, err := c.engine.Reserve(ctx, n.Name, c.programs["gateway"], portProxy, portStatus)
@@ -79,7 +79,7 @@ func (c *Cluster) addDataPlane(ctx context.Context, n topology.Node, cuts []faul
 	if err := c.openEdges(n, env); err != nil {
 		return fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
-	if n.Import || n.Export {
+	if n.HasAccount() {
 		if err := c.giveAccount(ctx, n, env); err != nil {
 			return fmt.Errorf("%w: %w", ErrEnvironment, err)
 		}
@@ -179,14 +179,18 @@ func onOff(b bool) string {
 func (c *Cluster) startGateway(ctx context.Context, site engine.Site, env map[string]string) error {
 	c.rec.Event(history.Event{Kind: history.NodeStart, Node: site.Name()})
 	node, err := c.engine.Start(ctx, site, engine.Process{Env: env})
-	if node == nil {
-		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+	if node != nil {
+		c.nodes[site.Name()] = node
 	}
-	c.nodes[site.Name()] = node
-	if err != nil {
-		return fmt.Errorf("%w: %w; its last line: %s", errEnded, err, lastLine(ctx, node))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, engine.ErrEnded) && node != nil:
+		return fmt.Errorf("%w; its last line: %s", err, c.lastLine(ctx, node))
 	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrEnvironment, err)
 }
 
 // watch begins to look at a data plane's readiness and route.
@@ -204,10 +208,15 @@ func (c *Cluster) watch(ctx context.Context, node string) error {
 	return nil
 }
 
-// target is the probed route of a data plane.
+// target is every route of a data plane, the probed one first: a gateway that
+// serves a part of its configuration does not serve it.
 func (c *Cluster) target(ctx context.Context, node string) (traffic.Target, error) {
 	address, err := c.endpoint(ctx, node, portProxy)
-	return traffic.Target{Address: address, Path: fixtures.ProbedPath}, err
+	target := traffic.Target{Address: address}
+	for _, r := range fixtures.Routes(c.routes) {
+		target.Paths = append(target.Paths, r.Paths...)
+	}
+	return target, err
 }
 
 func (c *Cluster) cpPeer() string { return c.sites[c.topology.ControlPlane()].Peer(portCluster) }
@@ -222,7 +231,7 @@ func (c *Cluster) recordDeaths(ctx context.Context) error {
 			continue
 		}
 		if !state.Running {
-			c.rec.Event(history.Event{Kind: history.NodeExit, Node: name, Code: state.ExitCode, Text: lastLine(ctx, c.nodes[name])})
+			c.rec.Event(history.Event{Kind: history.NodeExit, Node: name, Code: state.ExitCode, Text: c.lastLine(ctx, c.nodes[name])})
 		}
 	}
 	return errors.Join(errs...)

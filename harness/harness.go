@@ -25,7 +25,11 @@ type Scenario struct {
 	Name     string
 	Summary  string   // one line
 	Promises []string // "G1" …, in order
-	Plan     func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step)
+
+	// Exercises are the clauses that the scenario is there to exercise: one that
+	// a run does not measure leaves its promise NOT MEASURED.
+	Exercises []string
+	Plan      func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step)
 }
 
 // NewPlan draws the scenario's plan from a seed.
@@ -40,7 +44,7 @@ func (s Scenario) NewPlan(seed uint64, timers history.Profile) (plan.Plan, error
 	if err := top.Validate(); err != nil {
 		return plan.Plan{}, fmt.Errorf("scenario %s: %w", s.Name, err)
 	}
-	return plan.Plan{Scenario: s.Name, Seed: seed, Profile: timers, Topology: top, Promises: s.Promises, Steps: steps}, nil
+	return plan.Plan{Scenario: s.Name, Seed: seed, Profile: timers, Topology: top, Promises: s.Promises, Exercises: s.Exercises, Steps: steps}, nil
 }
 
 // Action is a planned action that can be carried out.
@@ -56,6 +60,9 @@ var ErrUnsteady = errors.New("steady state not reached")
 // ErrEnvironment is returned, wrapped, when something that is neither gateway nor
 // harness failed: the store, Toxiproxy, the machine.
 var ErrEnvironment = errors.New("environment failed")
+
+// ErrPanic is returned, wrapped, when the harness panicked.
+var ErrPanic = errors.New("harness panicked")
 
 // Control is a known-bad use of the harness itself. A run under a control must
 // come out INVALID.

@@ -119,7 +119,7 @@ func TestAwait(t *testing.T) {
 			err := await(t.Context(), time.Hour, "dp-1 serves", func(ctx context.Context) error {
 				return running(ctx, stub{name: "dp-1", ended: true})
 			})
-			if !errors.Is(err, errEnded) || !strings.Contains(err.Error(), "dp-1 ended by itself with code 3") || time.Since(start) > 0 {
+			if !errors.Is(err, engine.ErrEnded) || !strings.Contains(err.Error(), "dp-1, with code 3") || time.Since(start) > 0 {
 				t.Errorf("error %v after %s", err, time.Since(start))
 			}
 		})

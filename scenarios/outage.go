@@ -20,7 +20,11 @@ var outageScaleOut = harness.Scenario{
 	Name:     "cp-outage-scale-out",
 	Summary:  "the control plane is cut off, data planes are added meanwhile, the control plane returns",
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
-	Plan:     planOutageScaleOut,
+	Exercises: []string{
+		"G1.1", "G1.2", "G1.3", "G2.1", "G2.2", "G2.3", "G2.4", "G3.1", "G3.2", "G4.1", "G4.2", "G4.3",
+		"G10.1", "G10.2", "G10.3", "G10.4", "G10.5", "G13.1", "G13.2", "G13.3",
+	},
+	Plan: planOutageScaleOut,
 }
 
 // The nodes of the scenario.
@@ -78,7 +82,7 @@ func planOutageScaleOut(draw plan.Source, timers history.Profile) (topology.Topo
 	phase("outage",
 		harness.CutEdges{Cuts: exits},
 		harness.ScaleOut{Node: topology.Node{Name: importer, Role: topology.DataPlane, Import: true}, Cuts: []fault.Cut{reset(importer)}},
-		harness.ScaleOut{Node: topology.Node{Name: bystander, Role: topology.DataPlane}, Cuts: []fault.Cut{reset(bystander)}},
+		harness.ScaleOut{Node: topology.Node{Name: bystander, Role: topology.DataPlane, Account: true}, Cuts: []fault.Cut{reset(bystander)}},
 		harness.ScaleOut{Node: topology.Node{Name: truncated, Role: topology.DataPlane, Import: true}, Cuts: []fault.Cut{reset(truncated), truncate}},
 		harness.AwaitServing{Nodes: []string{importer}, Generation: good},
 		harness.StartTraffic{Nodes: []string{importer}},

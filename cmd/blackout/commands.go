@@ -84,14 +84,15 @@ func rejudgeCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%w: %w", run.ErrUsage, err)
 			}
+			var exercises []string
 			if len(promises) == 0 {
 				scenario, err := scenarios.Find(rec.Header.Scenario)
 				if err != nil {
 					return fmt.Errorf("%w: %w; name the promises with --promises", run.ErrUsage, err)
 				}
-				promises = scenario.Promises
+				promises, exercises = scenario.Promises, scenario.Exercises
 			}
-			judged, err := oracle.Judge(rec, promises)
+			judged, err := oracle.Judge(rec, promises, exercises...)
 			if err != nil {
 				return fmt.Errorf("%w: %w", run.ErrUsage, err)
 			}

@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"blackout/harness/defect"
 	"blackout/harness/run"
@@ -51,6 +52,8 @@ func execute(ctx context.Context, args []string) int {
 		Short:         "Prove that an API gateway survives the loss of its control plane",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// One line says what is valid; a guess beside it would be a second.
+		DisableSuggestions: true,
 	}
 	root.AddCommand(runCommand(), planCommand(), listCommand(), rejudgeCommand(), doctorCommand(), versionCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -70,16 +73,24 @@ func execute(ctx context.Context, args []string) int {
 		return run.ExitUsage
 	}
 	// What cobra itself refuses: an unknown command or flag, a missing argument.
-	complain(fmt.Errorf("%w; see %s --help", err, usagePath(root, args)))
+	complain(fmt.Errorf("%w; %s", err, valid(root, args)))
 	return run.ExitUsage
 }
 
-// usagePath is the command that the arguments were meant for.
-func usagePath(root *cobra.Command, args []string) string {
-	if found, _, err := root.Find(args); err == nil {
-		return found.CommandPath()
+// valid names what the command line could have said: the flags of the command
+// that it was meant for, or the commands.
+func valid(root *cobra.Command, args []string) string {
+	found, _, err := root.Find(args)
+	if err != nil || found == root {
+		var names []string
+		for _, c := range root.Commands() {
+			names = append(names, c.Name())
+		}
+		return "the commands are " + strings.Join(names, ", ")
 	}
-	return root.CommandPath()
+	var names []string
+	found.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return fmt.Sprintf("the flags of %s are %s", found.CommandPath(), strings.Join(names, ", "))
 }
 
 // complain prints an error in one line.

@@ -64,8 +64,8 @@ func TestUsage(t *testing.T) {
 		args  []string
 		names []string
 	}{
-		"no such command":         {[]string{"rum"}, []string{`"rum"`, "--help"}},
-		"no such flag":            {[]string{"run", "--sed", "1"}, []string{"--sed", "blackout run --help"}},
+		"no such command":         {[]string{"rum"}, []string{`"rum"`, "doctor", "rejudge"}},
+		"no such flag":            {[]string{"run", "--sed", "1"}, []string{"--sed", "--seed", "--timers"}},
 		"no scenario":             {[]string{"run"}, []string{scenario}},
 		"two scenarios":           {[]string{"run", scenario, "x"}, []string{scenario}},
 		"unknown scenario":        {[]string{"run", "no-such"}, []string{"no-such", scenario}},
@@ -80,12 +80,15 @@ func TestUsage(t *testing.T) {
 		"seed is too large":       {with("--seed", "18446744073709551616"), []string{"18446744073709551615"}},
 		"gateway is not there":    {with("--gateway", "/no/such/gateway"), []string{"/no/such/gateway", "executable"}},
 		"gateway cannot be run":   {with("--gateway", notExecutable), []string{"executable"}},
+		"gateway is empty":        {with("--gateway", ""), []string{"--gateway", "empty"}},
+		"image without a name":    {[]string{"run", scenario, "--engine", "docker", "--image", "minio="}, []string{"minio", "no name"}},
+		"image on local":          {with("--image", "minio=x"), []string{"minio=x", "--engine docker"}},
 		"gateway and defect":      {with("--gateway", "x", "--defect", "y"), []string{"gateway", "defect"}},
 		"plan: unknown scenario":  {[]string{"plan", "no-such"}, []string{"no-such", scenario}},
 		"plan: unknown timers":    {[]string{"plan", scenario, "--timers", "slow"}, []string{"slow", "fast", "kong"}},
 		"plan: bad seed":          {[]string{"plan", scenario, "--seed", "x"}, []string{"whole number"}},
 		"rejudge: nothing there":  {[]string{"rejudge", t.TempDir()}, []string{"recording"}},
-		"rejudge: no directory":   {[]string{"rejudge"}, []string{"blackout rejudge --help"}},
+		"rejudge: no directory":   {[]string{"rejudge"}, []string{"blackout rejudge", "--promises"}},
 		"list takes no arguments": {[]string{"list", "x"}, []string{"--help"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +168,9 @@ func TestRejudge(t *testing.T) {
 		}
 		return dir
 	}
-	died := []history.Event{{Kind: history.NodeStart, Node: "cp"}, {Kind: history.NodeExit, Node: "cp", Code: 2}}
+	died := []history.Event{
+		{Kind: history.NodeStart, Node: "cp"}, {Kind: history.NodeExit, Node: "cp", Code: 2}, {Kind: history.RunEnd, OK: true, Events: 2},
+	}
 	for name, c := range map[string]struct {
 		args []string
 		code int

@@ -7,10 +7,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,11 +23,13 @@ import (
 	"blackout/harness"
 	"blackout/harness/build"
 	"blackout/harness/defect"
-	"blackout/harness/engine/docker"
 	"blackout/harness/run"
 	"blackout/reports"
 	"blackout/scenarios"
 )
+
+// defaultOut is where runs leave their files.
+var defaultOut = filepath.Join("reports", "out")
 
 // runFlags are the flags of `blackout run`.
 type runFlags struct {
@@ -42,19 +46,24 @@ func runCommand() *cobra.Command {
 		Short: "Run a scenario, judge it and write its report",
 		Args:  oneScenario,
 		RunE: func(c *cobra.Command, args []string) error {
+			for _, name := range []string{"gateway", "defect", "control", "store", "seed", "out"} {
+				if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+					return fmt.Errorf("%w: --%s is given and empty", run.ErrUsage, name)
+				}
+			}
 			return runScenario(c.Context(), c.OutOrStdout(), args[0], f)
 		},
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.engine, "engine", run.Auto, "where to run: "+strings.Join(run.Engines, ", "))
 	flags.StringVar(&f.seed, "seed", "", "seed of the plan; without it one is drawn and printed")
-	flags.StringVar(&f.timers, "timers", "fast", "timer profile: fast, kong")
+	flags.StringVar(&f.timers, "timers", "fast", "timer profile: fast, kong; fast presumes a gateway that obeys KONG_BLACKOUT_*")
 	flags.StringVar(&f.gateway, "gateway", "", "path of the gateway executable to judge, instead of the reference gateway")
 	flags.StringVar(&f.defect, "defect", "", "build the reference gateway with this known defect and judge it")
 	flags.StringVar(&f.control, "control", "", "misuse the harness on purpose: noop-cut, no-traffic")
 	flags.StringVar(&f.store, "store", "", "object store: minio, embedded; by default minio on docker, embedded on local")
 	flags.StringToStringVar(&f.images, "image", nil, "docker: run this image for a program, as in minio=quay.io/minio/minio:latest")
-	flags.StringVar(&f.out, "out", filepath.Join("reports", "out"), "directory for the run's files")
+	flags.StringVar(&f.out, "out", defaultOut, "directory for the run's files")
 	flags.BoolVar(&f.race, "race", false, "local: build the nodes with the race detector")
 	c.MarkFlagsMutuallyExclusive("gateway", "defect")
 	return c
@@ -81,17 +90,17 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 	if err != nil {
 		return err
 	}
-	progress := newProgress(w)
 	o := run.Options{
 		Engine: f.engine, Store: harness.StoreKind(f.store), Seed: seed, Timers: f.timers, Gateway: f.gateway,
-		Images: f.images, Control: harness.Control(f.control), Out: f.out, Race: f.race,
-		Repeat: f.repeat(name, seed), Progress: progress,
+		Images: f.images, Control: harness.Control(f.control), Out: f.out, Race: f.race, Progress: newProgress(w),
+		Repeat: func(engine string) string { return f.repeat(name, engine, seed) },
 	}
 	if f.defect != "" {
-		if o.Gateway, err = buildDefect(ctx, f, progress); errors.Is(err, defect.ErrUnknown) {
-			return err
-		} else if err != nil {
-			return exit{run.ExitCode(run.Result{}, err), err}
+		if _, err := defect.Read(".", f.defect); err != nil {
+			return fmt.Errorf("%w: %w", run.ErrUsage, err)
+		}
+		o.BuildGateway = func(ctx context.Context, req build.Request) (string, error) {
+			return defect.Build(ctx, f.defect, req)
 		}
 	}
 	result, err := run.Run(ctx, scenario, o)
@@ -120,22 +129,23 @@ func conclude(w io.Writer, result run.Result) error {
 	return err
 }
 
-// repeat is the command that does the same run again.
-func (f runFlags) repeat(scenario string, seed uint64) string {
-	parts := []string{"bin/blackout", "run", scenario, "--engine", f.engine, "--seed", strconv.FormatUint(seed, 10), "--timers", f.timers}
+// repeat is the command that does the same run again on an engine.
+func (f runFlags) repeat(scenario, engine string, seed uint64) string {
+	parts := []string{"bin/blackout", "run", scenario, "--engine", engine, "--seed", strconv.FormatUint(seed, 10), "--timers", f.timers}
 	add := func(flag, value string) {
 		if value != "" {
-			parts = append(parts, flag, value)
+			parts = append(parts, flag, quote(value))
 		}
 	}
 	add("--gateway", f.gateway)
 	add("--defect", f.defect)
 	add("--control", f.control)
 	add("--store", f.store)
-	for _, program := range []string{"gateway", "minio", "storefront", "toxiproxy", "upstream"} {
-		if image := f.images[program]; image != "" {
-			parts = append(parts, "--image", program+"="+image)
-		}
+	for _, program := range slices.Sorted(maps.Keys(f.images)) {
+		add("--image", program+"="+f.images[program])
+	}
+	if f.out != defaultOut {
+		add("--out", f.out)
 	}
 	if f.race {
 		parts = append(parts, "--race")
@@ -143,17 +153,15 @@ func (f runFlags) repeat(scenario string, seed uint64) string {
 	return strings.Join(parts, " ")
 }
 
-func buildDefect(ctx context.Context, f runFlags, progress func(string)) (string, error) {
-	req := build.Request{Race: f.race && f.engine == run.Local, Progress: progress}
-	if f.engine != run.Local && docker.Available(ctx) == nil {
-		platform, err := docker.Platform(ctx)
-		if err != nil {
-			return "", err
-		}
-		req.Platform = platform
+// quote makes an argument safe for a POSIX shell.
+func quote(s string) string {
+	if plain.MatchString(s) {
+		return s
 	}
-	return defect.Build(ctx, f.defect, req)
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./=:@,+-]+$`)
 
 // parseSeed reads a seed, or draws one.
 func parseSeed(s string) (uint64, error) {

@@ -119,7 +119,7 @@ func Build(ctx context.Context, name string, req build.Request) (path string, er
 		return "", err
 	}
 	// Outside any repository, or git would resolve the patch's paths against it.
-	dir, err := os.MkdirTemp("", "blackout-defect-")
+	dir, err := os.MkdirTemp("", "blackout-"+req.Run+"-defect-")
 	if err != nil {
 		return "", fmt.Errorf("build defect %s: %w", name, err)
 	}

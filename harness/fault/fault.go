@@ -103,7 +103,7 @@ func (f *Fault) Inject(ctx context.Context) error {
 
 func (f *Fault) readMoving(ctx context.Context) (Reading, error) {
 	if err := f.probe(ctx); err != nil {
-		return Reading{}, fmt.Errorf("the edge does not work before the cut: %w", err)
+		return Reading{}, fmt.Errorf("%w: the edge does not work before the cut: %w", ErrNotWitnessed, err)
 	}
 	return f.links.Read(ctx, f.cut.Edge)
 }

@@ -50,6 +50,9 @@ func goesOnDialling(v *view) finding {
 		f.undone = append(f.undone, silences(n.Name, v.awake(n, attempts), append(attempts, min(n.cut.heal, v.end)), limit)...)
 		f.good = append(f.good, Evidence{n.start, n.Name, fmt.Sprintf("%s tried %d times in %s", n.Name, len(attempts), seconds(min(n.cut.heal, v.end).Sub(n.start)))})
 	}
+	if len(f.undone) > 0 && len(v.of(history.NodeExit, v.controlPlane())) > 0 {
+		f.invalid = "the control plane's process had ended: Toxiproxy cannot count attempts whose upstream refuses"
+	}
 	return f
 }
 

@@ -71,12 +71,13 @@ type Step struct {
 
 // Plan is what a run will do.
 type Plan struct {
-	Scenario string
-	Seed     uint64
-	Profile  history.Profile
-	Topology topology.Topology // at the start; steps add to it
-	Promises []string
-	Steps    []Step
+	Scenario  string
+	Seed      uint64
+	Profile   history.Profile
+	Topology  topology.Topology // at the start; steps add to it
+	Promises  []string
+	Exercises []string // clauses that it is there to exercise
+	Steps     []Step
 }
 
 // MarshalJSON writes the plan with each step's action name and arguments.
@@ -93,13 +94,14 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		steps[i] = step{s.Number, s.Phase, s.Action.Name(), s.Action.Title(), s.Action}
 	}
 	return json.Marshal(struct {
-		Scenario string            `json:"scenario"`
-		Seed     uint64            `json:"seed"`
-		Profile  history.Profile   `json:"profile"`
-		Promises []string          `json:"promises"`
-		Topology topology.Topology `json:"topology"`
-		Steps    []step            `json:"steps"`
-	}{p.Scenario, p.Seed, p.Profile, p.Promises, p.Topology, steps})
+		Scenario  string            `json:"scenario"`
+		Seed      uint64            `json:"seed"`
+		Profile   history.Profile   `json:"profile"`
+		Promises  []string          `json:"promises"`
+		Exercises []string          `json:"exercises"`
+		Topology  topology.Topology `json:"topology"`
+		Steps     []step            `json:"steps"`
+	}{p.Scenario, p.Seed, p.Profile, p.Promises, p.Exercises, p.Topology, steps})
 }
 
 // Print writes the plan for people.

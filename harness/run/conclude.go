@@ -4,6 +4,7 @@
 package run
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +22,6 @@ import (
 	"blackout/reports"
 )
 
-// ErrPanic is returned, wrapped, when the harness panicked.
-var ErrPanic = errors.New("harness panicked")
-
 // tearDownTimeout bounds healing, log collection and removal together. They run
 // on a context of their own: an interrupt must not keep a fault in place.
 const tearDownTimeout = 90 * time.Second
@@ -32,7 +30,7 @@ const tearDownTimeout = 90 * time.Second
 // oracles judge, and not a failure of harness or environment.
 func experimental(err error) bool {
 	return errors.Is(err, harness.ErrUnsteady) || errors.Is(err, fault.ErrNotWitnessed) ||
-		errors.Is(err, context.Canceled)
+		errors.Is(err, engine.ErrEnded)
 }
 
 // tearDown heals, collects every node's log and removes what was started.
@@ -72,19 +70,39 @@ func (r *runner) saveLogs(ctx context.Context, cluster *harness.Cluster) error {
 		if err != nil {
 			return fmt.Errorf("save log of %s: %w", node, err)
 		}
-		_, err = io.Copy(f, log)
-		return errors.Join(err, f.Close())
+		return errors.Join(r.copyLog(f, log), f.Close())
 	})
 }
 
+// copyLog copies a log line by line, without the name that the run's directory had
+// on this machine.
+func (r *runner) copyLog(w io.Writer, log io.Reader) error {
+	lines := bufio.NewReader(log)
+	for {
+		line, err := lines.ReadString('\n')
+		if _, writeErr := io.WriteString(w, strings.ReplaceAll(line, r.work, "$RUN")); writeErr != nil {
+			return writeErr
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // conclude judges the recording and writes the reports.
-func (r *runner) conclude(experimentErr error) (Result, error) {
-	result := Result{Dir: r.dir, Err: experimentErr, Invalid: experimentErr != nil && experimental(experimentErr)}
+func (r *runner) conclude(experimentErr error, interrupted bool) (Result, error) {
+	result := Result{Dir: r.dir, Err: experimentErr, Invalid: experimentErr != nil && (interrupted || experimental(experimentErr))}
+	if errors.Is(experimentErr, harness.ErrPanic) {
+		result.Invalid = false
+	}
 	rec, err := history.Load(filepath.Join(r.dir, recordingDir))
 	if err != nil {
 		return result, errors.Join(experimentErr, err)
 	}
-	if result.Oracle, err = oracle.Judge(rec, r.plan.Promises); err != nil {
+	if result.Oracle, err = oracle.Judge(rec, r.plan.Promises, r.plan.Exercises...); err != nil {
 		return result, errors.Join(experimentErr, err)
 	}
 	input := reports.Input{Recording: rec, Result: result.Oracle, Environment: r.environment()}

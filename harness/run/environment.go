@@ -18,11 +18,8 @@ import (
 func (r *runner) environment() reports.Environment {
 	e := reports.Environment{
 		Blackout: Version(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		CPUs: runtime.NumCPU(), Images: r.images, Repeat: r.options.Repeat,
-		Gateway: "reference gateway", Control: string(r.options.Control),
-	}
-	if r.options.Gateway != "" {
-		e.Gateway = r.options.Gateway
+		CPUs: runtime.NumCPU(), Images: r.images, Repeat: r.options.Repeat(r.choice.engine),
+		Gateway: r.gateway, Control: string(r.options.Control),
 	}
 	if name, err := os.Hostname(); err == nil {
 		e.Host = name

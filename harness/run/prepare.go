@@ -77,9 +77,16 @@ func (o *Options) validate() error {
 	if o.Store != "" && o.Store != harness.MinIO && o.Store != harness.Embedded {
 		return fmt.Errorf("%w: unknown store %q: the stores are %s, %s", ErrUsage, o.Store, harness.MinIO, harness.Embedded)
 	}
-	for name := range o.Images {
-		if !slices.Contains(imagePrograms, name) {
+	for name, image := range o.Images {
+		switch {
+		case !slices.Contains(imagePrograms, name):
 			return fmt.Errorf("%w: unknown program %q for an image: the programs are %s", ErrUsage, name, strings.Join(imagePrograms, ", "))
+		case image == "":
+			return fmt.Errorf("%w: the image for %s has no name", ErrUsage, name)
+		case o.Engine == Local:
+			return fmt.Errorf("%w: image %s=%s: the local engine runs no images; use --engine docker", ErrUsage, name, image)
+		case name == "gateway" && (o.Gateway != "" || o.BuildGateway != nil):
+			return fmt.Errorf("%w: an image and an executable are both named for the gateway", ErrUsage)
 		}
 	}
 	if o.Gateway == "" {
@@ -94,9 +101,10 @@ func (o *Options) validate() error {
 // imagePrograms are the programs that an image can be named for.
 var imagePrograms = []string{"gateway", "minio", "storefront", "toxiproxy", "upstream"}
 
-// newID is a run's id: when it began, and four letters against collisions.
-func newID() string {
-	return time.Now().UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:4])
+// newID is a run's id: when it began, where it runs, and four letters against
+// collisions.
+func newID(engine string) string {
+	return strings.Join([]string{time.Now().UTC().Format("20060102-150405"), engine, strings.ToLower(rand.Text()[:4])}, "-")
 }
 
 // storeKind is the kind of store that the run uses.
@@ -124,15 +132,20 @@ func (r *runner) prepare(ctx context.Context) (*harness.Setup, error) {
 	if s.Engine, err = r.newEngine(ctx); err != nil {
 		return s, err
 	}
+	return s, r.openRecording(s)
+}
+
+// openRecording saves the plan and starts the run's clock.
+func (r *runner) openRecording(s *harness.Setup) (err error) {
 	if err := r.savePlan(); err != nil {
-		return s, err
+		return err
 	}
 	r.rec, err = history.Create(filepath.Join(r.dir, recordingDir), history.Header{
 		Run: r.id, Scenario: r.plan.Scenario, Seed: r.plan.Seed, Engine: r.choice.engine, Profile: r.plan.Profile,
 		Nodes: harness.Nodes(r.plan), Streams: harness.Streams(r.plan),
 	})
 	s.Recording = r.rec
-	return s, err
+	return err
 }
 
 func (r *runner) newEngine(ctx context.Context) (engine.Engine, error) {
@@ -166,32 +179,29 @@ func (r *runner) programs(ctx context.Context) (map[string]engine.Program, error
 		storeProgram = "minio"
 	}
 	needed := map[string]string{"toxiproxy": "toxiproxy", "upstream": "upstream", "storefront": "storefront", "gateway": "gateway", "store": storeProgram}
-	out := make(map[string]engine.Program, len(needed))
-	r.images = make(map[string]string)
-	var missing []string
-	for role, name := range needed {
-		switch image := r.options.Images[name]; {
-		case image != "":
-			out[role] = engine.Program{Name: name, Image: image}
-			r.images[name] = image
-		case role == "gateway" && r.options.Gateway != "":
-			digest, err := fileDigest(r.options.Gateway)
-			if err != nil {
-				return nil, fmt.Errorf("read the gateway to judge: %w", err)
-			}
-			out[role] = engine.Program{Name: name, Binary: r.options.Gateway}
-			r.images[name] = digest
-		default:
-			missing = append(missing, name)
-		}
-	}
-	req := build.Request{Programs: missing, Race: r.options.Race && r.choice.engine == Local, Run: r.id, Progress: r.options.Progress}
+	req := build.Request{Race: r.options.Race && r.choice.engine == Local, Run: r.id, Progress: r.options.Progress}
 	if r.choice.engine == Docker {
 		platform, err := docker.Platform(ctx)
 		if err != nil {
 			return nil, err
 		}
 		req.Platform = platform
+	}
+	out := make(map[string]engine.Program, len(needed))
+	r.images = make(map[string]string)
+	if err := r.chooseGateway(ctx, req, out); err != nil {
+		return nil, err
+	}
+	for role, name := range needed {
+		if _, chosen := out[role]; chosen {
+			continue
+		}
+		if image := r.options.Images[name]; image != "" {
+			out[role] = engine.Program{Name: name, Image: image}
+			r.images[name] = image
+			continue
+		}
+		req.Programs = append(req.Programs, name)
 	}
 	binaries, err := build.Programs(ctx, req)
 	if err != nil {
@@ -204,6 +214,31 @@ func (r *runner) programs(ctx context.Context) (map[string]engine.Program, error
 		}
 	}
 	return out, nil
+}
+
+// chooseGateway puts the gateway to judge into programs, unless it is the
+// reference gateway, which is built with the rest.
+func (r *runner) chooseGateway(ctx context.Context, req build.Request, programs map[string]engine.Program) (err error) {
+	path := r.options.Gateway
+	if r.options.BuildGateway != nil {
+		if path, err = r.options.BuildGateway(ctx, req); err != nil {
+			return err
+		}
+	}
+	r.gateway = "reference gateway"
+	switch image := r.options.Images["gateway"]; {
+	case image != "":
+		r.gateway = image
+	case path != "":
+		r.gateway = path
+		digest, err := fileDigest(path)
+		if err != nil {
+			return fmt.Errorf("read the gateway to judge: %w", err)
+		}
+		programs["gateway"] = engine.Program{Name: "gateway", Binary: path}
+		r.images["gateway"] = digest
+	}
+	return nil
 }
 
 // fileDigest is a file's SHA-256 as reports print it.

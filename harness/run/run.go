@@ -20,8 +20,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"blackout/harness"
+	"blackout/harness/build"
+	"blackout/harness/engine"
 	"blackout/harness/engine/docker"
 	"blackout/harness/engine/local"
 	"blackout/harness/history"
@@ -41,14 +44,19 @@ const (
 // sweepers remove what a dead run left, by engine. A run on either engine may
 // leave processes: those of its builds.
 var sweepers = map[string]watchdog.Sweeper{
-	"docker": func(ctx context.Context, run string) ([]string, error) {
-		if docker.Available(ctx) != nil {
-			return nil, nil // no daemon, nothing of ours in it
-		}
-		return docker.Sweep(ctx, run)
-	},
-	"local": local.Sweep,
-	"files": sweepFiles,
+	"docker": sweepDocker,
+	"local":  local.Sweep,
+	"files":  sweepFiles,
+}
+
+// sweepDocker removes what a run left in Docker. A daemon that does not answer
+// matters only to a run that used one, which its id says.
+func sweepDocker(ctx context.Context, run string) ([]string, error) {
+	removed, err := docker.Sweep(ctx, run)
+	if errors.Is(err, engine.ErrUnavailable) && !strings.Contains(run, "-"+Docker+"-") {
+		return nil, nil
+	}
+	return removed, err
 }
 
 // workPattern is the name of the directory of a run's nodes, for os.MkdirTemp.
@@ -79,16 +87,21 @@ func Sweep(ctx context.Context) ([]string, error) { return watchdog.SweepDead(ct
 
 // Options say how to run a scenario.
 type Options struct {
-	Engine   string            // "docker", "local" or "auto"
-	Store    harness.StoreKind // empty: MinIO on docker, the embedded server on local
-	Seed     uint64
-	Timers   string            // name of a timer profile
-	Gateway  string            // path of a gateway executable; empty builds the reference gateway
+	Engine  string            // "docker", "local" or "auto"
+	Store   harness.StoreKind // empty: MinIO on docker, the embedded server on local
+	Seed    uint64
+	Timers  string // name of a timer profile
+	Gateway string // path of a gateway executable; empty builds the reference gateway
+
+	// BuildGateway, if set, builds the gateway to judge and returns its path,
+	// within the run, so that what it leaves is cleaned up with the run's.
+	BuildGateway func(ctx context.Context, req build.Request) (path string, err error)
+
 	Images   map[string]string // docker: program → image to run instead of one built here
 	Control  harness.Control
-	Out      string // directory under which the run's own is made
-	Race     bool   // local: build the nodes with the race detector
-	Repeat   string // the command that repeats the run, for the report
+	Out      string                     // directory under which the run's own is made
+	Race     bool                       // local: build the nodes with the race detector
+	Repeat   func(engine string) string // the command that repeats the run, for the report
 	Progress func(line string)
 }
 
@@ -119,7 +132,12 @@ func Run(ctx context.Context, scenario harness.Scenario, o Options) (result Resu
 	}
 	o.Progress(fmt.Sprintf("%s, seed %d, timers %s", scenario.Name, o.Seed, o.Timers))
 	o.Progress(choice.why)
-	r := &runner{options: o, plan: p, choice: choice, id: newID()}
+	r := &runner{options: o, plan: p, choice: choice, id: newID(choice.engine)}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v\n%s", harness.ErrPanic, p, debug.Stack())
+		}
+	}()
 	result, err = r.run(ctx)
 	result.ID, result.Plan, result.Engine = r.id, p, choice.engine
 	return result, err
@@ -147,6 +165,7 @@ type runner struct {
 	rec     *history.Writer
 	images  map[string]string // program → digest of what ran
 	removed bool              // nothing of the run is left
+	gateway string            // what is judged, for the report
 }
 
 // run does everything from the first directory to the report.
@@ -155,7 +174,7 @@ func (r *runner) run(ctx context.Context) (result Result, err error) {
 	// It makes the run's directory. What comes after it, it would clean up.
 	dog, err := watchdog.Start(ctx, r.id, r.dir)
 	if err != nil {
-		return Result{}, errors.Join(err, os.RemoveAll(r.dir))
+		return Result{}, errors.Join(fmt.Errorf("%w: %w", harness.ErrEnvironment, err), os.RemoveAll(r.dir))
 	}
 	defer func() {
 		if !r.removed {
@@ -167,12 +186,32 @@ func (r *runner) run(ctx context.Context) (result Result, err error) {
 		r.options.Progress(fmt.Sprintf("leavings of dead runs could not be removed: %v", err))
 	}
 	setup, err := r.prepare(ctx)
+	if err != nil && ctx.Err() != nil {
+		return r.interruptedEarly(ctx, setup)
+	}
 	if err != nil {
 		return Result{}, errors.Join(err, r.close(ctx, setup), os.RemoveAll(r.dir))
 	}
-	experimentErr, tearDownErr := r.experiment(ctx, setup)
-	result, err = r.conclude(experimentErr)
-	return result, errors.Join(err, tearDownErr)
+	ctx, setup.Abort = context.WithCancelCause(ctx)
+	defer setup.Abort(nil)
+	early, left := r.experiment(ctx, setup)
+	result, err = r.conclude(early, ctx.Err() != nil)
+	return result, errors.Join(err, left)
+}
+
+// interruptedEarly reports a run that was interrupted before anything of it was
+// started: an empty recording that says so.
+func (r *runner) interruptedEarly(ctx context.Context, s *harness.Setup) (Result, error) {
+	early := context.Cause(ctx)
+	if r.rec == nil {
+		if err := r.openRecording(s); err != nil {
+			return Result{}, errors.Join(err, r.close(ctx, s))
+		}
+	}
+	r.recordEnd(ctx, early)
+	closeErr := r.close(ctx, s)
+	result, err := r.conclude(early, true)
+	return result, errors.Join(err, closeErr)
 }
 
 // experiment carries out the plan and always heals, collects logs and removes
@@ -192,7 +231,7 @@ func (r *runner) experiment(ctx context.Context, s *harness.Setup) (early, left 
 func (r *runner) carryOut(ctx context.Context, cluster *harness.Cluster) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack())
+			err = fmt.Errorf("%w: %v\n%s", harness.ErrPanic, p, debug.Stack())
 		}
 		r.recordEnd(ctx, err)
 	}()
@@ -211,6 +250,8 @@ func (r *runner) carryOut(ctx context.Context, cluster *harness.Cluster) (err er
 
 func (r *runner) recordEnd(ctx context.Context, err error) {
 	switch {
+	case errors.Is(context.Cause(ctx), harness.ErrPanic):
+		r.rec.Event(history.Event{Kind: history.HarnessError, Error: context.Cause(ctx).Error()})
 	case ctx.Err() != nil:
 		r.rec.Event(history.Event{Kind: history.Interrupted, Text: context.Cause(ctx).Error()})
 	case errors.Is(err, harness.ErrUnsteady):

@@ -50,8 +50,8 @@ func TestExitCode(t *testing.T) {
 		"an experiment that ended early":        {early, nil, ExitInvalid},
 		"a violation stands when it ends early": {earlyAndBad, nil, ExitViolated},
 		"harness error before violated":         {judged(violated), errors.New("bug"), ExitHarness},
-		"panic":                                 {judged(held), wrap(ErrPanic), ExitHarness},
-		"environment before harness":            {judged(violated), wrap(ErrPanic, harness.ErrEnvironment), ExitEnvironment},
+		"panic":                                 {judged(held), wrap(harness.ErrPanic), ExitHarness},
+		"environment before harness":            {judged(violated), wrap(harness.ErrPanic, harness.ErrEnvironment), ExitEnvironment},
 		"no engine":                             {Result{}, wrap(engine.ErrUnavailable), ExitEnvironment},
 		"usage before environment":              {Result{}, wrap(engine.ErrUnavailable, ErrUsage), ExitUsage},
 		"usage before all":                      {judged(violated), wrap(ErrUsage), ExitUsage},
@@ -71,7 +71,7 @@ func TestExperimental(t *testing.T) {
 		{fmt.Errorf("step 3: %w", harness.ErrUnsteady), true},
 		{fmt.Errorf("step 9: %w", fault.ErrNotWitnessed), true},
 		{fmt.Errorf("step 9: %w", context.Canceled), true},
-		{ErrPanic, false},
+		{harness.ErrPanic, false},
 		{harness.ErrEnvironment, false},
 		{errors.New("bug"), false},
 	} {
@@ -135,7 +135,7 @@ func TestStoreKind(t *testing.T) {
 
 func TestIDsDiffer(t *testing.T) {
 	t.Parallel()
-	if a, b := newID(), newID(); a == b || strings.ToLower(a) != a {
+	if a, b := newID(Local), newID(Local); a == b || strings.ToLower(a) != a {
 		t.Errorf("ids %s and %s", a, b)
 	}
 }

@@ -39,7 +39,14 @@ type Node struct {
 	Role   Role   `json:"role"`
 	Import bool   `json:"import,omitempty"` // may read the snapshot when it is created
 	Export bool   `json:"export,omitempty"` // writes the snapshot: the backup node
+
+	// Account gives the node a reader's credential for the store although it may
+	// not import: what it does not do, it could.
+	Account bool `json:"account,omitempty"`
 }
+
+// HasAccount says whether a node has a credential of its own for the store.
+func (n Node) HasAccount() bool { return n.Import || n.Export || n.Account }
 
 // Edge is a directed link through Toxiproxy, from the one that dials.
 type Edge struct {
@@ -83,13 +90,13 @@ func (t Topology) DataPlanes() []Node {
 }
 
 // Edges are a node's links: to the control plane if it is a data plane, and to
-// the store if it reads or writes there.
+// the store if it has an account there.
 func (t Topology) Edges(n Node) []Edge {
 	var edges []Edge
 	if n.Role == DataPlane {
 		edges = append(edges, t.CPEdge(n.Name))
 	}
-	if n.Import || n.Export {
+	if n.HasAccount() {
 		edges = append(edges, StoreEdge(n.Name))
 	}
 	return edges

@@ -29,6 +29,7 @@ func TestEdges(t *testing.T) {
 		{Node{Name: "d", Role: DataPlane}, []Edge{{"d", "cp"}}},
 		{Node{Name: "d", Role: DataPlane, Import: true}, []Edge{{"d", "cp"}, {"d", Store}}},
 		{Node{Name: "d", Role: DataPlane, Export: true}, []Edge{{"d", "cp"}, {"d", Store}}},
+		{Node{Name: "d", Role: DataPlane, Account: true}, []Edge{{"d", "cp"}, {"d", Store}}},
 	} {
 		if got := top.Edges(c.node); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("edges of %+v: %v, want %v", c.node, got, c.want)

@@ -71,7 +71,7 @@ func TestAnswersAreClassified(t *testing.T) {
 			t.Fatal(err)
 		}
 		listener.Close()
-		if got := ask(t, Target{Address: listener.Addr().String(), Path: "/"}); got.Class != history.Refused {
+		if got := ask(t, Target{Address: listener.Addr().String(), Paths: []string{"/"}}); got.Class != history.Refused {
 			t.Errorf("%s, want refused", got.Class)
 		}
 	})
@@ -81,7 +81,7 @@ func ask(t *testing.T, to Target) Answer {
 	t.Helper()
 	client := newClient(history.Stream{Interval: time.Second, Timeout: 300 * time.Millisecond})
 	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+to.Address+to.Path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+to.Address+to.Paths[0], nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,8 +38,8 @@ const maxBody = 1 << 16
 
 // Target is where a stream's requests go.
 type Target struct {
-	Address string // "host:port" to dial
-	Path    string // path of the probed route
+	Address string   // "host:port" to dial
+	Paths   []string // paths of probed routes; requests take them in turn
 }
 
 // Prober drives the streams of one target until stopped.
@@ -62,7 +62,7 @@ func Start(rec *history.Writer, target Target, streams map[uint16]history.Stream
 		p.close = append(p.close, client.CloseIdleConnections)
 		run := &stream{
 			rec: rec, index: index, spec: s, client: client,
-			url:   "http://" + target.Address + target.Path,
+			base: "http://" + target.Address, paths: target.Paths,
 			begin: begin + history.Time(s.Interval)*history.Time(k)/history.Time(len(streams)),
 		}
 		for range workers(s) {
@@ -104,18 +104,20 @@ type stream struct {
 	index  uint16
 	spec   history.Stream
 	client *http.Client
-	url    string
+	base   string
+	paths  []string
 	begin  history.Time
 	slot   atomic.Int64
 }
 
 func (s *stream) work(p *Prober) {
 	for {
-		intended := s.begin + history.Time(s.slot.Add(1)-1)*history.Time(s.spec.Interval)
+		slot := s.slot.Add(1) - 1
+		intended := s.begin + history.Time(slot)*history.Time(s.spec.Interval)
 		if !s.await(p, intended) {
 			return
 		}
-		s.rec.Request(s.send(intended))
+		s.rec.Request(s.send(intended, s.base+s.paths[slot%int64(len(s.paths))]))
 	}
 }
 
@@ -131,7 +133,7 @@ func (s *stream) await(p *Prober, intended history.Time) bool {
 	return stop == 0 || intended <= history.Time(stop)
 }
 
-func (s *stream) send(intended history.Time) history.Request {
+func (s *stream) send(intended history.Time, url string) history.Request {
 	r := history.Request{Intended: intended, Stream: s.index}
 	connections := 0
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
@@ -142,7 +144,7 @@ func (s *stream) send(intended history.Time) history.Request {
 	}}
 	// The client's timeout bounds the request; a prober outlives no context.
 	ctx := httptrace.WithClientTrace(context.Background(), trace)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		r.Sent, r.Done, r.Class = s.rec.Now(), s.rec.Now(), history.OtherError
 		return r

@@ -79,7 +79,7 @@ func of(rec *history.Recording, stream uint16) []history.Request {
 func echo(w http.ResponseWriter) { fmt.Fprint(w, `{"path":"/gen/7/"}`) }
 
 func target(server *httptest.Server) Target {
-	return Target{Address: server.Listener.Addr().String(), Path: "/probe"}
+	return Target{Address: server.Listener.Addr().String(), Paths: []string{"/probe"}}
 }
 
 func both(interval, timeout time.Duration) []history.Stream {
@@ -206,7 +206,7 @@ func serveRaw(t *testing.T, serve func(net.Conn)) Target {
 		}
 	}()
 	t.Cleanup(func() { listener.Close(); <-accepting })
-	return Target{Address: listener.Addr().String(), Path: "/probe"}
+	return Target{Address: listener.Addr().String(), Paths: []string{"/probe"}}
 }
 
 // TestMaskedFailuresAreSeen: the HTTP client sends a request again when a

@@ -20,7 +20,7 @@ import (
 type Watch struct {
 	Node     string
 	Status   string // "host:port" of the Status API
-	Route    Target
+	Route    Target // only its first path is looked at
 	Interval time.Duration
 	Timeout  time.Duration
 }
@@ -85,7 +85,7 @@ func (w Watch) look(ctx context.Context, rec *history.Writer, client *http.Clien
 // lookAtRoute asks for the probed route. The request leaves after the answer to
 // the one for readiness came in, so a node that said it was ready must serve it.
 func (w Watch) lookAtRoute(ctx context.Context, rec *history.Writer, client *http.Client, seen *sight) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.Route.Address+w.Route.Path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.Route.Address+w.Route.Paths[0], nil)
 	if err != nil {
 		rec.Event(history.Event{Kind: history.HarnessError, Node: w.Node, Error: err.Error()})
 		return

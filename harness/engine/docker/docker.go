@@ -31,6 +31,7 @@ import (
 	"fmt"
 	"regexp"
 	"sync"
+	"time"
 
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
@@ -48,6 +49,13 @@ const (
 	LabelNode  = "blackout.node"  // the node's name, on containers and volumes
 	LabelOwner = "blackout.owner" // the harness process, as owner.Owner writes it
 )
+
+// ErrNotClean is returned, wrapped, by a New that failed and could not remove
+// what it had made: the run has left something, which [Sweep] finds.
+var ErrNotClean = errors.New("something of the run may be left")
+
+// cleanUpLimit bounds the clean-up after a failed New.
+const cleanUpLimit = 30 * time.Second
 
 // ErrClosed is returned, wrapped, by what would make something after Close.
 var ErrClosed = errors.New("engine is closed")
@@ -73,15 +81,19 @@ type Engine struct {
 	network  *testcontainers.DockerNetwork
 	routable bool
 
+	stop context.CancelFunc
+	life context.Context // ends with Close, and with it what is under way
+
 	mu     sync.Mutex
 	closed bool
-	calls  sync.WaitGroup // calls under way that make something
-	stop   context.CancelFunc
-	life   context.Context // ends with Close, and with it what is under way
+	calls  int           // under way that make something
+	idle   chan struct{} // closed when the engine is closed and no call is under way
+	cut    bool          // a call was cut short: the daemon may yet make what it asked for
 	sites  map[string]*site
 }
 
-// New connects to the daemon and makes the run's network.
+// New connects to the daemon and makes the run's network. If it fails, nothing
+// is left, unless the error wraps [ErrNotClean].
 func New(ctx context.Context, options Options) (*Engine, error) {
 	if !validName.MatchString(options.Run) {
 		return nil, fmt.Errorf("make docker engine: run id %q: use up to 100 letters, digits, '.', '-' and '_'", options.Run)
@@ -98,17 +110,31 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e := &Engine{
 		options: options, owner: self, daemon: daemon,
-		life: life, stop: stop, sites: make(map[string]*site),
+		life: life, stop: stop, idle: make(chan struct{}), sites: make(map[string]*site),
 	}
 	if err := e.makeNetwork(ctx); err != nil {
-		clean := context.WithoutCancel(ctx)
-		return nil, errors.Join(fmt.Errorf("make docker engine: %w", err), e.Close(clean))
+		return nil, e.abandon(ctx, fmt.Errorf("make docker engine: %w", err))
 	}
 	return e, nil
 }
 
+// abandon cleans up after a New that failed with err, also if ctx is over.
+func (e *Engine) abandon(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpLimit)
+	defer cancel()
+	if closeErr := e.Close(ctx); closeErr != nil {
+		return errors.Join(err, fmt.Errorf("%w: docker objects with the label %s=%s: %w", ErrNotClean, LabelRun, e.options.Run, closeErr))
+	}
+	return err
+}
+
 // makeNetwork makes the run's network and finds out whether it can be reached.
 func (e *Engine) makeNetwork(ctx context.Context) error {
+	ctx, end, err := e.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	made, err := network.New(ctx, network.WithLabels(e.labels("")))
 	if err != nil {
 		return fmt.Errorf("make network: %w", err)
@@ -170,37 +196,6 @@ func (e *Engine) newSite(name string, program engine.Program, ports []string) (*
 	}
 	e.sites[name] = s
 	return s, nil
-}
-
-// begin enters a call that makes something. The returned context ends also when
-// the engine is closed; Close waits for end.
-func (e *Engine) begin(ctx context.Context) (_ context.Context, end func(), err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return nil, nil, ErrClosed
-	}
-	e.calls.Add(1)
-	ctx, cancel := context.WithCancel(ctx)
-	release := context.AfterFunc(e.life, cancel)
-	return ctx, func() {
-		release()
-		cancel()
-		e.calls.Done()
-	}, nil
-}
-
-// Close implements [engine.Engine]. Images stay.
-func (e *Engine) Close(ctx context.Context) error {
-	e.mu.Lock()
-	e.closed = true
-	e.mu.Unlock()
-	e.stop()
-	e.calls.Wait()
-	if _, err := sweep(ctx, e.daemon, ofRun(e.options.Run)); err != nil {
-		return fmt.Errorf("close docker engine: %w", err)
-	}
-	return e.daemon.Close()
 }
 
 // progress tells the user what is going on.

@@ -48,8 +48,8 @@ func (n *node) inspect(ctx context.Context) (container.InspectResponse, error) {
 	return result.Container, nil
 }
 
-// Endpoint implements [engine.Node]. It is an error while the process does not
-// run, because the container then has no address.
+// Endpoint implements [engine.Node]. The container of a process that does not
+// run has no address.
 func (n *node) Endpoint(ctx context.Context, port string) (string, error) {
 	number, ok := n.site.number(port)
 	if !ok {
@@ -59,8 +59,8 @@ func (n *node) Endpoint(ctx context.Context, port string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if info.State == nil || !info.State.Running {
-		return "", fmt.Errorf("endpoint of %s: its process does not run", n.Name())
+	if err := runs(info.State); err != nil {
+		return "", fmt.Errorf("endpoint of %s: %w", n.Name(), err)
 	}
 	if n.site.engine.routable {
 		return n.bridgeAddress(info, number)
@@ -114,11 +114,34 @@ func stateOf(s *container.State) engine.State {
 
 // survived looks once whether the process runs.
 func (n *node) survived(ctx context.Context) error {
-	state, err := n.State(ctx)
-	if err == nil && !state.Running {
-		return fmt.Errorf("the process has ended at once with code %d; its log says why", state.ExitCode)
+	info, err := n.inspect(ctx)
+	if err != nil {
+		return err
 	}
-	return err
+	return runs(info.State)
+}
+
+// runs returns an error if the process does not run, which wraps
+// [engine.ErrEnded] only if it once did.
+func runs(s *container.State) error {
+	switch state := stateOf(s); {
+	case state.Running:
+		return nil
+	case !hasRun(s):
+		return errors.New("its process was never started")
+	default:
+		return fmt.Errorf("%w with code %d; its log says why", engine.ErrEnded, state.ExitCode)
+	}
+}
+
+// hasRun reports whether a container's process was ever started. Until then the
+// daemon gives the zero time as that of the start.
+func hasRun(s *container.State) bool {
+	if s == nil {
+		return false
+	}
+	at, err := time.Parse(time.RFC3339Nano, s.StartedAt)
+	return err == nil && !at.IsZero()
 }
 
 // Kill implements [engine.Node]; a process that has ended already is no error.

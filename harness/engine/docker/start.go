@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
@@ -25,6 +26,9 @@ import (
 
 	"blackout/harness/engine"
 )
+
+// lookLimit bounds the look at a container after the context of its start is over.
+const lookLimit = 5 * time.Second
 
 // Start implements [engine.Engine]. A site whose node has ended can be started
 // again with another process; it keeps its directory.
@@ -44,7 +48,7 @@ func (e *Engine) Start(ctx context.Context, at engine.Site, process engine.Proce
 		return nil, fmt.Errorf("start %s: %w", s.name, err)
 	}
 	n, err := s.run(ctx, process)
-	if n == nil {
+	if n == nil { // not the nil *node: that would be a Node
 		return nil, fmt.Errorf("start %s: %w", s.name, err)
 	}
 	s.started = n
@@ -70,7 +74,8 @@ func (s *site) mayStart(ctx context.Context) error {
 }
 
 // run makes a container and starts it. The node is there, with the error, if
-// the container was made.
+// the process may have run. The error is the environment's: what the process
+// does is not looked at.
 func (s *site) run(ctx context.Context, process engine.Process) (*node, error) {
 	e := s.engine
 	image, err := e.image(ctx, s.program)
@@ -94,10 +99,30 @@ func (s *site) run(ctx context.Context, process engine.Process) (*node, error) {
 			PostCreates: []testcontainers.ContainerHook{e.copyIn(files)},
 		}),
 	)
-	if made == nil { // no image, no room, no daemon: nothing that the process did
-		return nil, fmt.Errorf("%w: make container: %w", engine.ErrUnavailable, err)
+	switch {
+	case err == nil:
+		return &node{site: s, id: made.GetContainerID()}, nil
+	case ctx.Err() != nil: // says nothing of the environment
+		return s.mayHaveRun(ctx, made), fmt.Errorf("run container: %w", errors.Join(context.Cause(ctx), err))
 	}
-	return &node{site: s, id: made.GetContainerID()}, err
+	// No image, no room, no daemon, not a program for it.
+	return s.mayHaveRun(ctx, made), fmt.Errorf("%w: run container: %w", engine.ErrUnavailable, err)
+}
+
+// mayHaveRun is the node of a container that could not be run as asked, or nil
+// if its process is known not to have run. A container that never ran has no log
+// and stays until Close.
+func (s *site) mayHaveRun(ctx context.Context, made *testcontainers.DockerContainer) *node {
+	if made == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
+	defer cancel()
+	n := &node{site: s, id: made.GetContainerID()}
+	if info, err := n.inspect(ctx); err == nil && !hasRun(info.State) {
+		return nil
+	}
+	return n
 }
 
 // nextName names the next container. A former one stays until Close, for its log.
