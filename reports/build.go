@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"blackout/harness/history"
@@ -25,8 +26,7 @@ func Build(in Input) Model {
 		Profile:     r.header.Profile,
 		Started:     r.header.Started.UTC(),
 		Duration:    r.end.Sub(0),
-		Outcome:     judge(in.Result),
-		Promises:    promises(in.Result),
+		Promises:    promises(in.Result, in.Exercises),
 		Validity:    in.Result.Validity,
 		Phases:      r.phases(),
 		Faults:      r.faults(),
@@ -41,6 +41,7 @@ func Build(in Input) Model {
 	}
 	m.Outages = r.outages(m.Faults)
 	m.Connections = r.connections(m.Faults)
+	m.Outcome = judge(m)
 	m.Answers = answers(m)
 	return m
 }
@@ -113,7 +114,7 @@ func (r recorded) incidents() []Incident {
 	incidents := []Incident{}
 	if r.strays > 0 {
 		incidents = append(incidents, Incident{Kind: "recording",
-			Text: fmt.Sprintf("%d requests belong to no stream of the header and are counted nowhere", r.strays)})
+			Text: "requests of no stream of the header, counted nowhere: " + strconv.Itoa(r.strays)})
 	}
 	for _, e := range r.events {
 		if kind, text := incident(e); kind != "" {
@@ -122,6 +123,12 @@ func (r recorded) incidents() []Incident {
 	}
 	return incidents
 }
+
+// The kinds of incidents that have an owner other than the gateway.
+const (
+	harnessError     = "harness error"
+	environmentError = "environment error"
+)
 
 // incident names an event that did not go as planned; other events have no
 // kind.
@@ -132,7 +139,9 @@ func incident(e history.Event) (kind, text string) {
 	case e.Kind == history.NodeExit:
 		return "process ended", fmt.Sprintf("ended by itself with code %d", e.Code)
 	case e.Kind == history.HarnessError:
-		return "harness error", strings.TrimSpace(e.Edge + " " + e.Error)
+		return harnessError, strings.TrimSpace(e.Edge + " " + e.Error)
+	case e.Kind == history.EnvironmentError:
+		return environmentError, e.Error
 	case e.Kind == history.Interrupted:
 		return "interrupted", e.Text
 	case e.Kind == history.ChangeUnknown:

@@ -4,6 +4,7 @@
 package reports
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -63,10 +64,13 @@ func TestStarts(t *testing.T) {
 		{At: sec(0.5), Kind: history.NodeStart, Node: "cp"},
 		{At: sec(1), Kind: history.NodeStart, Node: "dp-2"},
 		{At: sec(1.2), Kind: history.EdgeConnect, Node: "dp-2", Edge: "dp-2>store"},
+		{At: sec(1.3), Until: sec(1.35), Kind: history.StoreRequest, Node: "dp-2", Text: "HEAD backup/3.9.0.0/config.json", Code: 200},
 		{At: sec(1.4), Kind: history.EdgeConnect, Node: "dp-2", Edge: "dp-2>cp"},
 		{At: sec(2), Until: sec(2.5), Kind: history.ReadyChange, Node: "dp-2", Code: 200},
 		{At: sec(2.1), Kind: history.ServeChange, Node: "dp-2", Code: 200}, // 200 of no generation is not a good answer
 		{At: sec(5), Kind: history.NodeStart, Node: "dp-2"},
+		{At: sec(5.1), Kind: history.StoreRequest, Node: "dp-2", Text: "PUT backup/3.9.0.0/election/dp-2", Code: 403},
+		{At: sec(5.5), Until: sec(5.8), Kind: history.StoreRequest, Node: "dp-2", Text: "GET backup/3.9.0.0/config.json", Code: 200},
 		{At: sec(8), Until: sec(8.2), Kind: history.ServeChange, Node: "dp-2", Code: 200, Generation: 7},
 	}}}
 	in.Recording.Requests = probes(2, 2, 6, 4, func(at float64) history.Class {
@@ -85,8 +89,10 @@ func TestStarts(t *testing.T) {
 		got  *time.Duration
 		want string
 	}{
-		{"first dial", first.Dial, "400.0 ms"}, {"first store read", first.StoreRead, notMeasured}, {"first ready", first.Ready, "1.500 s"},
+		{"first dial", first.Dial, "400.0 ms"}, {"first store read, of which there was only a HEAD", first.StoreRead, notMeasured},
+		{"its end", first.StoreDone, notMeasured}, {"first ready", first.Ready, "1.500 s"},
 		{"first good answer, of a probe", first.FirstGood, "2.002 s"},
+		{"second store read, after a PUT", second.StoreRead, "500.0 ms"}, {"and its end", second.StoreDone, "800.0 ms"},
 		{"second dial", second.Dial, notMeasured}, {"second ready", second.Ready, notMeasured},
 		{"second good answer, of the watcher", second.FirstGood, "3.200 s"},
 	} {
@@ -127,6 +133,74 @@ func TestConnections(t *testing.T) {
 		if r := rows[0]; number(r.Attempts) != c.attempts || number(r.Faulted) != c.faulted || span(r.MedianGap) != c.median {
 			t.Errorf("%s: attempts %s, under a fault %s, median gap %s", c.name, number(r.Attempts), number(r.Faulted), span(r.MedianGap))
 		}
+	}
+}
+
+// TestBytesPassed: a count behind a fault is a measurement only where a meter
+// stood there.
+func TestBytesPassed(t *testing.T) {
+	t.Parallel()
+	cut := func(edge, mode string, witnessed bool) []history.Event {
+		return []history.Event{{At: sec(1), Kind: history.FaultInject, Edge: edge, Text: mode}, {At: sec(2), Kind: history.FaultActive, Edge: edge, Text: mode},
+			{At: sec(3), Kind: history.FaultWitness, Edge: edge, Text: "seen", OK: witnessed}}
+	}
+	for _, c := range []struct {
+		name   string
+		fault  []history.Event
+		passed int64
+		want   string
+	}{
+		{"no fault", nil, 0, notMeasured},
+		{"a disabled proxy", cut("e", "exit", true), 0, notMeasured},
+		{"a no-op", cut("e", "no-op", false), 0, notMeasured},
+		{"a reset that lets nothing pass", cut("e", "reset", true), 0, "0"},
+		{"a truncation", cut("e", "truncate", true), 4096, "4096"},
+		{"a reset that nobody saw in force", cut("e", "reset", false), 0, notMeasured},
+		{"a reset that leaks", cut("e", "reset", false), 7, "7"},
+		{"a call that never returned", cut("e", "reset", true)[:1], 0, notMeasured},
+		{"another edge's reset", cut("other", "reset", true), 0, notMeasured},
+	} {
+		events := append(c.fault, history.Event{At: sec(4), Kind: history.EdgeBytes, Edge: "e", Offered: 9000, Passed: c.passed})
+		row := model(events...).Connections[0]
+		if row.Edge != "e" || number(row.Offered) != "9000" || number(row.Passed) != c.want {
+			t.Errorf("%s: %s offered %s, passed %s, want e, 9000 and %s", c.name, row.Edge, number(row.Offered), number(row.Passed), c.want)
+		}
+	}
+}
+
+// TestErrorsHaveOwners: an error of the environment is not the harness's.
+func TestErrorsHaveOwners(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind        history.Kind
+		owner, foul string
+	}{
+		{history.HarnessError, "harness error", "environment error"},
+		{history.EnvironmentError, "environment error", "harness error"},
+	} {
+		m := model(history.Event{At: sec(1), Kind: c.kind, Error: "no space left."})
+		if len(m.Incidents) != 1 || m.Incidents[0].Kind != c.owner || m.Incidents[0].Text != "no space left." {
+			t.Errorf("%s: incidents %+v", c.kind, m.Incidents)
+		}
+		if want := " 1 " + c.owner + " was recorded: no space left."; !strings.HasSuffix(m.Outcome.Sentence, want) {
+			t.Errorf("%s: outcome %q, want it to end with %q", c.kind, m.Outcome.Sentence, want)
+		}
+		for name, render := range renderers {
+			if name == "junit" {
+				continue // it has clauses only
+			}
+			content, err := render(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := string(content); !strings.Contains(text, c.owner) || strings.Contains(text, c.foul) {
+				t.Errorf("%s: %s does not call it a %s, or calls it a %s", c.kind, name, c.owner, c.foul)
+			}
+		}
+	}
+	two := model(history.Event{At: sec(1), Kind: history.HarnessError, Error: "a"}, history.Event{At: sec(2), Kind: history.HarnessError, Error: "b"})
+	if want := " 2 harness errors were recorded, first: a."; !strings.HasSuffix(two.Outcome.Sentence, want) {
+		t.Errorf("outcome %q, want it to end with %q", two.Outcome.Sentence, want)
 	}
 }
 

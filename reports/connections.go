@@ -5,14 +5,21 @@ package reports
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"blackout/harness/history"
 )
 
-// modeExit is the fault mode that disables an edge's proxy. No attempt reaches
-// a disabled proxy, so that its meter can't tell silence from no attempts.
-const modeExit = "exit"
+// The fault modes that decide what an edge's meters can tell. Under exit the
+// edge's proxy is disabled: no attempt reaches it, so that its meter can't tell
+// silence from no attempts. Reset and truncate are done by a toxic, and only
+// behind such a toxic stands a second meter.
+const (
+	modeExit     = "exit"
+	modeReset    = "reset"
+	modeTruncate = "truncate"
+)
 
 // connections counts the connection attempts per edge, by name of the edge.
 func (r recorded) connections(faults []Fault) []ConnectionCount {
@@ -32,6 +39,9 @@ func (r recorded) connections(faults []Fault) []ConnectionCount {
 	for _, edge := range edges {
 		row := countConnections(edge, byEdge[edge])
 		row.countFaulted(byEdge[edge], faults, r.end)
+		if !row.secondMeter(faults) {
+			row.Passed = nil
+		}
 		rows = append(rows, row)
 	}
 	return rows
@@ -46,7 +56,10 @@ func countConnections(edge string, events []history.Event) ConnectionCount {
 	for _, e := range events {
 		switch e.Kind {
 		case history.EdgeConnect:
-			attempts, metered = append(attempts, e.At), true
+			metered = true
+			if own(e) {
+				attempts = append(attempts, e.At)
+			}
 		case history.EdgeBytes:
 			row.Offered, row.Passed, metered = &e.Offered, &e.Passed, true
 		}
@@ -62,6 +75,10 @@ func countConnections(edge string, events []history.Event) ConnectionCount {
 	return row
 }
 
+// own says whether an attempt was the edge's own node's, and not a probe of the
+// harness that witnessed a fault.
+func own(e history.Event) bool { return e.Node == "" || strings.HasPrefix(e.Edge, e.Node+">") }
+
 // gaps returns the smallest and the median time between successive attempts,
 // of which there are at least two.
 func gaps(attempts []history.Time) (smallest, median *time.Duration) {
@@ -72,6 +89,17 @@ func gaps(attempts []history.Time) (smallest, median *time.Duration) {
 	slices.Sort(between)
 	middle := quantile(between, 50)
 	return &between[0], &middle
+}
+
+// secondMeter reports whether a second meter is known to have stood behind a
+// fault of the edge. Without one the recording's count is zero for want of a
+// meter. A fault that nobody saw in force may be none, and then has no meter,
+// unless the meter itself shows that it was there.
+func (c *ConnectionCount) secondMeter(faults []Fault) bool {
+	return c.Passed != nil && slices.ContainsFunc(faults, func(f Fault) bool {
+		toxic := f.Mode == modeReset || f.Mode == modeTruncate
+		return f.Edge == c.Edge && f.Active && toxic && (f.Witnessed || *c.Passed > 0)
+	})
 }
 
 // countFaulted counts the attempts made while a fault was in force on the
@@ -89,7 +117,7 @@ func (c *ConnectionCount) countFaulted(events []history.Event, faults []Fault, e
 			until = f.End.From
 		}
 		for _, e := range events {
-			if e.Kind == history.EdgeConnect && e.At >= f.Start.To && e.At <= until {
+			if e.Kind == history.EdgeConnect && own(e) && e.At >= f.Start.To && e.At <= until {
 				count++
 			}
 		}

@@ -22,12 +22,22 @@ const (
 	notRecorded = "not recorded"
 )
 
-// count says how many: "1 outage", "3 outages".
+// count says how many of one of this package's own nouns, whose plural ends
+// in s: "1 outage", "3 outages".
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// tally says how many of an oracle's unit: "starts: 1". Units come in the
+// plural and in any form ("changes to ready"), so they are named, not inflected.
+func tally(n int, unit string) string {
+	if unit == "" {
+		return strconv.Itoa(n)
+	}
+	return unit + ": " + strconv.Itoa(n)
 }
 
 // recordedOr is s, or says that it was not recorded.

@@ -91,8 +91,9 @@ func sections(m Model) []section {
 		{"starts", "Data plane starts", "Times count from the call that started the process.", startTable(m)},
 		{"generations", "Generations served", "Which configuration generation each node's answers carried.", generationTable(m)},
 		{"store", "Store requests by author", "Every node has a store credential of its own.", storeTable(m)},
-		{"connections", "Connection attempts per edge", "Attempts that reached the edge's meter. Under a disabled proxy none can.", connectionTable(m)},
-		{"incidents", "Incidents", "Waits that timed out, steps that failed, processes that ended by themselves, errors of the harness.", incidentTable(m)},
+		{"connections", "Connection attempts per edge", "Attempts that reached the edge's meter; under a disabled proxy none can. " +
+			"Bytes offered are of both directions. Bytes passed are those behind a fault, in the direction that it cuts: only reset and truncate have a meter there.", connectionTable(m)},
+		{"incidents", "Incidents", "Waits that timed out, steps that failed, processes that ended by themselves, errors of the harness and of its environment.", incidentTable(m)},
 		{"validity", "Measurement validity", "What each part of the measurement was tested for.", validityTable(m)},
 		{"provenance", "Provenance", "", provenanceTable(m)},
 		{"files", "Files", "", fileTable()},
@@ -114,7 +115,9 @@ func (p *page) funcs() template.FuncMap {
 		"duration":      duration,
 		"recorded":      recordedOr,
 		"leftOpen":      leftOpen,
-		"opportunities": opportunities,
+		"opportunities": func(p Promise) string { return unbroken(opportunities(p)) },
+		"tally":         tally,
+		"count":         count,
 		"cut":           func(t table) int { return max(0, len(t.rows)-p.Rows) },
 		"rows":          func(t table) [][]string { return t.rows[:min(len(t.rows), p.Rows)] },
 		"allRows":       func(t table) [][]string { return t.rows },
@@ -150,11 +153,17 @@ func tone(cell string) string {
 	return ""
 }
 
-// figure is a number and its unit of time.
-var figure = regexp.MustCompile(`(\d) (ms|µs|s)\b`)
+// What must stay on one line: a number and its unit of time, and a unit's last
+// word and its tally.
+var (
+	figure  = regexp.MustCompile(`(\d) (ms|µs|s)\b`)
+	tallied = regexp.MustCompile(`: (\d+)(,|$)`)
+)
 
-// unbroken keeps a line from ending between a number and its unit.
-func unbroken(s string) string { return figure.ReplaceAllString(s, "$1\u00a0$2") }
+// unbroken keeps a line from ending between a number and what it counts.
+func unbroken(s string) string {
+	return tallied.ReplaceAllString(figure.ReplaceAllString(s, "$1\u00a0$2"), ":\u00a0$1$2")
+}
 
 // bucketTable is the timeline in figures.
 func bucketTable(m Model) table {

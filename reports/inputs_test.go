@@ -73,9 +73,11 @@ func outageEvents(witnessed bool) []history.Event {
 		{At: sec(5.6), Kind: history.FaultWitness, Edge: edge, Text: "a probe through dp-1>cp fails", OK: witnessed},
 		{At: sec(6.4), Kind: history.EdgeConnect, Node: "dp-1", Edge: edge},
 		{At: sec(7.2), Kind: history.EdgeConnect, Node: "dp-1", Edge: edge},
-		{At: sec(7.3), Kind: history.EdgeBytes, Edge: edge, Offered: 9000, Passed: 4000},
+		{At: sec(7.3), Kind: history.EdgeBytes, Edge: edge, Offered: 9000}, // none of them through the cut
 		{At: sec(8), Kind: history.NodeStart, Node: "dp-2"},
+		{At: sec(8.3), Kind: history.EdgeConnect, Node: "dp-2", Edge: "dp-2>store"},
 		{At: sec(8.4), Until: sec(8.5), Kind: history.StoreRequest, Node: "dp-2", Text: "GET backup/3.9.0.0/config.json", Code: 200, Bytes: 2048},
+		{At: sec(8.6), Kind: history.EdgeBytes, Edge: "dp-2>store", Offered: 2300},
 		{At: sec(9), Kind: history.ReadyChange, Node: "dp-2", Code: 200},
 		{At: sec(9.1), Kind: history.ServeChange, Node: "dp-2", Code: 200, Generation: 1},
 		{At: sec(15), Kind: history.PhaseBegin, Text: "recovery"},
@@ -123,8 +125,9 @@ func held() Input {
 // hostile is text as a broken or malicious node may write it.
 const hostile = "panic: <script>alert(1)</script> | `rm -rf` \x1b[31m\nline two \u202egnp.exe & \"quoted\""
 
-// violated is a run with a broken promise, a bad measurement, an unexplained
-// outage and hostile text.
+// violated is a run with a broken promise, a bad measurement, a promise
+// measured only in part, an unexplained outage, an environment that failed and
+// hostile text.
 func violated() Input {
 	rec := &history.Recording{Header: header("broken-1"), Events: outageEvents(true)}
 	rec.Events = append(rec.Events,
@@ -136,6 +139,7 @@ func violated() Input {
 		history.Event{At: sec(14), Kind: history.WaitTimeout, Node: "dp-2", Text: "ready within 5 s: last seen " + hostile},
 		history.Event{At: sec(14.5), Kind: history.StoreRequest, Text: "PUT backup/3.9.0.0/config.json", Code: 403},
 		history.Event{At: sec(18), Kind: history.StepEnd, Step: 7, Text: "scale in", Error: "stop dp-2: " + hostile},
+		history.Event{At: sec(19), Kind: history.EnvironmentError, Error: "environment failed: the store is gone: " + hostile},
 	)
 	rec.Requests = append(rec.Requests, probes(0, 2, 20, 1, func(at float64) history.Class {
 		switch {
@@ -153,7 +157,8 @@ func violated() Input {
 		}
 		return history.Good
 	})...)
-	return Input{Recording: rec, Environment: Environment{Gateway: "build/bad gateway"}, Result: violatedResult()}
+	return Input{Recording: rec, Environment: Environment{Gateway: "build/bad gateway"},
+		Exercises: []string{"G10.1", "G13.2", "G13.3"}, Result: violatedResult()}
 }
 
 // violatedResult is what oracles say of the violated run.
@@ -178,6 +183,8 @@ func violatedResult() oracle.Result {
 			}},
 			{Promise: "G13", Title: "what needs the control plane fails visibly", Status: oracle.NotMeasured, Clauses: []oracle.Clause{
 				{ID: "G13.1", Title: "a node that can't start says why", Status: oracle.NotMeasured, Reason: "every node started"},
+				{ID: "G13.2", Title: "a node that is not ready says why", Status: oracle.NotMeasured, Unit: "answers", Reason: "no answer was seen"},
+				{ID: "G13.3", Title: "no node dies", Status: oracle.Held, Opportunities: 1, Unit: "nodes"},
 			}},
 		},
 	}

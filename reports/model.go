@@ -64,6 +64,7 @@ type Promise struct {
 	oracle.Verdict
 	Opportunities int      `json:"opportunities"` // of all clauses, in their own units
 	NotExercised  []string `json:"not_exercised"` // ids of the clauses that are NOT MEASURED
+	Missed        []string `json:"missed"`        // those of them that are known to be what the scenario is there to exercise
 }
 
 // Interval is the span in which an edge of something lies: edges that were
@@ -177,7 +178,7 @@ type Start struct {
 	Node       string         `json:"node"`
 	At         history.Time   `json:"at_ns"`
 	Dial       *time.Duration `json:"control_plane_dial_ns"` // first connection attempt at a control plane
-	StoreRead  *time.Duration `json:"store_read_ns"`         // its first store request began
+	StoreRead  *time.Duration `json:"store_read_ns"`         // its first GET at the store began
 	StoreDone  *time.Duration `json:"store_done_ns"`         // and ended
 	Ready      *time.Duration `json:"ready_ns"`              // readiness was first seen at 200
 	FirstGood  *time.Duration `json:"first_good_ns"`         // the first good answer was complete
@@ -205,11 +206,12 @@ type ConnectionCount struct {
 	MinGap    *time.Duration `json:"min_gap_ns"`           // between successive attempts
 	MedianGap *time.Duration `json:"median_gap_ns"`
 	Offered   *int64         `json:"offered_bytes"` // before the fault point
-	Passed    *int64         `json:"passed_bytes"`  // after it
+	Passed    *int64         `json:"passed_bytes"`  // behind it, in the direction that it cuts; also null without a reset or truncate
 }
 
 // Incident is something that did not go as planned: a wait that timed out, a
-// step that failed, a process that ended by itself, an error of the harness.
+// step that failed, a process that ended by itself, an error of the harness or
+// of its environment.
 type Incident struct {
 	At   history.Time `json:"at_ns"`
 	Kind string       `json:"kind"`

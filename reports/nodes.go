@@ -101,7 +101,7 @@ func (s *Start) step(e history.Event, roles map[string]string) {
 	switch {
 	case e.Kind == history.EdgeConnect && s.Dial == nil && roles[peer(e.Edge)] == roleControlPlane:
 		s.Dial = since(s.At, e.At)
-	case e.Kind == history.StoreRequest && s.StoreRead == nil:
+	case e.Kind == history.StoreRequest && s.StoreRead == nil && strings.HasPrefix(e.Text, http.MethodGet+" "):
 		s.StoreRead = since(s.At, e.At)
 		if e.Until > 0 {
 			s.StoreDone = since(s.At, e.Until)

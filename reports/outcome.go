@@ -11,38 +11,97 @@ import (
 	"blackout/harness/oracle"
 )
 
-// judge sums up the verdicts. One broken promise outweighs a bad measurement,
-// which outweighs a promise that was asked for and never exercised.
-func judge(result oracle.Result) Outcome {
-	var o Outcome
-	by := map[oracle.Status][]string{}
-	for _, v := range result.Verdicts {
-		status := known(v.Status)
-		by[status] = append(by[status], v.Promise)
+// judge sums up the model's promises. One broken promise outweighs a bad
+// measurement, which outweighs a promise that was asked for and not measured.
+func judge(m Model) Outcome {
+	by := map[oracle.Status][]Promise{}
+	for _, p := range m.Promises {
+		status := known(p.Status)
+		by[status] = append(by[status], p)
 	}
-	o.Held, o.Violated = len(by[oracle.Held]), len(by[oracle.Violated])
-	o.Invalid, o.NotMeasured = len(by[oracle.Invalid]), len(by[oracle.NotMeasured])
+	o := Outcome{
+		Held: len(by[oracle.Held]), Violated: len(by[oracle.Violated]),
+		Invalid: len(by[oracle.Invalid]), NotMeasured: len(by[oracle.NotMeasured]),
+	}
 	switch {
 	case o.Violated > 0:
 		o.Status = oracle.Violated
-		o.Sentence = fmt.Sprintf("%s broken: %s.", ofPromises(o.Violated, len(result.Verdicts)), list(by[oracle.Violated]))
+		o.Sentence = fmt.Sprintf("%s broken: %s.", ofPromises(o.Violated, len(m.Promises)), list(names(by[oracle.Violated])))
 	case o.Invalid > 0:
 		o.Status = oracle.Invalid
-		o.Sentence = fmt.Sprintf("The measurement can't carry a verdict on %s; the run proves nothing about it.", list(by[oracle.Invalid]))
-	case len(result.Verdicts) == 0:
+		o.Sentence = fmt.Sprintf("The measurement can't carry a verdict on %s; the run proves nothing about %s.",
+			list(names(by[oracle.Invalid])), itOrThem(o.Invalid))
+	case len(m.Promises) == 0:
 		o.Status = oracle.NotMeasured
 		o.Sentence = "No promise was judged."
 	case o.NotMeasured > 0:
 		o.Status = oracle.NotMeasured
-		o.Sentence = fmt.Sprintf("The run was asked about %s and never exercised it.", list(by[oracle.NotMeasured]))
-	case len(result.Validity) == 0:
+		o.Sentence = notMeasuredSentence(by[oracle.NotMeasured])
+	case len(m.Validity) == 0:
 		o.Status = oracle.Invalid
 		o.Sentence = "Nothing was found broken, but nobody checked whether the measurement can be trusted."
 	default:
 		o.Status = oracle.Held
-		o.Sentence = heldSentence(result)
+		o.Sentence = heldSentence(m)
 	}
+	o.Sentence += errorsSeen(m.Incidents)
 	return o
+}
+
+// names returns the ids of promises.
+func names(promises []Promise) []string {
+	var ids []string
+	for _, p := range promises {
+		ids = append(ids, p.Promise)
+	}
+	return ids
+}
+
+// itOrThem is the pronoun for a number of promises.
+func itOrThem(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
+}
+
+// notMeasuredSentence says of promises that are NOT MEASURED whether the run
+// never exercised them or left out a part that it should have measured.
+func notMeasuredSentence(promises []Promise) string {
+	var never, sentences []string
+	for _, p := range promises {
+		if !inPart(p) {
+			never = append(never, p.Promise)
+			continue
+		}
+		sentences = append(sentences, fmt.Sprintf("%s was measured only in part: %s.", p.Promise, shortfall(p)))
+	}
+	if len(never) > 0 {
+		sentences = append(sentences, fmt.Sprintf("The run was asked about %s and never exercised %s.", list(never), itOrThem(len(never))))
+	}
+	return strings.Join(sentences, " ")
+}
+
+// errorsSeen names the errors that are not the gateway's, by their owner.
+func errorsSeen(incidents []Incident) string {
+	const most = 160 // characters of an error
+	var b strings.Builder
+	for _, kind := range []string{harnessError, environmentError} {
+		var texts []string
+		for _, i := range incidents {
+			if i.Kind == kind {
+				texts = append(texts, strings.TrimSuffix(shorten(i.Text, most), "."))
+			}
+		}
+		switch len(texts) {
+		case 0:
+		case 1:
+			fmt.Fprintf(&b, " 1 %s was recorded: %s.", kind, texts[0])
+		default:
+			fmt.Fprintf(&b, " %d %ss were recorded, first: %s.", len(texts), kind, texts[0])
+		}
+	}
+	return b.String()
 }
 
 // ofPromises counts promises: "2 of 5 promises were".
@@ -58,19 +117,19 @@ func ofPromises(n, all int) string {
 
 // heldSentence names what a held run leaves open: the clauses that were not
 // exercised and the validity checks that failed.
-func heldSentence(result oracle.Result) string {
+func heldSentence(m Model) string {
 	var open []string
-	for _, v := range result.Verdicts {
-		open = append(open, notExercised(v)...)
+	for _, p := range m.Promises {
+		open = append(open, p.NotExercised...)
 	}
 	sentence := "Every promise asked for held."
-	if len(result.Verdicts) == 1 {
+	if len(m.Promises) == 1 {
 		sentence = "The promise asked for held."
 	}
 	if len(open) > 0 {
 		sentence += fmt.Sprintf(" Not exercised: %s.", list(open))
 	}
-	if failed := failedChecks(result.Validity); len(failed) > 0 {
+	if failed := failedChecks(m.Validity); len(failed) > 0 {
 		sentence += fmt.Sprintf(" Validity checks failed: %s; no verdict here rests on them.", list(failed))
 	}
 	return sentence
@@ -84,30 +143,6 @@ func known(s oracle.Status) oracle.Status {
 		return s
 	}
 	return oracle.Invalid
-}
-
-// promises adds to each verdict what its one line must say.
-func promises(result oracle.Result) []Promise {
-	rows := make([]Promise, 0, len(result.Verdicts))
-	for _, v := range result.Verdicts {
-		p := Promise{Verdict: v, NotExercised: notExercised(v)}
-		for _, c := range v.Clauses {
-			p.Opportunities += c.Opportunities
-		}
-		rows = append(rows, p)
-	}
-	return rows
-}
-
-// notExercised returns the ids of the clauses that were not measured.
-func notExercised(v oracle.Verdict) []string {
-	ids := []string{}
-	for _, c := range v.Clauses {
-		if c.Status == oracle.NotMeasured {
-			ids = append(ids, c.ID)
-		}
-	}
-	return ids
 }
 
 // failedChecks returns the names of the validity checks that failed.

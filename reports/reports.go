@@ -36,6 +36,7 @@ import (
 type Input struct {
 	Recording   *history.Recording
 	Result      oracle.Result
+	Exercises   []string // the clauses that oracle.Judge was told the scenario is there to exercise
 	Environment Environment
 }
 

@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"blackout/harness/history"
-	"blackout/harness/oracle"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -88,12 +87,15 @@ func TestWriteGolden(t *testing.T) {
 	}
 }
 
+// renderers are those of the files that show what was recorded and judged.
+var renderers = map[string]func(Model) ([]byte, error){
+	"json": renderJSON, "markdown": renderMarkdown, "html": renderHTML, "junit": renderJUnit,
+}
+
 // TestDeterminism renders often enough that a map's random order would show.
 func TestDeterminism(t *testing.T) {
 	t.Parallel()
-	for name, render := range map[string]func(Model) ([]byte, error){
-		"json": renderJSON, "markdown": renderMarkdown, "html": renderHTML, "junit": renderJUnit,
-	} {
+	for name, render := range renderers {
 		first, err := render(Build(violated()))
 		if err != nil {
 			t.Fatal(err)
@@ -143,39 +145,5 @@ func TestSummaryReturnsTheWritersError(t *testing.T) {
 	t.Parallel()
 	if err := Summary(brokenWriter{}, Build(held())); !errors.Is(err, errBroken) {
 		t.Errorf("got %v, want the writer's error", err)
-	}
-}
-
-func TestOutcome(t *testing.T) {
-	t.Parallel()
-	trusted := []oracle.Check{{Name: "lag", OK: true}}
-	verdicts := func(statuses ...oracle.Status) []oracle.Verdict {
-		var vs []oracle.Verdict
-		for _, s := range statuses {
-			vs = append(vs, oracle.Verdict{Promise: "G1", Status: s})
-		}
-		return vs
-	}
-	for _, c := range []struct {
-		name   string
-		result oracle.Result
-		want   oracle.Status
-		says   string
-	}{
-		{"all held", oracle.Result{Validity: trusted, Verdicts: verdicts(oracle.Held, oracle.Held)}, oracle.Held, "Every promise"},
-		{"nothing judged", oracle.Result{Validity: trusted}, oracle.NotMeasured, "No promise was judged"},
-		{"nobody checked", oracle.Result{Verdicts: verdicts(oracle.Held)}, oracle.Invalid, "nobody checked"},
-		{"not measured", oracle.Result{Validity: trusted, Verdicts: verdicts(oracle.Held, oracle.NotMeasured)}, oracle.NotMeasured, "G1"},
-		{"invalid before not measured", oracle.Result{Validity: trusted, Verdicts: verdicts(oracle.NotMeasured, oracle.Invalid)}, oracle.Invalid, "G1"},
-		{"violated before invalid", oracle.Result{Validity: trusted, Verdicts: verdicts(oracle.Held, oracle.Invalid, oracle.Violated)}, oracle.Violated, "1 of 3 promises was broken"},
-		{"a verdict without a status", oracle.Result{Validity: trusted, Verdicts: verdicts("")}, oracle.Invalid, "G1"},
-		{"a check failed", oracle.Result{Validity: []oracle.Check{{Name: "lag"}}, Verdicts: verdicts(oracle.Held)}, oracle.Held, "Validity checks failed: lag"},
-		{"open clause", oracle.Result{Validity: trusted, Verdicts: []oracle.Verdict{{Status: oracle.Held,
-			Clauses: []oracle.Clause{{ID: "G1.2", Status: oracle.NotMeasured}}}}}, oracle.Held, "Not exercised: G1.2"},
-	} {
-		o := judge(c.result)
-		if o.Status != c.want || !strings.Contains(o.Sentence, c.says) {
-			t.Errorf("%s: %s, %q; want %s and %q", c.name, o.Status, o.Sentence, c.want, c.says)
-		}
 	}
 }

@@ -6,6 +6,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,8 +14,8 @@ import (
 )
 
 // Summary writes a run's closing lines for the terminal: one line per promise
-// with what it rests on, the clauses that broke, and the outcome. It returns
-// the error of the writer.
+// with what it rests on, the clauses that broke or are missing, the outcome,
+// and the command that repeats the run. It returns the error of the writer.
 func Summary(w io.Writer, m Model) error {
 	var b strings.Builder
 	width := 0
@@ -27,8 +28,8 @@ func Summary(w io.Writer, m Model) error {
 			status = "NO VERDICT"
 		}
 		fmt.Fprintf(&b, "%-*s  %-12s  %s (%s)", width, clean(p.Promise), clean(status), clean(p.Title), clean(opportunities(p)))
-		if len(p.NotExercised) > 0 {
-			fmt.Fprintf(&b, "; not exercised: %s", clean(strings.Join(p.NotExercised, ", ")))
+		for _, open := range unmeasured(p) {
+			fmt.Fprintf(&b, "; %s", clean(open))
 		}
 		b.WriteByte('\n')
 		summariseClauses(&b, p, width)
@@ -36,21 +37,19 @@ func Summary(w io.Writer, m Model) error {
 	o := m.Outcome
 	fmt.Fprintf(&b, "\n%d held, %d violated, %d invalid, %d not measured\n", o.Held, o.Violated, o.Invalid, o.NotMeasured)
 	fmt.Fprintf(&b, "%s: %s\n", o.Status, clean(o.Sentence))
-	if o.Status != oracle.Held && m.Environment.Repeat != "" {
-		fmt.Fprintf(&b, "again: %s\n", clean(m.Environment.Repeat))
-	}
+	fmt.Fprintf(&b, "again: %s\n", clean(recordedOr(m.Environment.Repeat)))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the summary: %w", err)
 	}
 	return nil
 }
 
-// summariseClauses writes a line for each clause that is broken or could not
-// be judged, with its first evidence.
+// summariseClauses writes a line for each clause that is broken, could not be
+// judged or should have been measured and was not, with its first evidence.
 func summariseClauses(b *strings.Builder, p Promise, width int) {
 	for _, c := range p.Clauses {
 		status := known(c.Status)
-		if status == oracle.Held || status == oracle.NotMeasured {
+		if status == oracle.Held || status == oracle.NotMeasured && !slices.Contains(p.Missed, c.ID) {
 			continue
 		}
 		fmt.Fprintf(b, "%*s  %s %s: %s\n", width, "", clean(c.ID), status, clean(c.Reason))

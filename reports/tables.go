@@ -68,7 +68,7 @@ func opportunities(p Promise) string {
 	}
 	var parts []string
 	for _, u := range units {
-		parts = append(parts, strings.TrimSpace(strconv.Itoa(sums[u])+" "+u))
+		parts = append(parts, tally(sums[u], u))
 	}
 	if len(parts) == 0 {
 		return "none"
@@ -87,9 +87,7 @@ func leftOpen(p Promise) string {
 	if len(invalid) > 0 {
 		parts = append(parts, "badly measured: "+strings.Join(invalid, ", "))
 	}
-	if len(p.NotExercised) > 0 {
-		parts = append(parts, "not exercised: "+strings.Join(p.NotExercised, ", "))
-	}
+	parts = append(parts, unmeasured(p)...)
 	if len(parts) == 0 {
 		return "nothing"
 	}

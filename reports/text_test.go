@@ -107,8 +107,8 @@ func TestJUnitCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := suites.Suite
-	if s.Tests != 6 || s.Failures != 2 || s.Errors != 2 || s.Skipped != 1 || len(s.Cases) != s.Tests {
-		t.Errorf("%d tests, %d failures, %d errors, %d skipped, %d cases; want 6, 2, 2, 1, 6", s.Tests, s.Failures, s.Errors, s.Skipped, len(s.Cases))
+	if s.Tests != 8 || s.Failures != 2 || s.Errors != 2 || s.Skipped != 2 || len(s.Cases) != s.Tests {
+		t.Errorf("%d tests, %d failures, %d errors, %d skipped, %d cases; want 8, 2, 2, 2, 8", s.Tests, s.Failures, s.Errors, s.Skipped, len(s.Cases))
 	}
 	if len(s.Properties) < 4 || s.Properties[1].Value != "18446744073709551615" {
 		t.Errorf("properties %v", s.Properties)

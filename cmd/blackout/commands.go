@@ -96,7 +96,7 @@ func rejudgeCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%w: %w", run.ErrUsage, err)
 			}
-			model := reports.Build(reports.Input{Recording: rec, Result: judged})
+			model := reports.Build(reports.Input{Recording: rec, Result: judged, Exercises: exercises})
 			if err := reports.Summary(c.OutOrStdout(), model); err != nil {
 				return exit{run.ExitHarness, err}
 			}

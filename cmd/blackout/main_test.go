@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"blackout/harness/history"
 	"blackout/harness/run"
@@ -156,10 +157,12 @@ func TestRejudge(t *testing.T) {
 		dir := t.TempDir()
 		w, err := history.Create(filepath.Join(dir, "recording"), history.Header{
 			Run: "r1", Scenario: scenario, Nodes: []history.Node{{Name: "cp", Role: "control_plane"}},
+			Streams: []history.Stream{{Name: "dp-1 fresh", Node: "dp-1", Interval: time.Second, Timeout: time.Second}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+		w.Request(history.Request{Status: 200, Generation: 1})
 		for _, e := range events {
 			w.Event(e)
 		}
@@ -169,7 +172,8 @@ func TestRejudge(t *testing.T) {
 		return dir
 	}
 	died := []history.Event{
-		{Kind: history.NodeStart, Node: "cp"}, {Kind: history.NodeExit, Node: "cp", Code: 2}, {Kind: history.RunEnd, OK: true, Events: 2},
+		{Kind: history.NodeStart, Node: "cp"}, {Kind: history.FaultInject, Edge: "dp-1>cp", Text: "exit"},
+		{Kind: history.NodeExit, Node: "cp", Code: 2}, {Kind: history.RunEnd, OK: true, Events: 3, Requests: 1},
 	}
 	for name, c := range map[string]struct {
 		args []string

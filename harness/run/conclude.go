@@ -105,7 +105,7 @@ func (r *runner) conclude(experimentErr error, interrupted bool) (Result, error)
 	if result.Oracle, err = oracle.Judge(rec, r.plan.Promises, r.plan.Exercises...); err != nil {
 		return result, errors.Join(experimentErr, err)
 	}
-	input := reports.Input{Recording: rec, Result: result.Oracle, Environment: r.environment()}
+	input := reports.Input{Recording: rec, Result: result.Oracle, Exercises: r.plan.Exercises, Environment: r.environment()}
 	result.Model = reports.Build(input)
 	if result.Files, err = reports.Write(r.dir, input); err != nil {
 		return result, errors.Join(experimentErr, err)

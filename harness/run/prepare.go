@@ -56,7 +56,7 @@ func chooseEngine(ctx context.Context, o Options) (choice, error) {
 	case o.Engine == Docker:
 		return choice{}, err
 	}
-	return choice{Local, fmt.Sprintf("engine local: %v", err)}, nil
+	return choice{Local, "engine local: " + strings.ReplaceAll(err.Error(), "\n", "; ")}, nil
 }
 
 func timerProfile(name string) (history.Profile, error) {

@@ -173,6 +173,9 @@ func (r *runner) run(ctx context.Context) (result Result, err error) {
 	r.dir = filepath.Join(r.options.Out, r.id)
 	// It makes the run's directory. What comes after it, it would clean up.
 	dog, err := watchdog.Start(ctx, r.id, r.dir)
+	if err != nil && ctx.Err() != nil {
+		return r.interruptedEarly(ctx, &harness.Setup{Plan: r.plan})
+	}
 	if err != nil {
 		return Result{}, errors.Join(fmt.Errorf("%w: %w", harness.ErrEnvironment, err), os.RemoveAll(r.dir))
 	}
@@ -190,7 +193,11 @@ func (r *runner) run(ctx context.Context) (result Result, err error) {
 		return r.interruptedEarly(ctx, setup)
 	}
 	if err != nil {
-		return Result{}, errors.Join(err, r.close(ctx, setup), os.RemoveAll(r.dir))
+		closeErr := r.close(ctx, setup)
+		if errors.Is(err, docker.ErrNotClean) {
+			r.removed = false
+		}
+		return Result{}, errors.Join(err, closeErr, os.RemoveAll(r.dir))
 	}
 	ctx, setup.Abort = context.WithCancelCause(ctx)
 	defer setup.Abort(nil)

@@ -70,7 +70,8 @@ func TestExperimental(t *testing.T) {
 	}{
 		{fmt.Errorf("step 3: %w", harness.ErrUnsteady), true},
 		{fmt.Errorf("step 9: %w", fault.ErrNotWitnessed), true},
-		{fmt.Errorf("step 9: %w", context.Canceled), true},
+		{fmt.Errorf("step 1: %w", engine.ErrEnded), true},
+		{fmt.Errorf("step 9: %w", context.Canceled), false}, // an interrupt is known by the run's own context
 		{harness.ErrPanic, false},
 		{harness.ErrEnvironment, false},
 		{errors.New("bug"), false},

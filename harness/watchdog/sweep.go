@@ -36,6 +36,12 @@ const (
 
 // Sweeper removes what a run left behind and returns a line for each thing
 // that it removed. With run == "" it does so for all runs whose harness is gone.
+//
+// An error that wraps [engine.ErrUnavailable] counts as nothing found only with
+// run == "": a machine need not have every engine. Of a given run it says that
+// what the run left cannot be seen just now, for example because a daemon does
+// not answer, and the watchdog tries again. For a run that did not use its
+// engine, a sweeper therefore returns no such error.
 type Sweeper = func(ctx context.Context, run string) (removed []string, err error)
 
 // MaybeRun turns this process into the watchdog if it was started as one, in
@@ -99,14 +105,15 @@ func harnessIsDone(harness io.Reader) (bool, error) {
 
 // sweepUntilQuiet repeats passes until two in a row found nothing.
 func sweepUntilQuiet(ctx context.Context, run string, sweepers map[string]Sweeper, log *slog.Logger) error {
-	quiet := 0
+	quiet, told := 0, ""
 	for {
 		removed, err := pass(ctx, run, sweepers)
 		for _, line := range removed {
 			log.Info("removed", "what", line)
 		}
-		if err != nil {
-			log.Error("pass failed", "error", err)
+		if err != nil && err.Error() != told { // one line, not one per pass
+			told = err.Error()
+			log.Error("pass failed, trying again", "error", err)
 		}
 		if quiet++; err != nil || len(removed) > 0 {
 			quiet = 0
@@ -135,7 +142,7 @@ func SweepDead(ctx context.Context, sweepers map[string]Sweeper) (removed []stri
 }
 
 // pass calls every sweeper once, side by side so that none waits for a hanging
-// one. A sweeper whose engine this machine does not have found nothing.
+// one.
 func pass(ctx context.Context, run string, sweepers map[string]Sweeper) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, passLimit)
 	defer cancel()
@@ -146,7 +153,10 @@ func pass(ctx context.Context, run string, sweepers map[string]Sweeper) ([]strin
 		all.Go(func() {
 			lines, err := sweepers[name](ctx, run)
 			removed[i] = lines
-			if err != nil && !errors.Is(err, engine.ErrUnavailable) {
+			if run == "" && errors.Is(err, engine.ErrUnavailable) {
+				err = nil // this machine does not have that engine
+			}
+			if err != nil {
 				errs[i] = fmt.Errorf("%s: %w", name, err)
 			}
 		})

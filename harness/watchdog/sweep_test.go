@@ -31,12 +31,14 @@ func TestSweepUntilQuiet(t *testing.T) {
 		passes  int
 		took    time.Duration
 		fails   bool
+		says    error // wrapped by the error
 	}{
 		"nothing left":            {answers: []answer{{}}, passes: 2, took: 2 * time.Second},
 		"something at first":      {answers: []answer{{removed: found}, {}}, passes: 3, took: 4 * time.Second},
 		"something made late":     {answers: []answer{{}, {removed: found}, {}}, passes: 4, took: 6 * time.Second},
 		"a failed pass":           {answers: []answer{{}, {err: broken}, {}}, passes: 4, took: 6 * time.Second},
-		"engine not there":        {answers: []answer{{err: missing}}, passes: 2, took: 2 * time.Second},
+		"daemon silent at first":  {answers: []answer{{err: missing}, {removed: found}, {}}, passes: 4, took: 6 * time.Second},
+		"daemon silent":           {answers: []answer{{err: missing}}, took: sweepLimit, fails: true, says: engine.ErrUnavailable},
 		"never ending":            {answers: []answer{{removed: found}}, took: sweepLimit, fails: true},
 		"removed before it broke": {answers: []answer{{removed: found, err: broken}, {}}, passes: 3, took: 4 * time.Second},
 	}
@@ -57,8 +59,8 @@ func TestSweepUntilQuiet(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				err := sweepUntilQuiet(ctx, "r1", map[string]Sweeper{"fake": sweeper}, slog.New(slog.DiscardHandler))
-				if (err != nil) != c.fails {
-					t.Errorf("error %v, want one: %v", err, c.fails)
+				if (err != nil) != c.fails || c.says != nil && !errors.Is(err, c.says) {
+					t.Errorf("error %v, want one: %v, that wraps: %v", err, c.fails, c.says)
 				}
 				if took := time.Since(start); took != c.took {
 					t.Errorf("took %s, want %s", took, c.took)
@@ -69,6 +71,30 @@ func TestSweepUntilQuiet(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSweepDeadTakesAMissingEngineForClean(t *testing.T) {
+	t.Parallel()
+	missing := func(context.Context, string) ([]string, error) {
+		return nil, fmt.Errorf("no daemon: %w", engine.ErrUnavailable)
+	}
+	if removed, err := SweepDead(t.Context(), map[string]Sweeper{"docker": missing}); err != nil || len(removed) != 0 {
+		t.Errorf("SweepDead() = %v, %v, want nothing", removed, err)
+	}
+}
+
+func TestFailingPassesAreLoggedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		missing := func(context.Context, string) ([]string, error) { return nil, engine.ErrUnavailable }
+		var text strings.Builder
+		ctx, cancel := context.WithTimeout(t.Context(), sweepLimit)
+		defer cancel()
+		err := sweepUntilQuiet(ctx, "r1", map[string]Sweeper{"docker": missing}, slog.New(slog.NewTextHandler(&text, nil)))
+		if err == nil || strings.Count(text.String(), engine.ErrUnavailable.Error()) != 1 {
+			t.Errorf("error %v, log %q; want an error, and the failure logged once", err, text.String())
+		}
+	})
 }
 
 func TestHangingSweeperDoesNotHoldUpTheOthers(t *testing.T) {

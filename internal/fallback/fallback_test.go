@@ -90,6 +90,17 @@ func TestParseLocation(t *testing.T) {
 	}
 }
 
+func TestALocationWithCredentialsIsRefusedWithoutQuotingThem(t *testing.T) {
+	t.Parallel()
+	for _, storage := range []string{"s3://key:hunter2@backup/p", "s3://key:hunt/hunter2@backup/p", "s3://hunter2@backup", "s3://backup:hunter2/p",
+		"hunter2:x@backup://p", "s3//key:hunter2@backup/p", "S3://key:hunter2@backup/p"} {
+		err := Parameters{Import: true, Storage: storage, Version: "3.9.1"}.Validate(false)
+		if err == nil || strings.Contains(err.Error(), "hunt") {
+			t.Errorf("%s: got %v", storage, err)
+		}
+	}
+}
+
 func FuzzParseLocation(f *testing.F) {
 	f.Add("s3://backup/prod/eu")
 	f.Add("s3://a.b-c/ü/")

@@ -15,6 +15,10 @@ import (
 // compressed and expanded.
 const DefaultMaxBytes = 256 << 20
 
+// DefaultTimeout bounds one attempt of an import: connecting, the store's
+// answer and the whole of its body.
+const DefaultTimeout = 30 * time.Second
+
 // retryWait is the time before the second attempt of an import. It doubles
 // with every further one.
 const retryWait = 500 * time.Millisecond
@@ -30,13 +34,16 @@ type Snapshot struct {
 type Importer struct {
 	Store    Store
 	Key      string
-	MaxBytes int64        // 0 means DefaultMaxBytes
-	Attempts int          // 0 means 1: Kong does not repeat a failed read
-	Log      *slog.Logger // nil means slog.Default()
+	MaxBytes int64         // 0 means DefaultMaxBytes
+	Attempts int           // 0 means 1: Kong does not repeat a failed read
+	Timeout  time.Duration // of one attempt; 0 means DefaultTimeout
+	Log      *slog.Logger  // nil means slog.Default()
 }
 
 // Import reads the snapshot: one GET per attempt and no other request. The
-// errors are this package's; a snapshot comes only with a nil error.
+// errors are this package's; a snapshot comes only with a nil error. An attempt
+// that outlasts Timeout is ErrIncomplete if the object had begun to arrive, or
+// else ErrUnavailable.
 func (im *Importer) Import(ctx context.Context) (Snapshot, error) {
 	attempts, wait := max(im.Attempts, 1), retryWait
 	var failures []error
@@ -64,7 +71,7 @@ func (im *Importer) read(ctx context.Context) (Snapshot, error) {
 	if limit <= 0 {
 		limit = DefaultMaxBytes
 	}
-	object, err := im.Store.Get(ctx, im.Key, limit)
+	object, err := im.get(ctx, limit)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -73,6 +80,24 @@ func (im *Importer) read(ctx context.Context) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("snapshot %s: %w", im.Key, err)
 	}
 	return Snapshot{ConfigTable: table, ETag: object.ETag, Modified: object.Modified}, nil
+}
+
+// get sends the one request of an attempt.
+func (im *Importer) get(ctx context.Context, limit int64) (Object, error) {
+	timeout := im.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	attempt, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	object, err := im.Store.Get(attempt, im.Key, limit)
+	switch {
+	case err == nil || attempt.Err() == nil || ctx.Err() != nil:
+		return object, err
+	case errors.Is(err, ErrIncomplete):
+		return Object{}, fmt.Errorf("not read within %s: %w", timeout, err)
+	}
+	return Object{}, fmt.Errorf("%w: not read within %s: %w", ErrUnavailable, timeout, err)
 }
 
 func (im *Importer) log() *slog.Logger {

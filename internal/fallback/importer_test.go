@@ -187,3 +187,68 @@ func TestImportStopsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// stalledStore does not answer before the end of its context, which it then
+// reports as a store does that had, or had not, begun to answer.
+type stalledStore struct {
+	failingStore
+	began bool
+}
+
+func (s *stalledStore) Get(ctx context.Context, _ string, _ int64) (Object, error) {
+	s.reads++
+	<-ctx.Done()
+	if s.began {
+		return Object{}, fmt.Errorf("%w: after 7 bytes: %w", ErrIncomplete, ctx.Err())
+	}
+	return Object{}, ctx.Err()
+}
+
+func TestImportGivesAnAttemptUp(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		began   bool
+		timeout time.Duration
+		took    time.Duration // two attempts, with the wait between them
+		want    error
+	}{
+		"silent":                {timeout: time.Second, took: 2500 * time.Millisecond, want: ErrUnavailable},
+		"stalled":               {timeout: time.Second, took: 2500 * time.Millisecond, want: ErrIncomplete, began: true},
+		"silent, default limit": {took: 60500 * time.Millisecond, want: ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				// Ends the test if the attempts do not end by themselves.
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				store := &stalledStore{began: test.began}
+				im := importer(store)
+				im.Attempts, im.Timeout = 2, test.timeout
+				start := time.Now()
+				_, err := im.Import(ctx)
+				if !errors.Is(err, test.want) || store.reads != 2 || time.Since(start) != test.took {
+					t.Errorf("%d reads in %s, error %v", store.reads, time.Since(start), err)
+				}
+			})
+		})
+	}
+}
+
+func TestImportOfABodyThatStalls(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	store, _ := openStore(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		w.Header().Set("Last-Modified", "Sun, 01 Nov 2026 10:00:00 GMT")
+		_, _ = w.Write([]byte(testTable[:7]))
+		_ = http.NewResponseController(w).Flush()
+		<-release
+	}))
+	t.Cleanup(func() { close(release) }) // before the server's, which waits for its handlers
+	im := importer(store)
+	im.Timeout = 200 * time.Millisecond
+	if _, err := im.Import(t.Context()); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("error %v", err)
+	}
+}

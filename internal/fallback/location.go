@@ -37,6 +37,11 @@ func ParseLocation(storage string) (Location, error) {
 	if !found {
 		return Location{}, errors.New("storage URL has no scheme; write s3://<bucket>/<prefix>")
 	}
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if strings.ContainsAny(scheme+bucket, "@:") {
+		// What stands there may be a secret: it must not be quoted.
+		return Location{}, errors.New("storage URL holds credentials or a port; write s3://<bucket>/<prefix>, and give credentials in the environment")
+	}
 	switch scheme {
 	case "s3":
 	case "gcs", "gs", "azure":
@@ -44,7 +49,6 @@ func ParseLocation(storage string) (Location, error) {
 	default:
 		return Location{}, fmt.Errorf("unknown storage scheme %q; use s3://<bucket>/<prefix>", scheme)
 	}
-	bucket, prefix, _ := strings.Cut(rest, "/")
 	if !bucketName.MatchString(bucket) || strings.Contains(bucket, "..") {
 		return Location{}, fmt.Errorf("%q is not a bucket name; it takes 3 to 63 lower-case letters, digits, dots and hyphens", bucket)
 	}

@@ -11,12 +11,12 @@ import (
 )
 
 // A request that the daemon has taken is not undone by hanging up: what it asks
-// for may appear seconds later, when nobody waits for it any more. After calls
-// that were cut short, Close therefore sweeps until nothing has appeared for
-// quietPasses-1 pauses.
+// for may appear seconds later, when nobody waits for it any more (a network has
+// been seen to take two on a busy machine). After calls that were cut short,
+// Close therefore sweeps until nothing has appeared for three.
 const (
 	quietPause  = time.Second
-	quietPasses = 2
+	quietPasses = 4
 
 	// settleLimit ends that also for a caller whose context never does.
 	settleLimit = time.Minute
@@ -25,6 +25,9 @@ const (
 // begin enters a call that makes something. The returned context ends also when
 // the engine is closed; Close waits for end.
 func (e *Engine) begin(ctx context.Context) (_ context.Context, end func(), err error) {
+	if ctx.Err() != nil { // nothing was asked for, so nothing is cut short
+		return nil, nil, context.Cause(ctx)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -68,7 +71,7 @@ func (e *Engine) shut() {
 	e.cut = true
 }
 
-// Close implements [engine.Engine]. Images stay. It takes a second or more if
+// Close implements [engine.Engine]. Images stay. It takes some seconds if
 // calls were cut short, by it or by their own contexts. A Close that failed can
 // be called again.
 func (e *Engine) Close(ctx context.Context) error {

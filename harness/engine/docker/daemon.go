@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
@@ -64,7 +65,10 @@ func connect(ctx context.Context) (*client.Client, error) {
 			return nil, fmt.Errorf("%w: no docker daemon answers at %s (%s): %w", engine.ErrUnavailable, host, client.EnvOverrideHost, err)
 		}
 	}
-	daemon, err := testcontainers.NewDockerClientWithOpts(ctx)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("find the docker daemon: %w", context.Cause(ctx))
+	}
+	daemon, err := newClient(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("%w: no docker daemon answers at %s or at the user's own socket; start one or set %s: %w",
 			engine.ErrUnavailable, client.DefaultDockerHost, client.EnvOverrideHost, err)
@@ -73,6 +77,23 @@ func connect(ctx context.Context) (*client.Client, error) {
 		return nil, fmt.Errorf("%w: the docker daemon at %s does not answer: %w", engine.ErrUnavailable, daemon.DaemonHost(), err)
 	}
 	return daemon.Client, nil
+}
+
+// findLimit bounds the search for a daemon.
+const findLimit = 20 * time.Second
+
+// newClient asks Testcontainers for its client. It remembers the first daemon that
+// it finds, and panics where it finds none, also when its context ends on the
+// way: it gets one that does not, and the panic becomes an error.
+func newClient(ctx context.Context) (daemon *testcontainers.DockerClient, err error) {
+	ctx, cancel := context.WithTimeout(ctx, findLimit)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("testcontainers: %v", p)
+		}
+	}()
+	return testcontainers.NewDockerClientWithOpts(ctx)
 }
 
 // pingNamed asks the daemon that the environment names for a sign of life.

@@ -34,8 +34,8 @@ func TestNodeLivesAndRestarts(t *testing.T) {
 	}
 	must(t, node.Kill(ctx))
 	wantState(t, node, engine.State{ExitCode: -1})
-	if address, err := node.Endpoint(ctx, "http"); err == nil {
-		t.Errorf("a dead node has the address %s", address)
+	if address, err := node.Endpoint(ctx, "http"); !errors.Is(err, engine.ErrEnded) {
+		t.Errorf("endpoint of a dead node = %q, %v; want that it has ended", address, err)
 	}
 	must(t, node.Kill(ctx)) // of a dead node
 	must(t, node.Restart(ctx))
@@ -93,8 +93,8 @@ func TestEarlyEndIsReportedWithTheNode(t *testing.T) {
 	site, err := e.Reserve(ctx, "a", testProgram(t), "http")
 	must(t, err)
 	first, err := e.Start(ctx, site, engine.Process{Args: []string{"exit"}})
-	if first == nil {
-		t.Fatalf("no node with error %v", err)
+	if first == nil || err != nil && !errors.Is(err, engine.ErrEnded) {
+		t.Fatalf("node %v, error %v; want a node, and no other error than of its end", first, err)
 	}
 	// Whether Start sees the end already depends on who is faster.
 	must(t, first.(*node).ended(ctx))
@@ -131,14 +131,22 @@ func TestImageIsMadeOnce(t *testing.T) {
 func TestUnusablePrograms(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	tests := map[string]engine.Program{
-		"no such file": {Name: "testnode", Binary: filepath.Join(t.TempDir(), "missing")},
-		"a directory":  {Name: "testnode", Binary: t.TempDir()},
+	tests := map[string]struct {
+		program engine.Program
+		process engine.Process
+	}{
+		"no such file": {program: engine.Program{Name: "testnode", Binary: filepath.Join(t.TempDir(), "missing")}},
+		"a directory":  {program: engine.Program{Name: "testnode", Binary: t.TempDir()}},
+		"no room for its file": {
+			program: testProgram(t),
+			process: engine.Process{Files: map[string][]byte{strings.Repeat("x", 300): nil}},
+		},
 	}
-	for name, program := range tests {
-		site, err := e.Reserve(testContext(t), strings.ReplaceAll(name, " ", "-"), program)
+	for name, tt := range tests {
+		site, err := e.Reserve(testContext(t), strings.ReplaceAll(name, " ", "-"), tt.program)
 		must(t, err)
-		if node, err := e.Start(testContext(t), site, engine.Process{}); !errors.Is(err, engine.ErrUnavailable) || node != nil {
+		node, err := e.Start(testContext(t), site, tt.process)
+		if !errors.Is(err, engine.ErrUnavailable) || errors.Is(err, engine.ErrEnded) || node != nil {
 			t.Errorf("%s: node %v, error %v; want none and unavailable", name, node, err)
 		}
 	}

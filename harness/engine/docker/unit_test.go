@@ -58,6 +58,30 @@ func TestStateOf(t *testing.T) {
 	}
 }
 
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	const never, once = "0001-01-01T00:00:00Z", "2026-01-02T03:04:05.678901234Z"
+	tests := []struct {
+		name       string
+		in         *container.State
+		runs, ends bool
+	}{
+		{name: "no state"},
+		{name: "made", in: &container.State{Status: "created", StartedAt: never}},
+		{name: "not a program", in: &container.State{ExitCode: 127, StartedAt: never}},
+		{name: "no time", in: &container.State{ExitCode: 1}},
+		{name: "running", in: &container.State{Running: true, StartedAt: once}, runs: true},
+		{name: "paused", in: &container.State{Running: true, Paused: true, StartedAt: once}, runs: true},
+		{name: "ended well", in: &container.State{StartedAt: once}, ends: true},
+		{name: "killed", in: &container.State{ExitCode: 137, StartedAt: once}, ends: true},
+	}
+	for _, tt := range tests {
+		if err := runs(tt.in); (err == nil) != tt.runs || errors.Is(err, engine.ErrEnded) != tt.ends {
+			t.Errorf("%s: runs() = %v; want running %t, ended %t", tt.name, err, tt.runs, tt.ends)
+		}
+	}
+}
+
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	packed, err := archive(map[string][]byte{"b/c/d": []byte("1"), "b/a": nil, "e": []byte("23")}, false)

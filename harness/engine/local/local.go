@@ -205,6 +205,7 @@ func (e *Engine) makeDir(dir string) error {
 
 // Start writes the process's files and starts it. A site whose process has
 // ended may be started again with another process; the node stays the same.
+// Whether the process survived its start is looked at once.
 func (e *Engine) Start(ctx context.Context, place engine.Site, process engine.Process) (engine.Node, error) {
 	s, ok := place.(*site)
 	if !ok || s.engine != e {
@@ -216,10 +217,13 @@ func (e *Engine) Start(ctx context.Context, place engine.Site, process engine.Pr
 		}
 	}
 	n, err := s.start(ctx, process)
-	if err != nil {
+	switch {
+	case err == nil:
+		return n, nil
+	case n == nil: // not the nil *node: that would be a Node
 		return nil, fmt.Errorf("start %s: %w", s.name, err)
 	}
-	return n, nil
+	return n, fmt.Errorf("start %s: %w", s.name, err)
 }
 
 // Close ends every process of the run, waits for them, and removes the nodes'

@@ -62,7 +62,7 @@ func TestExitCodeAndLogOutliveTheProcess(t *testing.T) {
 	t.Parallel()
 	e, dir := newEngine(t)
 	ctx := testContext(t)
-	site, err := e.Reserve(ctx, "dp-1", program(t))
+	site, err := e.Reserve(ctx, "dp-1", program(t), "status")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,10 +70,7 @@ func TestExitCodeAndLogOutliveTheProcess(t *testing.T) {
 		Env:   map[string]string{roleVariable: "files"},
 		Files: map[string][]byte{"conf/node.conf": []byte("role = data_plane")},
 	}
-	node, err := e.Start(ctx, site, process)
-	if err != nil {
-		t.Fatal(err)
-	}
+	node := startShort(t, e, site, process)
 	if state := awaitEnd(t, node); state.ExitCode != 0 {
 		t.Errorf("exit code %d, want 0", state.ExitCode)
 	}
@@ -87,15 +84,15 @@ func TestExitCodeAndLogOutliveTheProcess(t *testing.T) {
 	}
 
 	// The same site may be given another process.
-	again, err := e.Start(ctx, site, engine.Process{Env: map[string]string{roleVariable: "exit"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := startShort(t, e, site, engine.Process{Env: map[string]string{roleVariable: "exit"}})
 	if again != node {
 		t.Error("a second Start at the same site returned another node")
 	}
 	if state := awaitEnd(t, again); state.ExitCode != 7 {
 		t.Errorf("exit code %d, want 7", state.ExitCode)
+	}
+	if address, err := again.Endpoint(ctx, "status"); !errors.Is(err, engine.ErrEnded) {
+		t.Errorf("Endpoint() of an ended process = %q, %v, want ErrEnded", address, err)
 	}
 	if err := e.Close(ctx); err != nil {
 		t.Fatal(err)
@@ -308,9 +305,13 @@ func TestRefusals(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			var node engine.Node
 			site, err := e.Reserve(ctx, c.node, c.program, c.ports...)
 			if err == nil {
-				_, err = e.Start(ctx, site, c.process)
+				node, err = e.Start(ctx, site, c.process)
+			}
+			if node != nil || errors.Is(err, engine.ErrEnded) {
+				t.Errorf("node %v, error %v of a process that never ran", node, err)
 			}
 			if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, engine.ErrUnavailable) != c.env {
 				t.Fatalf("got %v, want an error with %q, unavailable: %v", err, c.want, c.env)

@@ -191,6 +191,17 @@ func startNode(t *testing.T, e *local.Engine, role string) (engine.Site, engine.
 	return site, node
 }
 
+// startShort starts a process that ends by itself. Whether Start sees the end
+// already depends on who is faster.
+func startShort(t *testing.T, e *local.Engine, site engine.Site, process engine.Process) engine.Node {
+	t.Helper()
+	node, err := e.Start(testContext(t), site, process)
+	if node == nil || err != nil && !errors.Is(err, engine.ErrEnded) {
+		t.Fatalf("Start() = %v, %v, want a node, and no other error than ErrEnded", node, err)
+	}
+	return node
+}
+
 // eventually polls until the condition holds.
 func eventually(t *testing.T, what string, holds func(context.Context) bool) {
 	t.Helper()

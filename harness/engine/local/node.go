@@ -35,11 +35,14 @@ type node struct {
 // Name is the node's name.
 func (n *node) Name() string { return n.site.name }
 
-// Endpoint is the same as the site's Listen.
+// Endpoint is the same as the site's Listen, while the process runs.
 func (n *node) Endpoint(_ context.Context, port string) (string, error) {
 	address := n.site.Listen(port)
 	if address == "" {
 		return "", fmt.Errorf("find endpoint of %s: port %q was not reserved", n.Name(), port)
+	}
+	if err := n.runs(); err != nil {
+		return "", fmt.Errorf("find endpoint of %s: %w", n.Name(), err)
 	}
 	return address, nil
 }
@@ -98,7 +101,7 @@ func (n *node) Restart(ctx context.Context) error {
 	n.mu.Lock()
 	spec := n.spec
 	n.mu.Unlock()
-	if err := n.launch(spec); err != nil {
+	if _, err := n.launch(spec); err != nil {
 		return fmt.Errorf("restart %s: %w", n.Name(), err)
 	}
 	return nil
@@ -153,6 +156,15 @@ func (n *node) process() *process {
 }
 
 func (n *node) running() bool { return n.process().state().Running }
+
+// runs returns an error if the process has ended.
+func (n *node) runs() error {
+	state := n.process().state()
+	if state.Running {
+		return nil
+	}
+	return fmt.Errorf("%w with code %d; its log says why", engine.ErrEnded, state.ExitCode)
+}
 
 // kill ends the process without waiting for its end.
 func (n *node) kill() error {

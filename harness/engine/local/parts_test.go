@@ -4,11 +4,17 @@
 package local
 
 import (
+	"context"
+	"errors"
 	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strconv"
 	"testing"
+
+	"blackout/harness/engine"
 )
 
 func TestPortsAreUniqueAndBelowTheEphemeralRange(t *testing.T) {
@@ -61,6 +67,50 @@ func TestPortsSkipTakenOnes(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	if second, err := p.take(); err != nil || second == taken.Addr().String() {
 		t.Fatalf("take() = %s, %v although that port is bound", second, err)
+	}
+}
+
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	p := &process{cmd: &exec.Cmd{}, done: make(chan struct{})}
+	n := &node{site: &site{name: "dp-1"}, current: p}
+	if err := n.runs(); err != nil {
+		t.Errorf("a running process: %v", err)
+	}
+	close(p.done)
+	if err := n.runs(); !errors.Is(err, engine.ErrEnded) {
+		t.Errorf("an ended process: %v, want ErrEnded", err)
+	}
+}
+
+// A process that could not be entered in the ledger ran, and was ended by the
+// engine: the node is there, and it was not the program's doing.
+func TestStartWithoutALedger(t *testing.T) {
+	t.Parallel()
+	e, err := New(t.Context(), Options{Run: "no-ledger-" + strconv.Itoa(os.Getpid()), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	place, err := e.Reserve(t.Context(), "dp-1", engine.Program{Name: "sleep", Binary: "/bin/sleep"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(e.ledger.path); err != nil {
+		t.Fatal(err)
+	}
+	n, err := e.Start(t.Context(), place, engine.Process{Args: []string{"60"}})
+	if n == nil || err == nil || errors.Is(err, engine.ErrEnded) {
+		t.Fatalf("Start() = %v, %v, want the node and an error that is not ErrEnded", n, err)
+	}
+	select {
+	case <-n.(*node).process().done:
+	case <-t.Context().Done():
+		t.Fatal("the process goes on")
 	}
 }
 

@@ -29,23 +29,27 @@ type process struct {
 	ended bool
 }
 
-// launch starts a process for the node. The caller holds the site's lock.
-func (n *node) launch(spec engine.Process) error {
+// launch starts a process for the node and reports, also together with an error,
+// whether it ran. The caller holds the site's lock.
+func (n *node) launch(spec engine.Process) (ran bool, err error) {
 	e := n.site.engine
 	e.mu.Lock() // Close sees every process that was started, or this sees Close
 	defer e.mu.Unlock()
 	if e.closed {
-		return ErrClosed
+		return false, ErrClosed
 	}
 	p, err := n.site.execute(spec)
-	if err != nil {
-		return err
+	if p == nil {
+		return false, err
 	}
 	n.mu.Lock()
 	n.spec, n.current = spec, p
 	n.mu.Unlock()
 	e.reapers.Go(p.reap)
-	return e.enter(p)
+	if err != nil {
+		return true, err
+	}
+	return true, e.enter(p)
 }
 
 // enter notes a started process in the ledger. A process that cannot be noted
@@ -68,7 +72,8 @@ func (e *Engine) enter(p *process) error {
 	return err
 }
 
-// execute forks the site's program with its output appended to the log.
+// execute forks the site's program with its output appended to the log. The
+// process is there, with the error, if it was started and is being ended again.
 func (s *site) execute(spec engine.Process) (*process, error) {
 	output, err := os.OpenFile(s.logPath(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -88,8 +93,7 @@ func (s *site) execute(spec engine.Process) (*process, error) {
 	}
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	if closeErr != nil {
-		s.engine.reapers.Go(p.reap)
-		return nil, fmt.Errorf("close log: %w", errors.Join(closeErr, p.signalGroup(syscall.SIGKILL)))
+		return p, fmt.Errorf("close log: %w", errors.Join(closeErr, p.signalGroup(syscall.SIGKILL)))
 	}
 	return p, nil
 }

@@ -68,7 +68,7 @@ func (s *site) AddPort(port string) error {
 func (s *site) logPath() string { return s.Dir() + ".log" }
 
 // start writes the files and starts the process, on the node that is there
-// already if there is one.
+// already if there is one. The node is there, with the error, if the process ran.
 func (s *site) start(ctx context.Context, process engine.Process) (*node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -85,11 +85,15 @@ func (s *site) start(ctx context.Context, process engine.Process) (*node, error)
 	if n == nil {
 		n = &node{site: s}
 	}
-	if err := n.launch(process); err != nil {
+	ran, err := n.launch(process)
+	if !ran {
 		return nil, err
 	}
 	s.node = n
-	return n, nil
+	if err == nil {
+		err = n.runs()
+	}
+	return n, err
 }
 
 // writeFiles puts the files below the node's directory, and nowhere else.

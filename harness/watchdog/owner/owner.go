@@ -11,16 +11,21 @@
 // harness from the work of a live one:
 //
 //	mine, err := owner.Self()
-//	label := mine.String()          // "build-7/4711/889021"
+//	label := mine.String() // "build-7/ffdfe13f-…/4026531836/4711/889021"
 //	…
 //	theirs, err := owner.Parse(label)
 //	gone, err := theirs.Gone()
+//
+// Harnesses in containers may have one host name and one container daemon, and
+// yet not see each other's processes. So an owner also says in which process id
+// namespace and since which boot its id is valid.
 package owner
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,11 +38,16 @@ const Variable = "BLACKOUT_OWNER"
 // ended and only waits for its parent to collect it.
 var ErrGone = errors.New("process is gone")
 
+// none stands for a Boot or a Namespace where the system has no such thing.
+const none = "-"
+
 // Owner identifies one process on one host.
 type Owner struct {
-	Host    string
-	PID     int
-	Started string // as returned by Started
+	Host      string
+	Boot      string // id of the kernel's boot; "-" outside Linux
+	Namespace string // id of the process id namespace; "-" outside Linux
+	PID       int
+	Started   string // as returned by Started
 }
 
 // Self is the calling process.
@@ -50,35 +60,46 @@ func Self() (Owner, error) {
 	if err != nil {
 		return Owner{}, fmt.Errorf("name the harness process: %w", err)
 	}
-	return Owner{Host: host, PID: os.Getpid(), Started: started}, nil
+	self := Owner{Host: host, PID: os.Getpid(), Started: started}
+	if self.Boot, self.Namespace, err = whereabouts(); err != nil {
+		return Owner{}, fmt.Errorf("name the harness process: %w", err)
+	}
+	return self, nil
 }
 
-// String is "<host>/<pid>/<start time>".
+// String is "<host>/<boot>/<namespace>/<pid>/<start time>".
 func (o Owner) String() string {
-	return o.Host + "/" + strconv.Itoa(o.PID) + "/" + o.Started
+	return strings.Join([]string{o.Host, o.Boot, o.Namespace, strconv.Itoa(o.PID), o.Started}, "/")
 }
 
 // Parse reads what String wrote.
 func Parse(text string) (Owner, error) {
 	parts := strings.Split(text, "/")
-	if len(parts) != 3 || parts[0] == "" || parts[2] == "" {
-		return Owner{}, fmt.Errorf("parse owner %q: want host/pid/start time", text)
+	if len(parts) != 5 || slices.Contains(parts, "") {
+		return Owner{}, fmt.Errorf("parse owner %q: want host/boot/namespace/pid/start time", text)
 	}
-	pid, err := strconv.Atoi(parts[1])
+	pid, err := strconv.Atoi(parts[3])
 	if err != nil || pid <= 0 {
-		return Owner{}, fmt.Errorf("parse owner %q: %q is not a process id", text, parts[1])
+		return Owner{}, fmt.Errorf("parse owner %q: %q is not a process id", text, parts[3])
 	}
-	return Owner{Host: parts[0], PID: pid, Started: parts[2]}, nil
+	return Owner{Host: parts[0], Boot: parts[1], Namespace: parts[2], PID: pid, Started: parts[4]}, nil
 }
 
-// Gone reports whether the process has ended. A process of another host is
-// never called gone: it cannot be judged from here.
+// Gone reports whether the process has ended. One of another host or of another
+// process id namespace is never called gone: it cannot be judged from here. One
+// of another boot of this host has ended with that boot; so machines that share
+// a container daemon need host names of their own.
 func (o Owner) Gone() (bool, error) {
-	host, err := os.Hostname()
+	here, err := Self()
 	if err != nil {
 		return false, fmt.Errorf("judge owner %s: %w", o, err)
 	}
-	if o.Host != host {
+	switch {
+	case o.Host != here.Host:
+		return false, nil
+	case o.Boot != here.Boot:
+		return true, nil
+	case o.Namespace != here.Namespace:
 		return false, nil
 	}
 	alive, err := Alive(o.PID, o.Started)

@@ -14,6 +14,10 @@ import (
 // stateZombie is SZOMB of <sys/proc.h>.
 const stateZombie = 5
 
+// whereabouts are unknown here. A start time tells boots apart by itself, and
+// there are no process id namespaces.
+func whereabouts() (boot, namespace string, err error) { return none, none, nil }
+
 // Started is the start time of a process, in microseconds since the epoch. It
 // is an opaque text that differs between two processes with the same id.
 // It returns ErrGone for a process that ended, collected or not.

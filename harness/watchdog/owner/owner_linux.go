@@ -20,6 +20,21 @@ const (
 	statStarted = 19
 )
 
+// whereabouts are the id of the kernel's boot, and the inode of the calling
+// process's process id namespace, which is unique among those that exist.
+func whereabouts() (boot, namespace string, err error) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", "", fmt.Errorf("read the id of the boot: %w", err)
+	}
+	var info syscall.Stat_t
+	const path = "/proc/self/ns/pid"
+	if err := syscall.Stat(path, &info); err != nil {
+		return "", "", fmt.Errorf("find process id namespace: %w", &os.PathError{Op: "stat", Path: path, Err: err})
+	}
+	return string(bytes.TrimSpace(id)), strconv.FormatUint(info.Ino, 10), nil
+}
+
 // Started is the start time of a process, in clock ticks since boot. It is an
 // opaque text that differs between two processes with the same id.
 // It returns ErrGone for a process that ended, collected or not.

@@ -5,6 +5,8 @@ package owner
 
 import (
 	"errors"
+	"os"
+	"regexp"
 	"testing"
 )
 
@@ -43,4 +45,22 @@ func FuzzParseStat(f *testing.F) {
 			t.Fatalf("parseStat(%q) has neither a start time nor an error", line)
 		}
 	})
+}
+
+func TestWhereabouts(t *testing.T) {
+	t.Parallel()
+	self, err := Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "pid:[" + self.Namespace + "]"; link != want {
+		t.Errorf("namespace %q, want that of %s", self.Namespace, link)
+	}
+	if !regexp.MustCompile(`^[0-9a-f-]{36}$`).MatchString(self.Boot) {
+		t.Errorf("boot %q, want a UUID", self.Boot)
+	}
 }

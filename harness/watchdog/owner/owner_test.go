@@ -27,21 +27,41 @@ func TestSelfIsAlive(t *testing.T) {
 	}
 }
 
-func TestGoneNeedsTheSameProcess(t *testing.T) {
+func TestGone(t *testing.T) {
 	t.Parallel()
 	self, err := owner.Self()
 	if err != nil {
 		t.Fatal(err)
 	}
-	successor := self
-	successor.Started += "0"
-	if gone, err := successor.Gone(); err != nil || !gone {
-		t.Errorf("Gone() = %v, %v for another process with the same id, want true", gone, err)
+	cases := map[string]struct {
+		change func(*owner.Owner)
+		gone   bool
+	}{
+		"this process":                {change: func(*owner.Owner) {}},
+		"another with this id":        {change: func(o *owner.Owner) { o.Started += "0" }, gone: true},
+		"of another namespace":        {change: func(o *owner.Owner) { o.Namespace += "0"; o.Started += "0" }},
+		"of another boot":             {change: func(o *owner.Owner) { o.Boot += "0" }, gone: true},
+		"of another boot, namespaced": {change: func(o *owner.Owner) { o.Boot += "0"; o.Namespace += "0" }, gone: true},
+		"of another host":             {change: func(o *owner.Owner) { o.Host += "0"; o.Boot += "0"; o.Started += "0" }},
 	}
-	foreign := successor
-	foreign.Host += "-elsewhere"
-	if gone, err := foreign.Gone(); err != nil || gone {
-		t.Errorf("Gone() = %v, %v for a process of another host, want false", gone, err)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := self
+			c.change(&o)
+			if gone, err := o.Gone(); err != nil || gone != c.gone {
+				t.Errorf("Gone() of %s = %v, %v, want %v", o, gone, err, c.gone)
+			}
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "////", "host/1/2", "host/boot/ns/1", "host/boot/ns/1/2/3", "host//ns/1/2", "host/boot//1/2", "host/boot/ns/0/2", "host/boot/ns/x/2"} {
+		if o, err := owner.Parse(text); err == nil {
+			t.Errorf("Parse(%q) = %+v, want an error", text, o)
+		}
 	}
 }
 
@@ -79,7 +99,7 @@ func TestZombieIsGone(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"host/1/2", "host/-1/2", "//", "a/b/c", "host/1/2/3", ""} {
+	for _, seed := range []string{"host/boot/ns/1/2", "host/-/-/1/2", "host/boot/ns/-1/2", "////", "a/b/c/d/e", "host/1/2", ""} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -75,6 +75,7 @@ type Fallback struct {
 	ExportDelay    time.Duration
 	S3Config       string
 	ReadAttempts   int
+	ReadTimeout    time.Duration // of one attempt
 }
 
 // Timing holds the timers that Kong has as constants. Their defaults are Kong's.

@@ -58,7 +58,7 @@ func TestDefaultsAreKongs(t *testing.T) {
 			PurgeDelay: 14 * 24 * time.Hour, Labels: map[string]string{}},
 		DBUpdateFrequency: 5 * time.Second, SQLitePath: "/usr/local/kong/blackout.db",
 		Version: "3.9.1", BucketVersion: "3.9.1",
-		Fallback: conf.Fallback{ExportDelay: time.Minute, ReadAttempts: 1},
+		Fallback: conf.Fallback{ExportDelay: time.Minute, ReadAttempts: 1, ReadTimeout: 30 * time.Second},
 		Timing: conf.Timing{ReconnectMin: 5 * time.Second, ReconnectMax: 10 * time.Second, PingInterval: 30 * time.Second,
 			Silence: 45 * time.Second, DialTimeout: 5 * time.Second, NoConfigurationWait: 10 * time.Second},
 	}

@@ -53,6 +53,7 @@ var parameters = []parameter{
 	{"cluster_fallback_config_export_delay", "60", seconds(func(c *Config) *time.Duration { return &c.Fallback.ExportDelay })},
 	{"cluster_fallback_export_s3_config", "", text(func(c *Config) *string { return &c.Fallback.S3Config })},
 	{"blackout_fallback_read_attempts", "1", setReadAttempts},
+	{"blackout_fallback_read_timeout", "30s", duration(func(c *Config) *time.Duration { return &c.Fallback.ReadTimeout })},
 	{"blackout_reconnect_min", "5s", duration(func(c *Config) *time.Duration { return &c.Timing.ReconnectMin })},
 	{"blackout_reconnect_max", "10s", duration(func(c *Config) *time.Duration { return &c.Timing.ReconnectMax })},
 	{"blackout_ping_interval", "30s", duration(func(c *Config) *time.Duration { return &c.Timing.PingInterval })},

@@ -59,8 +59,9 @@ func (t *Table) Rows(name string) []Record {
 // ParseTable decodes and validates a config_table whole: it is accepted or
 // refused as one. Refused are text that is not exactly one JSON object, another
 // _format_version, records that break their schema, duplicate ids and names,
-// and routes of services that are not there. A table without any rows, not even
-// bookkeeping, is refused with [ErrEmpty].
+// and routes of services that are not there. A table without any rows but
+// workspaces is refused with [ErrEmpty]: Kong's data planes count it as none,
+// whereas parameters, which a control plane always has, make them ready.
 func ParseTable(raw []byte) (*Table, error) {
 	all, err := decodeObject(raw)
 	if err != nil {
@@ -101,7 +102,7 @@ func decodeObject(raw []byte) (map[string]any, error) {
 }
 
 // checkSections refuses a table whose entity types are not lists of objects,
-// and one in which no list has a row.
+// and one in which no list but workspaces has a row.
 func checkSections(all map[string]any) error {
 	rows := 0
 	for name, value := range all {

@@ -52,7 +52,8 @@ func (n *Node) openBackup(ctx context.Context) (backup, error) {
 	key := fallback.Key(location.Prefix, config.BucketVersion)
 	var b backup
 	if config.Fallback.Import {
-		b.importer = &fallback.Importer{Store: store, Key: key, Attempts: config.Fallback.ReadAttempts, Log: n.log}
+		b.importer = &fallback.Importer{Store: store, Key: key,
+			Attempts: config.Fallback.ReadAttempts, Timeout: config.Fallback.ReadTimeout, Log: n.log}
 	}
 	if config.Fallback.Export {
 		b.exporter = fallback.NewExporter(fallback.ExporterOptions{

@@ -25,6 +25,10 @@ type controlPlane struct {
 	db     *store.Store
 	server *hybrid.Server
 	backup backup
+
+	// dirty: the database may hold what was never published. Only a publication
+	// that succeeds makes it false. Belongs to publishChanges once that runs.
+	dirty bool
 }
 
 func (n *Node) assembleControlPlane(ctx context.Context) error {
@@ -87,31 +91,38 @@ func (cp *controlPlane) publishChanges(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return cp.flush()
+			cp.flush(ctx)
+			return nil
 		case <-cp.db.Changes():
+			cp.dirty = true
 		}
-		for failed := true; failed; {
-			err := cp.publish(ctx, false)
-			if failed = err != nil; failed && ctx.Err() == nil {
+		for cp.dirty {
+			if err := cp.publish(ctx, false); err != nil && ctx.Err() == nil {
 				cp.node.log.Error("configuration.unpublished", "error", err)
 			}
 			if !sleep(ctx, max(cp.node.options.Config.DBUpdateFrequency, time.Millisecond)) {
-				return cp.flush()
+				cp.flush(ctx)
+				return nil
 			}
 		}
 	}
 }
 
 // flush publishes what changed since the last time, for the exporter: the data
-// planes are about to be cut off.
-func (cp *controlPlane) flush() error {
+// planes are about to be cut off. It goes on after the end of ctx.
+func (cp *controlPlane) flush(ctx context.Context) {
 	select {
 	case <-cp.db.Changes():
-		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-		defer cancel()
-		return cp.publish(ctx, false)
+		cp.dirty = true
 	default:
-		return nil
+	}
+	if !cp.dirty {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := cp.publish(ctx, false); err != nil {
+		cp.node.log.Error("configuration.unpublished", "error", err)
 	}
 }
 
@@ -138,6 +149,7 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 	if !first || !(&entity.Table{All: table}).IsEmpty() {
 		cp.backup.offer(raw.Bytes(), hashes.Config)
 	}
+	cp.dirty = false
 	return nil
 }
 

@@ -53,7 +53,7 @@ type dataPlane struct {
 	live    context.Context
 	setLive context.CancelFunc
 
-	imports importState
+	imports *importState
 	link    linkState // belongs to the client
 }
 
@@ -67,9 +67,10 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 		log:   n.log,
 		proxy: proxy.New(proxy.Options{Version: config.Version, Log: n.log}),
 		cache: cache.Cache{Path: filepath.Join(config.Prefix, "config.cache"), Version: config.Version},
+
+		imports: newImportState(config.Timing.NoConfigurationWait),
 	}
 	dp.live, dp.setLive = context.WithCancel(n.work)
-	dp.imports.signals = newSignals()
 	n.release = append(n.release, func() error { dp.setLive(); dp.proxy.Close(); return nil })
 	bound, err := n.bind(dp.services(config))
 	if err != nil {
@@ -82,7 +83,7 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	n.serve(bound)
 	n.run("import the fallback configuration", func(ctx context.Context) error {
 		if dp.backup.importer != nil && !cached {
-			dp.importWhenNeeded(ctx, config.Timing.NoConfigurationWait)
+			dp.importWhenNeeded(ctx)
 		}
 		return nil
 	})
@@ -236,14 +237,14 @@ var _ hybrid.Owner = (*dataPlane)(nil)
 func (dp *dataPlane) Connected() {
 	dp.link = linkUp
 	dp.log.Info("controlplane.connected")
-	signal(dp.imports.signals.connected)
+	dp.imports.quiet.begin()
 }
 
 // Disconnected implements [hybrid.Owner].
 func (dp *dataPlane) Disconnected(err error) {
 	dp.link = linkDown
 	dp.log.Warn("controlplane.disconnected", "error", err)
-	signal(dp.imports.signals.failed)
+	dp.imports.fail()
 }
 
 // AttemptFailed implements [hybrid.Owner]. Only the first of a row is logged.
@@ -252,16 +253,18 @@ func (dp *dataPlane) AttemptFailed(err error) {
 		dp.log.Warn("controlplane.unreachable", "error", err)
 	}
 	dp.link = linkDown
-	signal(dp.imports.signals.failed)
+	dp.imports.fail()
 }
 
 // Configure implements [hybrid.Owner]. A configuration that is not valid leaves
 // everything as it is; the hash in the next ping shows it.
 func (dp *dataPlane) Configure(_ context.Context, message hybrid.Reconfigure) {
+	dp.imports.quiet.end()
 	entry := cache.Entry{Hash: message.Hash, Hashes: message.Hashes, Table: message.Table}
 	if err := dp.apply(configuration{entry, fromControlPlane}); err != nil {
 		dp.log.Error("configuration.refused", "source", fromControlPlane, "hash", message.Hash,
 			"error", fmt.Errorf("bad config received from control plane: %w", err))
+		dp.imports.quiet.begin() // it may yet send a better one
 	}
 }
 

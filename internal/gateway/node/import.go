@@ -12,31 +12,47 @@ import (
 	"blackout/internal/gateway/cache"
 )
 
-// signals tell the import what happens between the node and its control plane.
-type signals struct {
-	connected chan struct{}
-	failed    chan struct{}
-}
-
-func newSignals() signals {
-	return signals{connected: make(chan struct{}, 1), failed: make(chan struct{}, 1)}
-}
-
-func signal(to chan struct{}) {
-	select {
-	case to <- struct{}{}:
-	default: // it is known already
-	}
-}
-
-// importState is what the Status API tells of the import.
+// importState is what the import learns of the control plane, and what the
+// Status API tells of the import. Make it with [newImportState].
 type importState struct {
-	signals signals
+	failed chan struct{} // holds a token once a connection failed or was lost
+	quiet  quiet
 
 	mu        sync.Mutex
 	attempted bool
 	imported  bool
 }
+
+func newImportState(wait time.Duration) *importState {
+	return &importState{failed: make(chan struct{}, 1), quiet: newQuiet(wait)}
+}
+
+// fail notes that the control plane was not reached, or was lost.
+func (s *importState) fail() {
+	select {
+	case s.failed <- struct{}{}:
+	default: // it is known already
+	}
+}
+
+// quiet measures how long a connected control plane leaves the node without a
+// usable configuration. It stands still while one that arrived is being
+// applied: however long that takes, the control plane has delivered.
+type quiet struct {
+	timer *time.Timer
+	wait  time.Duration
+}
+
+func newQuiet(wait time.Duration) quiet {
+	timer := time.NewTimer(wait)
+	timer.Stop()
+	return quiet{timer: timer, wait: wait}
+}
+
+// begin starts the wait anew; end takes back also a wait that is over and was
+// not noticed yet.
+func (q quiet) begin() { q.timer.Reset(q.wait) }
+func (q quiet) end()   { q.timer.Stop() }
 
 func (s *importState) note(attempted, imported bool) {
 	s.mu.Lock()
@@ -52,8 +68,8 @@ func (s *importState) describe(status map[string]any) {
 
 // importWhenNeeded imports the configuration once, if the control plane cannot
 // give one. It is called once in the life of the process.
-func (dp *dataPlane) importWhenNeeded(ctx context.Context, wait time.Duration) {
-	reason := dp.awaitNeed(ctx, wait)
+func (dp *dataPlane) importWhenNeeded(ctx context.Context) {
+	reason := dp.awaitNeed(ctx)
 	// Both may have come at once: a configuration, and the loss of the
 	// connection that brought it.
 	if reason == "" || dp.live.Err() != nil {
@@ -86,24 +102,15 @@ func (dp *dataPlane) importOnce(ctx context.Context) error {
 
 // awaitNeed waits until it is clear that the control plane cannot give a
 // configuration, and says how. It returns "" if there is one, or ctx ended.
-func (dp *dataPlane) awaitNeed(ctx context.Context, wait time.Duration) string {
-	var silent <-chan time.Time // runs from the first connection on
-	for {
-		select {
-		case <-dp.live.Done():
-			return ""
-		case <-ctx.Done():
-			return ""
-		case <-dp.imports.signals.failed:
-			return "the control plane cannot be reached"
-		case <-silent:
-			return "the control plane is connected and sends no usable configuration"
-		case <-dp.imports.signals.connected:
-			if silent == nil {
-				timer := time.NewTimer(wait)
-				defer timer.Stop()
-				silent = timer.C
-			}
-		}
+func (dp *dataPlane) awaitNeed(ctx context.Context) string {
+	select {
+	case <-dp.live.Done():
+		return ""
+	case <-ctx.Done():
+		return ""
+	case <-dp.imports.failed:
+		return "the control plane cannot be reached"
+	case <-dp.imports.quiet.timer.C:
+		return "the control plane is connected and sends no usable configuration"
 	}
 }

@@ -51,7 +51,9 @@ func (p *Proxy) upstreamFailed(w http.ResponseWriter, r *http.Request, err error
 	route := x.match.Route
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		p.options.Log.Debug("proxy.aborted", "route", route.ID, "request_id", x.id)
-		return // the client has gone: nobody reads an answer
+		// The client has gone, or closed its side and still reads. To return
+		// would answer 200; Kong's nginx closes the connection.
+		panic(http.ErrAbortHandler)
 	}
 	status, message := explain(err)
 	p.options.Log.Warn("proxy.failed", "route", route.ID, "service", route.Service.ID, "status", status, "request_id", x.id, "error", err)

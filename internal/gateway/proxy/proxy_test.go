@@ -166,6 +166,30 @@ func TestOwnAnswers(t *testing.T) {
 	}
 }
 
+// A client that has closed its side may still read: what it must not read is
+// that its request was served.
+func TestAClientThatHalfClosesIsNotToldThatItWasServed(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	service := backend(t, func(_ http.ResponseWriter, r *http.Request) { close(asked); <-r.Context().Done() })
+	_, server := serve(t, oneRoute(service, `"paths":["/"]`))
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := io.ReadAll(conn); err != nil || len(answer) > 0 {
+		t.Errorf("got %q, %v, want the end of the connection", answer, err)
+	}
+}
+
 func TestConnectIsRetriedWithTheBody(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,207 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"blackout/harness/engine"
+)
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	late := []string{"network late"}
+	broken := errors.New("broken")
+	type answer struct {
+		removed []string
+		err     error
+	}
+	cases := map[string]struct {
+		answers []answer // the last one repeats
+		took    time.Duration
+		fails   error
+	}{
+		"nothing appears":           {answers: []answer{{}}, took: 3 * time.Second},
+		"something after two":       {answers: []answer{{}, {}, {removed: late}, {}}, took: 6 * time.Second},
+		"a failed pass":             {answers: []answer{{}, {err: broken}, {}}, took: 5 * time.Second},
+		"a broken daemon":           {answers: []answer{{err: broken}}, took: settleLimit, fails: broken},
+		"somebody makes and makes":  {answers: []answer{{removed: late}}, took: settleLimit, fails: context.DeadlineExceeded},
+		"removed, and then it fell": {answers: []answer{{removed: late, err: broken}, {}}, took: 4 * time.Second},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				passes := 0
+				start := time.Now()
+				err := settle(t.Context(), func(context.Context) ([]string, error) {
+					now := c.answers[min(passes, len(c.answers)-1)]
+					passes++
+					return now.removed, now.err
+				})
+				if took := time.Since(start); took != c.took || (err != nil) != (c.fails != nil) {
+					t.Errorf("took %s, error %v; want %s, error %v", took, err, c.took, c.fails)
+				}
+				if c.fails == broken && !errors.Is(err, broken) {
+					t.Errorf("error %v, want the reason of the last pass", err)
+				}
+			})
+		})
+	}
+}
+
+// fakeDaemon answers like an empty Docker daemon, unless told to fail.
+func fakeDaemon(t *testing.T, fails bool) *client.Client {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		answer := "[]"
+		switch {
+		case fails:
+			w.WriteHeader(http.StatusInternalServerError)
+			answer = `{"message":"out of order"}`
+		case strings.HasSuffix(r.URL.Path, "/volumes"):
+			answer = `{"Volumes":[]}`
+		}
+		_, _ = io.WriteString(w, answer) // the client judges what arrives
+	}))
+	t.Cleanup(server.Close)
+	daemon, err := client.New(client.WithHost("tcp://"+server.Listener.Addr().String()), client.WithAPIVersion("1.44"))
+	must(t, err)
+	t.Cleanup(func() { must(t, daemon.Close()) })
+	return daemon
+}
+
+func fakeEngine(t *testing.T, fails bool) *Engine {
+	t.Helper()
+	life, stop := context.WithCancel(t.Context())
+	return &Engine{
+		options: Options{Run: runID()}, daemon: fakeDaemon(t, fails),
+		life: life, stop: stop, idle: make(chan struct{}), sites: make(map[string]*site),
+	}
+}
+
+func TestCallsAreKnownToBeCut(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		over bool // its context ends before it does
+		late bool // it ends only after the engine's life
+		cut  bool
+	}{
+		{name: "a call that ended"},
+		{name: "a call whose context ended", over: true, cut: true},
+		{name: "a call under way at Close", late: true, cut: true},
+	}
+	for _, tt := range tests {
+		e := fakeEngine(t, false)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, end, err := e.begin(ctx)
+		must(t, err)
+		if tt.over {
+			cancel()
+		}
+		if !tt.late {
+			end()
+		}
+		e.shut()
+		if tt.late {
+			end()
+		}
+		if e.cut != tt.cut {
+			t.Errorf("%s: cut %t, want %t", tt.name, e.cut, tt.cut)
+		}
+	}
+}
+
+func TestCloseTakesItsTimeOnlyAfterACut(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []bool{false, true} {
+		e := fakeEngine(t, false)
+		e.cut = cut
+		start := time.Now()
+		must(t, e.Close(testContext(t)))
+		if settled := time.Since(start) >= (quietPasses-1)*quietPause; settled != cut {
+			t.Errorf("after a cut (%t) close took %s", cut, time.Since(start))
+		}
+		start = time.Now()
+		must(t, e.Close(testContext(t)))
+		if again := time.Since(start); again >= quietPause {
+			t.Errorf("the second close took %s, want it to have nothing to wait for", again)
+		}
+	}
+}
+
+func TestCloseDoesNotOutlastItsContext(t *testing.T) {
+	t.Parallel()
+	e := fakeEngine(t, false)
+	_, end, err := e.begin(t.Context())
+	must(t, err)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := e.Close(over); !errors.Is(err, context.Canceled) {
+		t.Errorf("close while a call hangs: %v, want the end of the context", err)
+	}
+	if _, _, err := e.begin(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("a call begins after close: %v", err)
+	}
+	end()
+	<-e.idle // or the test's time is up
+}
+
+func TestFailedNewSaysWhatItMayHaveLeft(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("make network: broken")
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, fails := range []bool{false, true} {
+		err := fakeEngine(t, fails).abandon(over, broken)
+		if !errors.Is(err, broken) || errors.Is(err, ErrNotClean) != fails {
+			t.Errorf("clean-up fails %t: error %v", fails, err)
+		}
+	}
+}
+
+// A daemon goes on with a request whose sender has hung up.
+func TestNewThatIsCutShortLeavesNothing(t *testing.T) {
+	t.Parallel()
+	needDocker(t)
+	run := runID()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Millisecond)
+	defer cancel()
+	e, err := New(ctx, Options{Run: run})
+	if err == nil { // a fast machine
+		must(t, e.Close(testContext(t)))
+	}
+	if errors.Is(err, ErrNotClean) {
+		t.Error(err)
+	}
+	if left := leavings(testContext(t), t, run); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestStartIsRefusedOnceItsContextIsOver(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	place, err := e.Reserve(testContext(t), "a", testProgram(t))
+	must(t, err)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	n, err := e.Start(over, place, engine.Process{Args: []string{"exit"}})
+	if n != nil || !errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrEnded) || e.cut {
+		t.Errorf("node %v, error %v, cut %t; want none, the end of the context, and nothing begun", n, err, e.cut)
+	}
+}
