@@ -182,7 +182,7 @@ func TestRejudge(t *testing.T) {
 	}{
 		"nothing happened":         {[]string{record(scenario)}, run.ExitInvalid, ""},
 		"a counterexample":         {[]string{record(scenario, died...)}, run.ExitViolated, ""},
-		"another promise":          {[]string{record(scenario, died...), "--promises", "G1"}, run.ExitInvalid, ""},
+		"another promise":          {[]string{record(scenario, died...), "--promises", "G1"}, run.ExitNotMeasured, ""},
 		"unknown promise":          {[]string{record(scenario), "--promises", "G99"}, run.ExitUsage, "G99"},
 		"unknown scenario":         {[]string{record("old")}, run.ExitUsage, "--promises"},
 		"but the promise is known": {[]string{record("old", died...), "--promises", "G13"}, run.ExitViolated, ""},

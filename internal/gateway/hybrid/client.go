@@ -208,17 +208,24 @@ func (c *Client) converse(ctx context.Context, conn *websocket.Conn) error {
 func (c *Client) read(conn *websocket.Conn, newest chan Reconfigure) error {
 	alive := func() error { return conn.SetReadDeadline(time.Now().Add(c.options.Silence)) }
 	conn.SetPongHandler(func(string) error { return alive() })
+	conn.SetPingHandler(func(payload string) error {
+		return errors.Join(alive(), conn.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(ioTimeout)))
+	})
 	for {
 		if err := alive(); err != nil {
 			return fmt.Errorf("read from control plane: %w", err)
 		}
-		_, frame, err := conn.ReadMessage()
+		kind, frame, err := conn.ReadMessage()
 		var timeout interface{ Timeout() bool }
 		if errors.As(err, &timeout) && timeout.Timeout() {
 			return fmt.Errorf("did not receive pong frame from control plane within %s", c.options.Silence)
 		}
 		if err != nil {
 			return fmt.Errorf("read from control plane: %w", err)
+		}
+		if kind != websocket.BinaryMessage {
+			c.options.Log.Info("controlplane.frame_ignored", "reason", "it is a text frame", "bytes", len(frame))
+			continue
 		}
 		message, err := DecodeReconfigure(frame)
 		if err != nil {
