@@ -51,9 +51,13 @@ func losesNoRequest(v *view) finding {
 func losesNoneAtReturn(v *view) finding {
 	f := finding{missing: "no traffic was sent to a data plane that was added"}
 	for _, n := range v.newcomers() {
+		broken := false // before the return: that is G3.1's, and its sequel too
 		v.requests(n.Name, func(r history.Request) {
-			if r.Intended <= n.cut.heal {
-				return // G3.1 judges these
+			broken = broken || r.Intended <= n.cut.heal && failed(r)
+		})
+		v.requests(n.Name, func(r history.Request) {
+			if r.Intended <= n.cut.heal || broken {
+				return
 			}
 			f.opportunities++
 			if failed(r) {

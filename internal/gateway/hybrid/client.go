@@ -194,7 +194,10 @@ func (c *Client) converse(ctx context.Context, conn *websocket.Conn) error {
 	newest := make(chan Reconfigure, 1)
 	applied := make(chan struct{}, 1)
 	var workers sync.WaitGroup
-	workers.Go(func() { cancel(c.read(conn, newest)) })
+	workers.Go(func() {
+		defer close(newest)
+		cancel(c.read(conn, newest))
+	})
 	workers.Go(func() { c.apply(ctx, newest, applied) })
 	cancel(c.keepAlive(ctx, conn, applied))
 	// The peer may be gone: neither the farewell nor the close needs to work.
@@ -242,17 +245,14 @@ func (c *Client) read(conn *websocket.Conn, newest chan Reconfigure) error {
 	}
 }
 
+// apply hands configurations to the owner until the reader has ended: what came
+// before the connection was lost is applied before the loss is told.
 func (c *Client) apply(ctx context.Context, newest <-chan Reconfigure, applied chan<- struct{}) {
-	for {
+	for message := range newest {
+		c.owner.Configure(ctx, message)
 		select {
-		case <-ctx.Done():
-			return
-		case message := <-newest:
-			c.owner.Configure(ctx, message)
-			select {
-			case applied <- struct{}{}:
-			default: // a ping is due already
-			}
+		case applied <- struct{}{}:
+		default: // a ping is due already
 		}
 	}
 }

@@ -101,3 +101,27 @@ func TestClientIgnoresATextFrame(t *testing.T) {
 		t.Errorf("the client did not stay: %s", <-owner.events)
 	}
 }
+
+// What was received is applied before the loss of the connection is told, or
+// the owner would believe that the control plane gave it nothing.
+func TestClientAppliesWhatAControlPlaneSentBeforeItWasLost(t *testing.T) {
+	t.Parallel()
+	identity := newIdentity(t)
+	configuration := numbered(t, 1)
+	address := odd(t, identity, func(conn *websocket.Conn, _ <-chan string) {
+		_ = conn.WriteMessage(websocket.BinaryMessage, configuration)
+		_ = conn.Close()
+	})
+	owner := newRecorder()
+	stop := runClient(t, fast(address, identity), owner)
+	defer stop()
+	for range 20 {
+		owner.expect(t, "connected")
+		owner.expect(t, "disconnected")
+		select {
+		case <-owner.messages:
+		default:
+			t.Fatal("the connection is lost, and the configuration that came with it too")
+		}
+	}
+}

@@ -37,7 +37,8 @@ const Path = "/v1/outlet"
 // hashLength is the length in bytes of a ping's payload: a configuration hash.
 const hashLength = 32
 
-// ioTimeout bounds the first message and every write (Kong 3.9: 5 s).
+// ioTimeout bounds the first message and every write (Kong 3.9: 5 s); of a large
+// frame, see [pacedConn].
 const ioTimeout = 5 * time.Second
 
 // maxInflated bounds what a compressed configuration may expand to, in bytes.

@@ -118,7 +118,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		dp.IP = host
 	}
-	conn, err := s.upgrader.Upgrade(w, r, nil)
+	conn, err := s.upgrader.Upgrade(pacedWriter{w}, r, nil)
 	if err != nil {
 		s.options.Log.Warn("dataplane.refused", "remote", r.RemoteAddr, "reason", err.Error())
 		return
