@@ -238,7 +238,7 @@ func TestImportGivesAnAttemptUp(t *testing.T) {
 func TestImportOfABodyThatStalls(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	store, _ := openStore(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	store, _ := openStore(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		w.Header().Set("Last-Modified", "Sun, 01 Nov 2026 10:00:00 GMT")
 		_, _ = w.Write([]byte(testTable[:7]))

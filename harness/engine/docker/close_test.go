@@ -53,7 +53,7 @@ func TestSettle(t *testing.T) {
 				if took := time.Since(start); took != c.took || (err != nil) != (c.fails != nil) {
 					t.Errorf("took %s, error %v; want %s, error %v", took, err, c.took, c.fails)
 				}
-				if c.fails == broken && !errors.Is(err, broken) {
+				if errors.Is(c.fails, broken) && !errors.Is(err, broken) {
 					t.Errorf("error %v, want the reason of the last pass", err)
 				}
 			})

@@ -38,9 +38,6 @@ const Variable = "BLACKOUT_OWNER"
 // ended and only waits for its parent to collect it.
 var ErrGone = errors.New("process is gone")
 
-// none stands for a Boot or a Namespace where the system has no such thing.
-const none = "-"
-
 // Owner identifies one process on one host.
 type Owner struct {
 	Host      string

@@ -14,6 +14,9 @@ import (
 // stateZombie is SZOMB of <sys/proc.h>.
 const stateZombie = 5
 
+// none stands for a Boot or a Namespace where the system has no such thing.
+const none = "-"
+
 // whereabouts are unknown here. A start time tells boots apart by itself, and
 // there are no process id namespaces.
 func whereabouts() (boot, namespace string, err error) { return none, none, nil }

@@ -25,7 +25,7 @@ type slowConn struct {
 }
 
 func (c slowConn) Read(into []byte) (int, error) {
-	time.Sleep(c.delay) // of the bubble's clock
+	<-time.After(c.delay) // of the bubble's clock
 	return c.Conn.Read(into)
 }
 

@@ -70,7 +70,7 @@ func (s slowLog) Enabled(context.Context, slog.Level) bool { return true }
 
 func (s slowLog) Handle(_ context.Context, record slog.Record) error {
 	if record.Message == s.at {
-		time.Sleep(time.Hour) // of the bubble's clock
+		<-time.After(time.Hour) // of the bubble's clock
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func TestASlowlyAppliedConfigurationIsNoReasonToImport(t *testing.T) {
 		log := slog.New(slowLog{slog.DiscardHandler, "cache.unsaved"})
 		dp, store := newImporting(t, log, filepath.Join(t.TempDir(), "absent", "config.cache"))
 		dp.Connected()
-		time.Sleep(wait - time.Second)
+		<-time.After(wait - time.Second) // of the bubble's clock
 		var applying sync.WaitGroup
 		applying.Go(func() { dp.Configure(t.Context(), message(valid)) })
 		defer applying.Wait()
@@ -110,7 +110,7 @@ func TestARefusedConfigurationStartsTheWaitAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dp, store := newImporting(t, slog.New(slog.DiscardHandler), filepath.Join(t.TempDir(), "config.cache"))
 		dp.Connected()
-		time.Sleep(wait - time.Second)
+		<-time.After(wait - time.Second) // of the bubble's clock
 		dp.Configure(t.Context(), message(invalid))
 		refused := time.Now()
 		dp.importWhenNeeded(t.Context())
