@@ -9,21 +9,41 @@ SEED     ?=
 ARGS     ?=
 COUNT    ?= 1
 
+# How many topologies make soak starts, and how many harnesses it kills, by
+# engine; SOAK_LOG is what it goes on from.
+STARTS   ?= local=100,docker=25
+KILLS    ?= local=25,docker=25
+SOAK_LOG ?= reports/out/soak/log.jsonl
+
 GO       ?= go
 # All programs of a run in one go command: with an empty build cache the long
 # compilations then overlap, and the run itself only links.
-PROGRAMS := blackout gateway toxiproxy upstream storefront store
+PROGRAMS := blackout gateway toxiproxy upstream storefront store impostor netfault
 
 # The commit goes into every report; a tree with changes says so.
 COMMIT    = $(shell git describe --always --dirty=+changes --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)
 LDFLAGS   = -X blackout/harness/run.commit=$(COMMIT)
 
-# The suite is the module's root package; everything else is a unit.
-UNITS = $$($(GO) list ./... | grep -vx blackout)
+# The suite is one test of the module's root package; everything else is a unit.
+# Its specs mostly wait: PROCS of them run at a time, each in a topology of its own.
+PROCS    ?= 2
+UNITS     = -skip '^TestSuite$$' ./...
+SUITE     = $(GO) tool ginkgo --procs=$(PROCS) --race --no-color . -- '-test.run=^TestSuite$$'
+
+# The tests of some units tell a fault's times, or a prober's, from the machine's
+# own: make test runs them one package after the other, beside nothing.
+TIMED = ./harness/fault/... ./harness/traffic/...
+REST  = $$($(GO) list ./... | grep -v '^blackout/harness/\(fault\|traffic\)')
 
 # The linter is built once for each state of its module and of the Go tool.
 TOOLS     = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blackout/tools
 LINT_MAIN = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+# The unit tests that also go against a real MinIO, which the suite on docker
+# builds: once it is there, they need no daemon.
+MINIO       = $(or $(BLACKOUT_MINIO),$$(ls -t $(TOOLS)/*/minio 2>/dev/null | head -n 1))
+MINIO_UNITS = ./harness/store ./harness/fault ./internal/fallback
+MINIO_TESTS = MinIO|StoreFaults|StoreControls
 
 # Shell functions for the recipes that run in stages.
 #   bounded LIMIT COMMAND…      ends the command after LIMIT. At a terminal it
@@ -65,7 +85,7 @@ verdict() { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short lint bench docker-up clean
+.PHONY: help build run test test-short soak lint bench docker-up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -80,28 +100,39 @@ run: build ## run SCENARIO on ENGINE, with the plan of SEED if set; ARGS are pas
 
 test: ## vet, then all tests with the race detector: units, and the suite on each engine (or on ENGINE)
 	@$(FUNCTIONS); \
-	stage vet 10m $(GO) vet ./...; \
+	stage vet 5m $(GO) vet ./...; \
 	if ! docker_answers; then leave_out 'unit tests that need docker' 'no daemon answers (make docker-up starts an installed one)'; fi; \
-	stage units 17m $(GO) test -race -timeout=0 -count=1 $(UNITS); \
+	stage units 12m $(GO) test -race -timeout=0 -count=1 -skip '^TestSuite$$' $(REST); \
+	stage 'timed units' 10m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
 	case '$(ENGINE)' in \
 	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
-	*) stage 'suite on local' 20m env BLACKOUT_ENGINE=local $(GO) test -race -timeout=0 -count=1 . ;; \
+	*) stage 'suite on local' 20m env BLACKOUT_ENGINE=local $(SUITE) ;; \
 	esac; \
 	case '$(ENGINE)' in \
 	local) leave_out 'suite on docker' 'ENGINE=local' ;; \
-	docker) stage 'suite on docker' 24m env BLACKOUT_ENGINE=docker $(GO) test -race -timeout=0 -count=1 . ;; \
+	docker) stage 'suite on docker' 22m env BLACKOUT_ENGINE=docker $(SUITE) ;; \
 	*) if docker_answers; then \
-		stage 'suite on docker' 24m env BLACKOUT_ENGINE=docker $(GO) test -race -timeout=0 -count=1 .; \
+		stage 'suite on docker' 22m env BLACKOUT_ENGINE=docker $(SUITE); \
 	else \
 		leave_out 'suite on docker' 'no daemon answers (make docker-up starts an installed one)'; \
 	fi ;; \
 	esac; \
+	minio="$(MINIO)"; \
+	if [ -n "$$minio" ]; then \
+		stage 'units on MinIO' 2m env BLACKOUT_MINIO="$$minio" $(GO) test -race -timeout=0 -count=1 -run '$(MINIO_TESTS)' $(MINIO_UNITS); \
+	else \
+		leave_out 'unit tests against MinIO' 'it is not built (the suite on docker builds it; BLACKOUT_MINIO names another)'; \
+	fi; \
 	verdict
 
 test-short: ## the unit tests alone, without their long cases
 	@$(FUNCTIONS); \
 	stage units 17m $(GO) test -race -short -timeout=0 -count=1 $(UNITS); \
 	verdict
+
+soak: build ## start topologies STARTS times, four at a time, and kill harnesses KILLS times; called again, it goes on
+	$(GO) build -o bin/ ./cmd/soak
+	bin/soak --starts '$(STARTS)' --kills '$(KILLS)' --log '$(SOAK_LOG)' $(if $(SEED),--seed $(SEED))
 
 lint: ## gofmt, go vet and golangci-lint
 	@unformatted=$$(gofmt -l .) || exit 1; \

@@ -15,6 +15,7 @@ import (
 // listed is a package as `go list -json` tells it.
 type listed struct {
 	ImportPath   string
+	Imports      []string // direct, of the package itself
 	Deps         []string // all, of the package itself
 	TestImports  []string // direct, of its tests
 	XTestImports []string
@@ -33,8 +34,11 @@ var walls = []wall{
 	{"blackout/scenarios", []string{"blackout/internal/gateway", "blackout/internal/fallback"}, nil, "so do its scenarios"},
 	{"blackout/harness", []string{"blackout/scenarios", "blackout/cmd"}, nil, "dependencies point one way"},
 	{"blackout/harness/oracle", []string{"blackout"}, []string{"blackout/harness/oracle", "blackout/harness/history", "blackout/harness/topology"}, "oracles are functions of a recording"},
-	{"blackout/reports", []string{"blackout"}, []string{"blackout/reports", "blackout/harness/history", "blackout/harness/oracle"}, "reports are made of a recording and verdicts"},
+	{"blackout/harness/history", []string{"blackout"}, []string{"blackout/harness/history"}, "the recording's format depends on nothing that changes"},
+	{"blackout/reports", []string{"blackout"}, []string{"blackout/reports", "blackout/harness/history", "blackout/harness/oracle", "blackout/harness/topology"}, "reports are made of a recording and verdicts, which name parts of a topology"},
 	{"blackout/internal", []string{"blackout/harness", "blackout/scenarios", "blackout/reports"}, nil, "what is judged does not know its judge"},
+	{"blackout/internal/impostor", []string{"blackout/internal"}, []string{"blackout/internal/impostor", "blackout/internal/outlet"}, "a bug that the two sides of a protocol share cancels out"},
+	{"blackout/internal/outlet", []string{"blackout/internal"}, []string{"blackout/internal/outlet"}, "a witness shares nothing with what it looks at"},
 	{"blackout/cmd/gateway", []string{"blackout/harness", "blackout/scenarios", "blackout/reports"}, nil, "what is judged does not know its judge"},
 }
 
@@ -108,10 +112,56 @@ func TestWallsCanBeBreached(t *testing.T) {
 	}
 }
 
+// reserved are imports that only a few packages of harness and scenarios may
+// have, with what speaks for each of them.
+var reserved = []struct {
+	imports string
+	by      map[string]string // package → why it may
+	why     string            // nobody else may
+}{
+	// Names and secrets come from crypto/rand: they decide nothing that a run does.
+	{"math/rand", map[string]string{
+		"blackout/harness/plan":  "it draws everything, from the seed, before anything starts",
+		"blackout/harness/fault": "which bytes of a file flip follows from the seed in the plan's spec and the file's size, known only there",
+	}, "every draw belongs into the plan, from a stream that is named by its use"},
+	{"github.com/onsi", map[string]string{
+		"blackout/harness/match": "matchers are for those who test with Gomega",
+	}, "what runs and judges does not depend on what tests"},
+	{"blackout/harness/match", nil, "what runs and judges does not depend on what tests"},
+}
+
+// TestReservedImports keeps some imports to those who may have them.
+func TestReservedImports(t *testing.T) {
+	t.Parallel()
+	packages := list(t)
+	for _, r := range reserved {
+		using := make(map[string]bool)
+		for _, p := range packages {
+			if !withinAny(p.ImportPath, []string{"blackout/harness", "blackout/scenarios"}) {
+				continue
+			}
+			for _, i := range p.Imports {
+				if !within(i, r.imports) {
+					continue
+				}
+				using[p.ImportPath] = true
+				if r.by[p.ImportPath] == "" {
+					t.Errorf("%s imports %s: %s", p.ImportPath, i, r.why)
+				}
+			}
+		}
+		for p := range r.by {
+			if !using[p] {
+				t.Errorf("%s does not import %s: it needs no exception", p, r.imports)
+			}
+		}
+	}
+}
+
 // list returns the module's packages.
 func list(t *testing.T) []listed {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps=false", "-json=ImportPath,Deps,TestImports,XTestImports", "./...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps=false", "-json=ImportPath,Imports,Deps,TestImports,XTestImports", "./...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)

@@ -12,14 +12,16 @@ import (
 	"time"
 
 	"blackout/fixtures"
-	"blackout/harness/engine"
 	"blackout/harness/fault"
 	"blackout/harness/history"
 	"blackout/harness/topology"
 	"blackout/harness/traffic"
 )
 
-// Configure loads the first configuration through the Admin API.
+// Configure loads a configuration through the Admin API: a generation, and as many
+// routes as it says, whatever there was before. Routes come one by one and the
+// generation last: a node that serves it, and a snapshot that holds it, has every
+// route. Routes that go, go after it.
 type Configure struct {
 	Generation int `json:"generation"`
 	Routes     int `json:"routes"` // beside the probed one, to give the configuration its size
@@ -35,17 +37,31 @@ func (a Configure) Title() string {
 
 // Do implements Action.
 func (a Configure) Do(ctx context.Context, c *Cluster) error {
-	s, err := c.probedService(a.Generation)
+	whole, err := c.probedService(a.Generation)
 	if err != nil {
 		return err
 	}
-	c.routes = a.Routes
+	was, routes := c.routes, fixtures.Routes(a.Routes)
+	c.routes = routes
 	return c.change(ctx, a.Generation, func(ctx context.Context) error {
-		if err := c.admin(ctx, http.MethodPut, "/services/"+fixtures.ProbedService, s); err != nil {
+		const service = "/services/" + fixtures.ProbedService
+		if len(was) == 0 { // there is no service yet to add routes to
+			bare := whole
+			bare.Path = "/"
+			if err := c.admin(ctx, http.MethodPut, service, bare); err != nil {
+				return err
+			}
+		}
+		for _, r := range routes[min(len(was), len(routes)):] {
+			if err := c.admin(ctx, http.MethodPost, service+"/routes", r); err != nil {
+				return err
+			}
+		}
+		if err := c.admin(ctx, http.MethodPut, service, whole); err != nil {
 			return err
 		}
-		for _, r := range fixtures.Routes(a.Routes) {
-			if err := c.admin(ctx, http.MethodPost, "/services/"+fixtures.ProbedService+"/routes", r); err != nil {
+		for _, r := range was[min(len(was), len(routes)):] {
+			if err := c.admin(ctx, http.MethodDelete, "/routes/"+r.Name, nil); err != nil {
 				return err
 			}
 		}
@@ -121,7 +137,7 @@ func (c *Cluster) unsteady(ctx context.Context, err error) error {
 // serves returns nil if a node is ready and its probed route answers in a
 // generation.
 func (c *Cluster) serves(ctx context.Context, client *http.Client, node string, generation int) error {
-	if err := running(ctx, c.nodes[node]); err != nil {
+	if err := c.running(ctx, c.has.node(node)); err != nil {
 		return err
 	}
 	status, err := c.endpoint(ctx, node, portStatus)
@@ -182,42 +198,16 @@ func (a AwaitSnapshot) Do(ctx context.Context, c *Cluster) error {
 		return err
 	}
 	if found {
-		c.rec.Event(history.Event{Kind: history.StoreObject, Text: bucket + "/" + snapshotKey(), Generation: a.Generation})
+		c.rec.Event(history.Event{Kind: history.StoreObject, Node: c.topology.StoreNames()[0], Text: bucket + "/" + snapshotKey(), Generation: a.Generation})
 	}
 	return nil
 }
 
-// CutEdges severs edges of running nodes.
-type CutEdges struct {
-	Cuts []fault.Cut `json:"cuts"`
-}
-
-// Name implements plan.Action.
-func (CutEdges) Name() string { return "cut" }
-
-// Title implements plan.Action.
-func (a CutEdges) Title() string {
-	parts := make([]string, len(a.Cuts))
-	for i, c := range a.Cuts {
-		parts[i] = fmt.Sprintf("%s (%s)", c.Edge, c.Mode)
-	}
-	return "cut " + strings.Join(parts, ", ")
-}
-
-// Do implements Action.
-func (a CutEdges) Do(ctx context.Context, c *Cluster) error {
-	for _, cut := range a.Cuts {
-		if err := c.cut(ctx, cut); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ScaleOut adds a data plane whose edges are cut before it starts.
+// ScaleOut adds nodes, all at once. The faults of a node's edges, store and
+// identity are in force before it starts.
 type ScaleOut struct {
-	Node topology.Node `json:"node"`
-	Cuts []fault.Cut   `json:"cuts"`
+	Nodes  []topology.Node `json:"nodes"`
+	Faults []fault.Spec    `json:"faults,omitempty"`
 }
 
 // Name implements plan.Action.
@@ -225,26 +215,62 @@ func (ScaleOut) Name() string { return "scale-out" }
 
 // Title implements plan.Action.
 func (a ScaleOut) Title() string {
-	may := "which may not import"
-	if a.Node.Import {
-		may = "which may import"
+	parts := make([]string, len(a.Nodes))
+	for i, n := range a.Nodes {
+		parts[i] = n.Name
+		if n.Import {
+			parts[i] += " (may import)"
+		}
 	}
-	parts := make([]string, len(a.Cuts))
-	for i, c := range a.Cuts {
-		parts[i] = fmt.Sprintf("%s cut by %s", c.Edge, c.Mode)
+	title := "add " + strings.Join(parts, ", ")
+	if len(a.Faults) > 0 {
+		title += ", with " + titles(a.Faults)
 	}
-	return fmt.Sprintf("add %s, %s, with %s", a.Node.Name, may, strings.Join(parts, ", "))
+	return title
 }
 
 // Do implements Action.
 func (a ScaleOut) Do(ctx context.Context, c *Cluster) error {
-	c.topology = c.topology.With(a.Node)
-	err := c.addDataPlane(ctx, a.Node, a.Cuts)
-	if errors.Is(err, engine.ErrEnded) {
-		c.progress("  %v", err) // its end is in the recording, for the oracles
-		return nil
+	c.topology = c.topology.With(a.Nodes...)
+	return c.addNodes(ctx, a.Nodes, a.Faults)
+}
+
+// Become makes the running topology into another: it starts what is new, ends
+// what is gone and starts again what has other settings.
+type Become struct {
+	Topology topology.Topology `json:"topology"`
+}
+
+// Name implements plan.Action.
+func (Become) Name() string { return "become" }
+
+// Title implements plan.Action.
+func (a Become) Title() string {
+	names := make([]string, len(a.Topology.Nodes))
+	for i, n := range a.Topology.Nodes {
+		names[i] = n.Name
 	}
-	return err
+	return "become a topology of " + strings.Join(names, ", ")
+}
+
+// Do implements Action.
+func (a Become) Do(ctx context.Context, c *Cluster) error {
+	difference, err := c.topology.To(a.Topology)
+	if err != nil {
+		return err
+	}
+	for _, name := range difference.Stop {
+		if err := c.stopNode(ctx, name, "it is not part of the topology any more"); err != nil {
+			return err
+		}
+	}
+	c.topology = a.Topology
+	for _, n := range difference.Change {
+		if err := c.changeNode(ctx, n); err != nil {
+			return err
+		}
+	}
+	return c.addNodes(ctx, difference.Start, nil)
 }
 
 // AwaitAttempts waits until nodes have tried to reach the control plane often.
@@ -320,15 +346,3 @@ func (a Hold) Do(ctx context.Context, _ *Cluster) error {
 		return context.Cause(ctx)
 	}
 }
-
-// Heal takes every cut away and looks that the edges work again.
-type Heal struct{}
-
-// Name implements plan.Action.
-func (Heal) Name() string { return "heal" }
-
-// Title implements plan.Action.
-func (Heal) Title() string { return "heal every edge" }
-
-// Do implements Action.
-func (Heal) Do(ctx context.Context, c *Cluster) error { return c.heal(ctx) }

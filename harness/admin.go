@@ -17,14 +17,14 @@ import (
 
 	"blackout/fixtures"
 	"blackout/harness/history"
-	"blackout/harness/topology"
 )
 
 // adminTimeout bounds one call of the Admin API.
 const adminTimeout = 10 * time.Second
 
 // admin calls the control plane's Admin API directly, past every edge: the faults
-// are between the nodes, not between the operator and the control plane.
+// are between the nodes, not between the operator and the control plane. A nil body
+// sends none.
 func (c *Cluster) admin(ctx context.Context, method, path string, body any) error {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
@@ -32,9 +32,11 @@ func (c *Cluster) admin(ctx context.Context, method, path string, body any) erro
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(body)
-	if err != nil {
-		return err
+	var b []byte
+	if body != nil {
+		if b, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, bytes.NewReader(b))
 	if err != nil {
@@ -71,7 +73,7 @@ type service struct {
 
 // probedService points at the upstream's echo, in a generation.
 func (c *Cluster) probedService(generation int) (service, error) {
-	host, port, err := net.SplitHostPort(c.sites[topology.Upstream].Peer(portHTTP))
+	host, port, err := net.SplitHostPort(c.has.site(c.topology.UpstreamNames()[0]).Peer(portHTTP))
 	if err != nil {
 		return service{}, fmt.Errorf("address of the upstream: %w", err)
 	}

@@ -4,13 +4,11 @@
 package harness
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"blackout/harness/engine"
@@ -70,23 +68,30 @@ func (c *Cluster) expect(ctx context.Context, within time.Duration, node, what s
 
 // awaitAnswer waits until a node answers 200 at a path of one of its ports: an
 // open port alone says nothing.
-func awaitAnswer(ctx context.Context, node engine.Node, port, path string) error {
+func (c *Cluster) awaitAnswer(ctx context.Context, node engine.Node, port, path string) error {
 	client := &http.Client{
 		Timeout:   2 * time.Second,
 		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: time.Second}).DialContext},
 	}
 	defer client.CloseIdleConnections()
-	return await(ctx, bringUpTimeout, node.Name()+" answers "+path, func(ctx context.Context) error {
-		if err := running(ctx, node); err != nil {
-			return err
-		}
-		address, err := node.Endpoint(ctx, port)
-		if err != nil {
-			return err
+	address, looks := "", 0
+	return await(ctx, bringUpTimeout, node.Name()+" answers "+path, func(ctx context.Context) (err error) {
+		// Asking an engine costs more than asking the node.
+		if looks++; address == "" || looks%engineEvery == 0 {
+			if err := c.running(ctx, node); err != nil {
+				return err
+			}
+			if address, err = node.Endpoint(ctx, port); err != nil {
+				return err
+			}
 		}
 		return get(ctx, client, "http://"+address+path)
 	})
 }
+
+// engineEvery is how many looks at a starting node pass between two questions to
+// the engine: whether it still runs, and where.
+const engineEvery = 8
 
 func get(ctx context.Context, client *http.Client, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -102,42 +107,4 @@ func get(ctx context.Context, client *http.Client, url string) error {
 		return fmt.Errorf("status %d", res.StatusCode)
 	}
 	return nil
-}
-
-// running returns an error once a node's process has ended by itself.
-func running(ctx context.Context, node engine.Node) error {
-	state, err := node.State(ctx)
-	if err != nil {
-		return err
-	}
-	if !state.Running {
-		return fmt.Errorf("%w: %s, with code %d; its last line: %s", engine.ErrEnded, node.Name(), state.ExitCode, lastLine(ctx, node))
-	}
-	return nil
-}
-
-// lastLine is the last line that a node wrote, which is where a node that cannot
-// start says why, without the name that its directory has on this machine.
-func (c *Cluster) lastLine(ctx context.Context, node engine.Node) string {
-	line := lastLine(ctx, node)
-	if site := c.sites[node.Name()]; site != nil {
-		line = strings.ReplaceAll(line, site.Dir(), "$DIR")
-	}
-	return line
-}
-
-func lastLine(ctx context.Context, node engine.Node) string {
-	log, err := node.Log(ctx)
-	if err != nil {
-		return err.Error()
-	}
-	defer log.Close()
-	last := "(it wrote nothing)"
-	lines := bufio.NewScanner(log)
-	for lines.Scan() {
-		if text := strings.TrimSpace(lines.Text()); text != "" {
-			last = text
-		}
-	}
-	return last
 }

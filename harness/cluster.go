@@ -8,10 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"runtime/debug"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"blackout/fixtures"
@@ -31,6 +30,7 @@ type Setup struct {
 	Programs  map[string]engine.Program // "gateway", "toxiproxy", "upstream", "storefront", "store"
 	StoreKind StoreKind
 	Recording *history.Writer
+	Ledger    *fault.Ledger
 	Control   Control
 	Progress  func(line string)
 	Abort     context.CancelCauseFunc // ends the run's context
@@ -58,28 +58,47 @@ type Cluster struct {
 	abort    context.CancelCauseFunc
 	progress func(format string, args ...any)
 
-	identity fixtures.Identity
-	root     rootAccount
-	store    store.Store
-	links    *fault.Links
-	sites    map[string]engine.Site
-	nodes    map[string]engine.Node
-	faults   []*fault.Fault
-	probers  map[string]*traffic.Prober
+	identity  fixtures.Identity   // the cluster's
+	authority *fixtures.Authority // of the stores' certificates
+	witnessID string              // as a data plane of the control planes
+	root      rootAccount
+	links     *fault.Edges
+	ledger    *fault.Ledger
+	has       *inventory
+	probers   []*traffic.Prober
+	sampler   traffic.Sampler
 
-	authorsMu sync.Mutex
-	authors   map[string]string // access key → node
+	watched  atomic.Int64 // data planes that are looked at
+	starting sync.Mutex   // of what is started when first needed
+	counting bool         // attempts are counted by their packets, or cannot be; guarded by starting
+
+	mu         sync.Mutex
+	accounts   map[string]store.Account     // of the stores, by node
+	identities map[string]fixtures.Identity // of nodes that have another than the cluster's
+	stores     map[string]store.Store
+	faults     []numbered
+	intended   []fault.Spec // that are being prepared and put in force
+	lastFault  int
+	looks      map[string]*looks // at gateway nodes
+	watching   map[string]bool   // data planes whose watcher was begun
+	authors    map[string]string // access key → node
+	snapshots  snapshots
 
 	watchers  sync.WaitGroup
 	stopWatch context.CancelFunc
-	watchCtx  context.Context //nolint:containedctx // owned: bounds the cluster's own goroutines, ended by Close
-	routes    int             // beside the probed one
+	watchCtx  context.Context  // owned: bounds the cluster's own goroutines, ended by Close
+	routes    []fixtures.Route // of the configuration that was loaded last
+	step      int              // in progress
 }
 
-// New prepares a cluster. Nothing is started yet; the plan's first step does that.
+// New prepares a cluster. No node is started yet; the plan's first step does that.
 // Close must be called, whatever happens.
 func New(ctx context.Context, s Setup) (*Cluster, error) {
 	identity, err := fixtures.NewIdentity()
+	if err != nil {
+		return nil, err
+	}
+	authority, err := fixtures.NewAuthority("store authority")
 	if err != nil {
 		return nil, err
 	}
@@ -87,24 +106,30 @@ func New(ctx context.Context, s Setup) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Recording.Redact(string(identity.Key), root.password)
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	return &Cluster{
+	c := &Cluster{
 		plan: s.Plan, topology: s.Plan.Topology, engine: s.Engine, programs: s.Programs, kind: s.StoreKind,
-		rec: s.Recording, control: s.Control, abort: s.Abort,
-		progress: func(format string, args ...any) { s.Progress(fmt.Sprintf(format, args...)) },
-		identity: identity, root: root,
-		sites: make(map[string]engine.Site), nodes: make(map[string]engine.Node),
-		probers:  make(map[string]*traffic.Prober),
+		rec: s.Recording, ledger: s.Ledger, control: s.Control, abort: s.Abort,
+		identity: identity, authority: authority, witnessID: newWitnessID(), root: root,
+		accounts: make(map[string]store.Account), identities: make(map[string]fixtures.Identity),
+		has: newInventory(), stores: make(map[string]store.Store), looks: make(map[string]*looks), watching: make(map[string]bool),
 		authors:  map[string]string{root.user: topology.Witness},
 		watchCtx: watchCtx, stopWatch: stop,
-	}, nil
+	}
+	c.progress = func(format string, args ...any) { s.Progress(c.scrub(fmt.Sprintf(format, args...))) }
+	c.sampler.Processes = c.processes
+	c.background(func(ctx context.Context) { c.sampler.Run(ctx, c.rec) })
+	return c, nil
 }
 
-// Do carries out one step and records its beginning and end.
-func (c *Cluster) Do(ctx context.Context, step plan.Step) error {
+// Do carries out one step and records its beginning, beside the planned one if
+// there is one, and its end.
+func (c *Cluster) Do(ctx context.Context, step plan.Step, planned history.Time) error {
 	title := step.Action.Title()
+	c.step = step.Number
 	c.progress("%2d  %s", step.Number, title)
-	c.rec.Event(history.Event{Kind: history.StepBegin, Step: step.Number, Text: title})
+	c.rec.Event(history.Event{Kind: history.StepBegin, Step: step.Number, Text: title, Planned: planned})
 	err := step.Action.(Action).Do(ctx, c)
 	end := history.Event{Kind: history.StepEnd, Step: step.Number, Text: title, OK: err == nil}
 	if err != nil {
@@ -112,30 +137,45 @@ func (c *Cluster) Do(ctx context.Context, step plan.Step) error {
 		err = fmt.Errorf("step %d (%s): %w", step.Number, title, err)
 	}
 	c.rec.Event(end)
-	return err
+	return c.shown(err)
 }
 
 // Close heals what is still cut, ends traffic and watching, and records which
 // processes had ended. It does not end the nodes: that is the engine's.
 func (c *Cluster) Close(ctx context.Context) error {
 	// Deaths first: a dead control plane makes healing slow to witness.
-	err := errors.Join(c.recordDeaths(ctx), c.heal(ctx))
+	err := errors.Join(c.recordDeaths(ctx), c.heal(ctx, everyFault), c.cleanFaults(ctx))
 	c.stopTraffic()
 	c.stopWatch()
 	c.watchers.Wait()
-	return err
+	return c.shown(err)
 }
 
-// Logs hands out what every node wrote so far.
+// Logs hands out what every node wrote so far, in all of its lives.
 func (c *Cluster) Logs(ctx context.Context, each func(node string, log io.Reader) error) error {
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(c.nodes)) {
-		log, err := c.nodes[name].Log(ctx)
+	for _, name := range c.has.started() {
+		errs = append(errs, c.log(ctx, name, func(log io.Reader) error { return each(name, log) }))
+	}
+	return errors.Join(errs...)
+}
+
+// log hands out what all nodes at one's site wrote. What can be read is handed out
+// also where a part cannot.
+func (c *Cluster) log(ctx context.Context, name string, each func(io.Reader) error) error {
+	var errs []error
+	var parts []io.Reader
+	for _, node := range c.has.lifetimes(name) {
+		part, err := node.Log(ctx)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("log of %s: %w", name, err))
 			continue
 		}
-		errs = append(errs, each(name, log), log.Close())
+		defer part.Close()
+		parts = append(parts, part)
+	}
+	if len(parts) > 0 {
+		errs = append(errs, each(io.MultiReader(parts...)))
 	}
 	return errors.Join(errs...)
 }
@@ -146,20 +186,30 @@ func (c *Cluster) background(f func(context.Context)) {
 	c.watchers.Go(func() {
 		defer func() {
 			if p := recover(); p != nil {
-				c.abort(fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack()))
+				c.abort(c.shown(fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack())))
 			}
 		}()
 		f(c.watchCtx)
 	})
 }
 
-// endpoint is where the harness dials a node's port right now.
-func (c *Cluster) endpoint(ctx context.Context, node, port string) (string, error) {
-	n := c.nodes[node]
+// endpoint is where the harness dials a node's port. The engine is asked once in
+// each of the node's lives: that costs more than to ask the node.
+func (c *Cluster) endpoint(ctx context.Context, node, name string) (string, error) {
+	p := port{node, name}
+	address, life := c.has.address(p)
+	if address != "" {
+		return address, nil
+	}
+	n := c.has.node(node)
 	if n == nil {
 		return "", fmt.Errorf("node %s was never started", node)
 	}
-	return n.Endpoint(ctx, port)
+	address, err := n.Endpoint(ctx, name)
+	if err == nil {
+		c.has.setAddress(p, life, address)
+	}
+	return address, err
 }
 
 // bound is how long a good gateway may take for something that needs one

@@ -15,6 +15,7 @@ import (
 
 	"blackout/harness/history"
 	"blackout/harness/topology"
+	"blackout/internal/s3front"
 )
 
 // front is the store front's record: it answers calls one after the other and then
@@ -44,7 +45,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, answer)
 }
 
-func frontAnswer(t *testing.T, now int64, events ...frontRequest) string {
+func frontAnswer(t *testing.T, now int64, events ...s3front.Event) string {
 	t.Helper()
 	b, err := json.Marshal(map[string]any{"now": now, "events": events})
 	if err != nil {
@@ -58,11 +59,11 @@ func TestStoreRequestsHaveAuthorsAndTimes(t *testing.T) {
 	const second = int64(time.Second)
 	f := &front{done: make(chan struct{}, 1), answers: []string{
 		frontAnswer(t, 100*second,
-			frontRequest{N: 1, Start: 100*second - 3000, End: 100*second - 1000, AccessKey: "key-1", Method: "GET", Path: "/blackout/backup/3.9.1/config.json", Status: 200, Bytes: 7, Complete: true},
-			frontRequest{N: 2, Start: 100*second - 2000, End: 100 * second, AccessKey: "stolen", Method: "PUT", Path: "/blackout/x", Status: 403}),
+			s3front.Event{N: 1, Start: 100*second - 3000, End: 100*second - 1000, AccessKey: "key-1", Method: "GET", Path: "/blackout/backup/3.9.1/config.json", Status: 200, Bytes: 7, Complete: true},
+			s3front.Event{N: 2, Start: 100*second - 2000, End: 100 * second, AccessKey: "stolen", Method: "PUT", Path: "/blackout/x", Status: 403, Rule: "r1"}),
 		"",         // a failure, after which nothing is asked for twice
 		"nonsense", // another
-		frontAnswer(t, 101*second, frontRequest{N: 3, Start: 101 * second, End: 101 * second, AccessKey: "key-1", Method: "HEAD", Path: "/x", Status: 200}),
+		frontAnswer(t, 101*second, s3front.Event{N: 3, Start: 101 * second, End: 101 * second, AccessKey: "key-1", Method: "HEAD", Path: "/x", Status: 200}),
 	}}
 	server := httptest.NewServer(f)
 	defer server.Close()
@@ -78,7 +79,7 @@ func TestStoreRequestsHaveAuthorsAndTimes(t *testing.T) {
 	if e := got[0]; e.Node != "dp-1" || e.Text != "GET blackout/backup/3.9.1/config.json" || e.Code != 200 || e.Bytes != 7 || !e.OK || e.Until.Sub(e.At) != 2000 {
 		t.Errorf("first request %+v", e)
 	}
-	if e := got[1]; e.Node != "unknown" || e.Code != 403 || e.OK || e.At.Sub(got[0].At) != 1000 {
+	if e := got[1]; e.Node != "unknown" || e.Code != 403 || e.OK || e.Rule != "r1" || e.At.Sub(got[0].At) != 1000 {
 		t.Errorf("a request by an unknown key: %+v", e)
 	}
 	if e := got[2]; e.Node != topology.StoreFront || e.Error == "" {

@@ -10,15 +10,16 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"blackout/fixtures"
+	"golang.org/x/sync/errgroup"
+
 	"blackout/harness/engine"
 	"blackout/harness/fault"
 	"blackout/harness/history"
 	"blackout/harness/store"
 	"blackout/harness/topology"
-	"blackout/harness/traffic"
 )
 
 // The ports of a gateway node.
@@ -37,74 +38,179 @@ const (
 	version = "3.9.1"
 )
 
+// Storage is where snapshots live, as a recording names it.
+const Storage = bucket + "/" + prefix
+
 func snapshotKey() string { return prefix + "/" + version + "/config.json" }
 
-// watchInterval is how often a data plane's readiness and route are looked at.
-const watchInterval = 50 * time.Millisecond
+// gatewayPorts are the ports that a node has by its role.
+func gatewayPorts(n topology.Node) []string {
+	if n.Role == topology.ControlPlane {
+		return []string{portAdmin, portCluster, portStatus}
+	}
+	return []string{portProxy, portStatus}
+}
 
-// startControlPlane starts a control plane and waits until its Admin API answers.
-func (c *Cluster) startControlPlane(ctx context.Context, n topology.Node) error {
-	site, err := c.engine.Reserve(ctx, n.Name, c.programs["gateway"], portAdmin, portCluster, portStatus)
+// addNodes starts nodes side by side, each with its own faults in force before it
+// starts. A node that did not survive its start is in the recording, for the
+// oracles.
+func (c *Cluster) addNodes(ctx context.Context, nodes []topology.Node, faults []fault.Spec) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, n := range nodes {
+		own := slices.DeleteFunc(slices.Clone(faults), func(s fault.Spec) bool { return s.Edge.From != n.Name && s.Node != n.Name })
+		group.Go(func() error {
+			err := c.addNode(ctx, n, own)
+			if errors.Is(err, engine.ErrEnded) {
+				c.progress("  %v", err)
+				return nil
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// addNode opens a node's edges, puts the faults given for it in force, and only
+// then starts it: no connection of its slips by. It waits until a control plane
+// answers, and not until a data plane is ready. The error wraps engine.ErrEnded if
+// the process did not survive its start.
+func (c *Cluster) addNode(ctx context.Context, n topology.Node, faults []fault.Spec) error {
+	if err := c.reserve(ctx, n.Name, "gateway", gatewayPorts(n)...); err != nil {
+		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+	}
+	process, err := c.settings(ctx, n)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
-	c.sites[n.Name] = site
-	env := c.gatewayEnv(site, n)
-	env["KONG_DATABASE"] = "sqlite"
-	env["KONG_ADMIN_LISTEN"] = site.Listen(portAdmin)
-	env["KONG_CLUSTER_LISTEN"] = site.Listen(portCluster)
-	env["KONG_DB_UPDATE_FREQUENCY"] = "0.5"
-	if err := c.startGateway(ctx, site, env); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnsteady, err)
+	if len(faults) > 0 {
+		if err := c.inject(ctx, faults); err != nil {
+			return err
+		}
 	}
-	if err := awaitAnswer(ctx, c.nodes[n.Name], portAdmin, "/status"); err != nil {
+	if err := c.startGateway(ctx, n.Name, process); err != nil {
+		return err
+	}
+	if n.Role == topology.DataPlane {
+		return c.watchOnce(ctx, n.Name)
+	}
+	if err := c.awaitAnswer(ctx, c.has.node(n.Name), portAdmin, "/status"); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsteady, err)
 	}
 	return nil
 }
 
-// addDataPlane opens a data plane's edges, puts the cuts given for them in force,
-// and only then starts it: no connection of its slips by. It does not wait for
-// the node to be ready. The error wraps engine.ErrEnded if the process did not survive
-// its start.
-func (c *Cluster) addDataPlane(ctx context.Context, n topology.Node, cuts []fault.Cut) error {
-	site, err := c.engine.Reserve(ctx, n.Name, c.programs["gateway"], portProxy, portStatus)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+// watchOnce begins to look at a data plane, unless that was begun in an earlier life
+// of it: a watcher finds the node again.
+func (c *Cluster) watchOnce(ctx context.Context, name string) error {
+	c.mu.Lock()
+	watched := c.watching[name]
+	c.mu.Unlock()
+	if watched {
+		return nil
 	}
-	c.sites[n.Name] = site
-	env := c.gatewayEnv(site, n)
-	env["KONG_DATABASE"] = "off"
-	env["KONG_PROXY_LISTEN"] = site.Listen(portProxy)
-	if err := c.openEdges(n, env); err != nil {
-		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+	if err := c.watch(ctx, name); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.watching[name] = true
+	c.mu.Unlock()
+	return nil
+}
+
+// settings is what a node is started with, but for its own parameters, which may
+// change. Its edges are opened and its account is made on the way.
+func (c *Cluster) settings(ctx context.Context, n topology.Node) (engine.Process, error) {
+	var p engine.Process
+	if err := c.giveDisk(ctx, n); err != nil {
+		return p, err
+	}
+	env := c.gatewayEnv(c.has.site(n.Name), n)
+	if n.Database != "" {
+		path, err := c.database(ctx, n)
+		if err != nil {
+			return p, err
+		}
+		env[databasePath] = path
+	}
+	if err := c.openEdges(ctx, n, env); err != nil {
+		return p, err
 	}
 	if n.HasAccount() {
 		if err := c.giveAccount(ctx, n, env); err != nil {
-			return fmt.Errorf("%w: %w", ErrEnvironment, err)
+			return p, err
 		}
 	}
-	for _, cut := range cuts {
-		if err := c.cut(ctx, cut); err != nil {
-			return err
-		}
+	if n.StoreTLS {
+		// Go, and OpenSSL with it, look there for the authorities that they trust.
+		env["SSL_CERT_FILE"] = c.has.site(n.Name).Dir() + "/" + authorityFile
+		p.Files = map[string][]byte{authorityFile: c.authority.Certificate}
 	}
-	if err := c.startGateway(ctx, site, env); err != nil {
-		return err
-	}
-	return c.watch(ctx, n.Name)
+	p.Env = env
+	return p, nil
 }
 
-// gatewayEnv is the environment that all roles share.
+const databasePath = "KONG_BLACKOUT_SQLITE_PATH"
+
+// database is where a control plane keeps a database that it shares. One that comes
+// back has it where it had it.
+func (c *Cluster) database(ctx context.Context, n topology.Node) (string, error) {
+	if path := c.has.process(n.Name).Env[databasePath]; path != "" {
+		return path, nil
+	}
+	dir, err := c.has.site(n.Name).Share(ctx, "database-"+n.Database)
+	return dir + "/blackout.db", err
+}
+
+// authorityFile is the authority of the stores' certificates, in a node's
+// directory.
+const authorityFile = "store-authority.pem"
+
+// giveDisk gives a node the disk that its topology asks for. Where the engine
+// cannot, the node does without: faults of its disk are then not staged.
+func (c *Cluster) giveDisk(ctx context.Context, n topology.Node) error {
+	if _, has := c.has.disk(n.Name); has || n.Disk == 0 {
+		return nil
+	}
+	disk, err := c.has.site(n.Name).Disk(ctx, n.Disk)
+	if errors.Is(err, engine.ErrUnsupported) {
+		c.progress("  no disk of its own for %s: %v", n.Name, err)
+		return nil
+	}
+	if err == nil {
+		c.has.addDisk(n.Name, disk)
+	}
+	return err
+}
+
+// prefix is where a node keeps its files: on its own disk, if it has one.
+func (c *Cluster) prefix(n topology.Node) string {
+	if disk, has := c.has.disk(n.Name); has {
+		return disk.Dir + "/kong"
+	}
+	return c.has.site(n.Name).Dir() + "/kong"
+}
+
+// withParameters is a process that also has the parameters that its node has now.
+func (c *Cluster) withParameters(name string, p engine.Process) engine.Process {
+	p.Env = maps.Clone(p.Env)
+	if p.Env == nil {
+		p.Env = make(map[string]string)
+	}
+	n, _ := c.topology.Node(name)
+	for parameter, value := range n.Parameters {
+		p.Env["KONG_"+strings.ToUpper(parameter)] = value
+	}
+	return p
+}
+
+// gatewayEnv is the environment of a node's role.
 func (c *Cluster) gatewayEnv(site engine.Site, n topology.Node) map[string]string {
 	p := c.plan.Profile
-	return map[string]string{
-		"KONG_ROLE":             string(n.Role),
-		"KONG_PREFIX":           site.Dir() + "/kong",
-		"KONG_STATUS_LISTEN":    site.Listen(portStatus),
-		"KONG_CLUSTER_CERT":     string(c.identity.Certificate),
-		"KONG_CLUSTER_CERT_KEY": string(c.identity.Key),
-		"KONG_LOG_LEVEL":        "debug",
+	env := map[string]string{
+		"KONG_ROLE":          string(n.Role),
+		"KONG_PREFIX":        c.prefix(n),
+		"KONG_STATUS_LISTEN": site.Listen(portStatus),
+		"KONG_LOG_LEVEL":     "debug",
 
 		"KONG_BLACKOUT_VERSION":               version,
 		"KONG_BLACKOUT_BUCKET_VERSION":        version,
@@ -115,36 +221,17 @@ func (c *Cluster) gatewayEnv(site engine.Site, n topology.Node) map[string]strin
 		"KONG_BLACKOUT_DIAL_TIMEOUT":          p.DialTimeout.String(),
 		"KONG_BLACKOUT_NO_CONFIGURATION_WAIT": p.NoConfiguration.String(),
 	}
-}
-
-// openEdges opens a data plane's edges and points it at them.
-func (c *Cluster) openEdges(n topology.Node, env map[string]string) error {
-	for _, edge := range c.topology.Edges(n) {
-		if edge.To == topology.Store {
-			address, err := c.openEdge(edge, c.sites[topology.StoreFront].Peer(portS3))
-			if err != nil {
-				return err
-			}
-			env["AWS_CONFIG_STORAGE_ENDPOINT"] = "http://" + address
-			continue
-		}
-		address, err := c.openEdge(edge, c.cpPeer())
-		if err != nil {
-			return err
-		}
-		env["KONG_CLUSTER_CONTROL_PLANE"] = address
+	setIdentity(env, c.Identity(n.Name))
+	if n.Role == topology.ControlPlane {
+		env["KONG_DATABASE"] = "sqlite"
+		env["KONG_ADMIN_LISTEN"] = site.Listen(portAdmin)
+		env["KONG_CLUSTER_LISTEN"] = site.Listen(portCluster)
+		env["KONG_DB_UPDATE_FREQUENCY"] = "0.5"
+		return env
 	}
-	return nil
-}
-
-// openEdge opens an edge through Toxiproxy and returns the address at which the
-// run's nodes dial it.
-func (c *Cluster) openEdge(edge topology.Edge, upstream string) (string, error) {
-	proxy := c.sites[topology.Toxiproxy]
-	if err := proxy.AddPort(edge.String()); err != nil {
-		return "", fmt.Errorf("open edge %s: %w", edge, err)
-	}
-	return proxy.Peer(edge.String()), c.links.Open(edge, proxy.Listen(edge.String()), upstream)
+	env["KONG_DATABASE"] = "off"
+	env["KONG_PROXY_LISTEN"] = site.Listen(portProxy)
+	return env
 }
 
 // giveAccount gives a node its own credential for the store and its fallback
@@ -154,19 +241,26 @@ func (c *Cluster) giveAccount(ctx context.Context, n topology.Node, env map[stri
 	if n.Export {
 		rights = store.Write
 	}
-	account, err := c.store.NewAccount(ctx, n.Name, bucket, prefix, rights)
+	account, err := c.store(c.topology.StoreEdge(n.Name).To).NewAccount(ctx, n.Name, bucket, prefix, rights)
 	if err != nil {
 		return fmt.Errorf("make a store account for %s: %w", n.Name, err)
 	}
-	c.authorsMu.Lock()
+	c.rec.Redact(account.SecretKey, account.SessionToken)
+	c.mu.Lock()
 	c.authors[account.AccessKey] = n.Name
-	c.authorsMu.Unlock()
+	c.accounts[n.Name] = account
+	c.mu.Unlock()
 	maps.Copy(env, account.Environment())
+	c.setFallback(env, n)
+	return nil
+}
+
+// setFallback sets what a node may do with the snapshot.
+func (c *Cluster) setFallback(env map[string]string, n topology.Node) {
 	env["KONG_CLUSTER_FALLBACK_CONFIG_STORAGE"] = "s3://" + bucket + "/" + prefix
 	env["KONG_CLUSTER_FALLBACK_CONFIG_IMPORT"] = onOff(n.Import)
 	env["KONG_CLUSTER_FALLBACK_CONFIG_EXPORT"] = onOff(n.Export)
 	env["KONG_CLUSTER_FALLBACK_CONFIG_EXPORT_DELAY"] = strconv.FormatFloat(c.plan.Profile.ExportDelay.Seconds(), 'f', -1, 64)
-	return nil
 }
 
 func onOff(b bool) string {
@@ -176,11 +270,14 @@ func onOff(b bool) string {
 	return "off"
 }
 
-func (c *Cluster) startGateway(ctx context.Context, site engine.Site, env map[string]string) error {
-	c.rec.Event(history.Event{Kind: history.NodeStart, Node: site.Name()})
-	node, err := c.engine.Start(ctx, site, engine.Process{Env: env})
-	if node != nil {
-		c.nodes[site.Name()] = node
+// startGateway starts a gateway node's process with the node's parameters, also at
+// the site of one that has ended.
+func (c *Cluster) startGateway(ctx context.Context, name string, process engine.Process) error {
+	c.has.setProcess(name, process)
+	c.rec.Event(history.Event{Kind: history.NodeStart, Node: name})
+	node, err := c.engine.Start(ctx, c.has.site(name), c.withParameters(name, process))
+	if node != nil && c.has.addNode(node) {
+		c.observe(node)
 	}
 	switch {
 	case err == nil:
@@ -193,46 +290,61 @@ func (c *Cluster) startGateway(ctx context.Context, site engine.Site, env map[st
 	return fmt.Errorf("%w: %w", ErrEnvironment, err)
 }
 
-// watch begins to look at a data plane's readiness and route.
-func (c *Cluster) watch(ctx context.Context, node string) error {
-	status, err := c.endpoint(ctx, node, portStatus)
-	if err != nil {
-		return err
+// stopGrace is how long a node that is asked to end may take.
+const stopGrace = 10 * time.Second
+
+// stopNode ends a node, on purpose. One that had ended by itself before is recorded
+// as dead first: its next life would hide that.
+func (c *Cluster) stopNode(ctx context.Context, name, why string) error {
+	node := c.has.node(name)
+	if node == nil {
+		return fmt.Errorf("stop %s: it was never started", name)
 	}
-	target, err := c.target(ctx, node)
-	if err != nil {
-		return err
+	if err := c.recordDeath(ctx, name); err != nil {
+		return fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
-	w := traffic.Watch{Node: node, Status: status, Route: target, Interval: watchInterval, Timeout: 2 * time.Second}
-	c.background(func(ctx context.Context) { w.Run(ctx, c.rec) })
+	c.rec.Event(history.Event{Kind: history.NodeStop, Node: name, Text: why})
+	c.has.markStopped(name)
+	if err := node.Stop(ctx, stopGrace); err != nil {
+		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+	}
 	return nil
 }
 
-// target is every route of a data plane, the probed one first: a gateway that
-// serves a part of its configuration does not serve it.
-func (c *Cluster) target(ctx context.Context, node string) (traffic.Target, error) {
-	address, err := c.endpoint(ctx, node, portProxy)
-	target := traffic.Target{Address: address}
-	for _, r := range fixtures.Routes(c.routes) {
-		target.Paths = append(target.Paths, r.Paths...)
+// changeNode starts a node again with other settings; its edges and its account
+// stay.
+func (c *Cluster) changeNode(ctx context.Context, n topology.Node) error {
+	process := c.has.process(n.Name)
+	env := maps.Clone(process.Env)
+	if err := c.stopNode(ctx, n.Name, "it is started again with other settings"); err != nil {
+		return err
 	}
-	return target, err
+	maps.Copy(env, c.gatewayEnv(c.has.site(n.Name), n))
+	if n.HasAccount() {
+		c.setFallback(env, n)
+	}
+	process.Env = env
+	return c.startGateway(ctx, n.Name, process)
 }
-
-func (c *Cluster) cpPeer() string { return c.sites[c.topology.ControlPlane()].Peer(portCluster) }
 
 // recordDeaths records processes that ended though nobody ended them.
 func (c *Cluster) recordDeaths(ctx context.Context) error {
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(c.nodes)) {
-		state, err := c.nodes[name].State(ctx)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("state of %s: %w", name, err))
-			continue
-		}
-		if !state.Running {
-			c.rec.Event(history.Event{Kind: history.NodeExit, Node: name, Code: state.ExitCode, Text: c.lastLine(ctx, c.nodes[name])})
-		}
+	for _, name := range c.has.started() {
+		errs = append(errs, c.recordDeath(ctx, name))
 	}
 	return errors.Join(errs...)
+}
+
+// recordDeath records that a node's process ended though nobody ended it, if so.
+func (c *Cluster) recordDeath(ctx context.Context, name string) error {
+	node := c.has.node(name)
+	state, err := node.State(ctx)
+	if err != nil {
+		return fmt.Errorf("state of %s: %w", name, err)
+	}
+	if !state.Running && !c.has.wasStopped(name) {
+		c.rec.Event(history.Event{Kind: history.NodeExit, Node: name, Code: state.ExitCode, Text: c.lastWords(ctx, node)})
+	}
+	return nil
 }

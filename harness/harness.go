@@ -11,11 +11,14 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"blackout/harness/history"
+	"blackout/harness/label"
 	"blackout/harness/plan"
 	"blackout/harness/topology"
 )
@@ -23,28 +26,35 @@ import (
 // Scenario is an experiment: a topology, steps, and the promises it judges.
 type Scenario struct {
 	Name     string
-	Summary  string   // one line
-	Promises []string // "G1" …, in order
+	Summary  string        // one line
+	Labels   []label.Label // of label.Scenarios: what it does, for those who choose
+	Promises []string      // "G1" …, in order
 
 	// Exercises are the clauses that the scenario is there to exercise: one that
 	// a run does not measure leaves its promise NOT MEASURED.
 	Exercises []string
-	Plan      func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step)
+
+	// Plan draws the steps, laid out in time by a plan.Timetable.
+	Plan func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step)
+
+	Budget time.Duration // its plans last no longer; 0: DefaultBudget
 }
 
-// NewPlan draws the scenario's plan from a seed.
+// NewPlan draws the scenario's plan from a seed. Its error says why the plan must
+// not be carried out, which is the scenario's fault.
 func (s Scenario) NewPlan(seed uint64, timers history.Profile) (plan.Plan, error) {
+	if err := label.Check(s.Labels, label.Scenarios); err != nil {
+		return plan.Plan{}, fmt.Errorf("scenario %s: %w", s.Name, err)
+	}
 	top, steps := s.Plan(plan.NewSource(seed), timers)
 	for i := range steps {
 		steps[i].Number = i + 1
-		if _, ok := steps[i].Action.(Action); !ok {
-			return plan.Plan{}, fmt.Errorf("scenario %s: step %d (%s) cannot be carried out", s.Name, i+1, steps[i].Action.Name())
-		}
 	}
-	if err := top.Validate(); err != nil {
+	p := plan.Plan{Scenario: s.Name, Seed: seed, Profile: timers, Topology: top, Promises: s.Promises, Exercises: s.Exercises, Steps: steps}
+	if err := Check(p, cmp.Or(s.Budget, DefaultBudget)); err != nil {
 		return plan.Plan{}, fmt.Errorf("scenario %s: %w", s.Name, err)
 	}
-	return plan.Plan{Scenario: s.Name, Seed: seed, Profile: timers, Topology: top, Promises: s.Promises, Exercises: s.Exercises, Steps: steps}, nil
+	return p, nil
 }
 
 // Action is a planned action that can be carried out.
@@ -63,17 +73,3 @@ var ErrEnvironment = errors.New("environment failed")
 
 // ErrPanic is returned, wrapped, when the harness panicked.
 var ErrPanic = errors.New("harness panicked")
-
-// Control is a known-bad use of the harness itself. A run under a control must
-// come out INVALID.
-type Control string
-
-// The controls.
-const (
-	NoControl Control = ""
-	NoopCut   Control = "noop-cut"   // every cut claims to be made and is not
-	NoTraffic Control = "no-traffic" // no probe is sent
-)
-
-// Controls are the names of the controls, for messages.
-var Controls = []Control{NoopCut, NoTraffic}

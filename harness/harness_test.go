@@ -10,11 +10,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"blackout/fixtures"
 	"blackout/harness/engine"
 	"blackout/harness/history"
 	"blackout/harness/plan"
@@ -34,6 +36,7 @@ func (s stub) Endpoint(context.Context, string) (string, error) { return s.addre
 func (s stub) State(context.Context) (engine.State, error) {
 	return engine.State{Running: !s.ended, ExitCode: 3}, nil
 }
+func (s stub) Stop(context.Context, time.Duration) error { return nil }
 func (s stub) Log(context.Context) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader("panic: x\n")), nil
 }
@@ -42,13 +45,13 @@ func (s stub) Log(context.Context) (io.ReadCloser, error) {
 func recorded(t *testing.T) (*Cluster, func() []history.Event) {
 	t.Helper()
 	dir := t.TempDir()
-	rec, err := history.Create(dir, history.Header{})
+	rec, err := history.Create(dir, history.Header{Streams: make([]history.Stream, 8)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { rec.Close() })
 	c := &Cluster{
-		rec: rec, nodes: make(map[string]engine.Node), authors: map[string]string{"key-1": "dp-1"},
+		rec: rec, has: newInventory(), authors: map[string]string{"key-1": "dp-1"},
 		topology: topology.Topology{Nodes: []topology.Node{{Name: "cp", Role: topology.ControlPlane}}},
 		progress: func(string, ...any) {},
 	}
@@ -66,6 +69,7 @@ func recorded(t *testing.T) (*Cluster, func() []history.Event) {
 
 func TestAwait(t *testing.T) {
 	t.Parallel()
+	c, _ := recorded(t)
 	var errNotYet = errors.New("not yet")
 	t.Run("until it holds", func(t *testing.T) {
 		t.Parallel()
@@ -117,7 +121,7 @@ func TestAwait(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
 			err := await(t.Context(), time.Hour, "dp-1 serves", func(ctx context.Context) error {
-				return running(ctx, stub{name: "dp-1", ended: true})
+				return c.running(ctx, stub{name: "dp-1", ended: true})
 			})
 			if !errors.Is(err, engine.ErrEnded) || !strings.Contains(err.Error(), "dp-1, with code 3") || time.Since(start) > 0 {
 				t.Errorf("error %v after %s", err, time.Since(start))
@@ -167,7 +171,8 @@ func TestAwaitAnswer(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	if err := awaitAnswer(t.Context(), stub{name: "store", address: server.Listener.Addr().String()}, "api", "/health"); err != nil || looks != 3 {
+	c, _ := recorded(t)
+	if err := c.awaitAnswer(t.Context(), stub{name: "store", address: server.Listener.Addr().String()}, "api", "/health"); err != nil || looks != 3 {
 		t.Errorf("%v after %d looks", err, looks)
 	}
 }
@@ -213,7 +218,7 @@ func TestAdmin(t *testing.T) {
 		}
 	}))
 	c, _ := recorded(t)
-	c.nodes["cp"] = stub{name: "cp", address: server.Listener.Addr().String()}
+	c.has.addNode(stub{name: "cp", address: server.Listener.Addr().String()})
 	if err := c.admin(t.Context(), http.MethodPut, "/services/probed", service{Path: "/gen/1"}); err != nil {
 		t.Error(err)
 	}
@@ -227,34 +232,6 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
-func TestProbedIn(t *testing.T) {
-	t.Parallel()
-	table, service, err := probedIn([]byte(`{"_format_version":"3.0","services":[{"name":"other"},{"name":"probed","path":"/gen/7","port":80}]}`))
-	if err != nil || service["path"] != "/gen/7" || fmt.Sprint(service["port"]) != "80" {
-		t.Fatalf("%v, %v", service, err)
-	}
-	service["path"] = "/gen/8"
-	if second := table["services"].([]any)[1].(map[string]any)["path"]; second != "/gen/8" {
-		t.Errorf("the table's own service has path %v: what is planted would not differ", second)
-	}
-	for _, bad := range []string{``, `[]`, `{"services":{}}`, `{"services":[1,{"name":"other"}]}`, `{"services":`} {
-		if _, _, err := probedIn([]byte(bad)); err == nil {
-			t.Errorf("%s: no error", bad)
-		}
-	}
-}
-
-func FuzzProbedIn(f *testing.F) {
-	f.Add([]byte(`{"services":[{"name":"probed","path":"/gen/1"}]}`))
-	f.Add([]byte(`{"services":[null,[]]}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		table, service, err := probedIn(body)
-		if err == nil && (table == nil || service == nil) {
-			t.Errorf("%q: neither a service nor an error", body)
-		}
-	})
-}
-
 // TestStreamsAndNodesOfAPlan: the recording's header must know what comes later.
 func TestStreamsAndNodesOfAPlan(t *testing.T) {
 	t.Parallel()
@@ -262,7 +239,7 @@ func TestStreamsAndNodesOfAPlan(t *testing.T) {
 		Topology: topology.Topology{Nodes: []topology.Node{{Name: "cp", Role: topology.ControlPlane}, {Name: "dp-1", Role: topology.DataPlane, Import: true}}},
 		Steps: []plan.Step{
 			{Action: StartTraffic{Nodes: []string{"dp-1"}}},
-			{Action: ScaleOut{Node: topology.Node{Name: "dp-2", Role: topology.DataPlane, Export: true}}},
+			{Action: ScaleOut{Nodes: []topology.Node{{Name: "dp-2", Role: topology.DataPlane, Export: true}}}},
 			{Action: StartTraffic{Nodes: []string{"dp-2"}}},
 		},
 	}
@@ -275,8 +252,21 @@ func TestStreamsAndNodesOfAPlan(t *testing.T) {
 			t.Errorf("stream %d: %+v", i, s)
 		}
 	}
+	c := &Cluster{plan: p}
+	for i := range c.plan.Steps {
+		c.plan.Steps[i].Number = i + 1
+	}
+	c.plan.Steps = append(c.plan.Steps, plan.Step{Number: 4, Action: StartTraffic{Nodes: []string{"dp-2", "dp-1"}, Rate: 10}})
+	c.step = 4
+	if again := c.streamsTo("dp-1"); len(again) != 2 || again[6].Interval != 100*time.Millisecond || !again[7].Fresh {
+		t.Errorf("traffic that starts again has streams %+v", again)
+	}
+	c.step = 1
+	if first := c.streamsTo("dp-1"); len(first) != 2 || first[0] != streams[0] || first[1] != streams[1] {
+		t.Errorf("the first traffic has streams %+v", first)
+	}
 	nodes := Nodes(p)
-	if len(nodes) != 3 || nodes[2] != (history.Node{Name: "dp-2", Role: "data_plane", Export: true}) || !nodes[1].Import {
+	if len(nodes) != 3 || nodes[2] != (history.Node{Name: "dp-2", Role: "data_plane", Export: true, Version: version}) || !nodes[1].Import {
 		t.Errorf("nodes %+v", nodes)
 	}
 	if len(p.Topology.Nodes) != 2 {
@@ -287,7 +277,10 @@ func TestStreamsAndNodesOfAPlan(t *testing.T) {
 func TestRecordDeaths(t *testing.T) {
 	t.Parallel()
 	c, events := recorded(t)
-	c.nodes["dp-1"], c.nodes["dp-2"] = stub{name: "dp-1"}, stub{name: "dp-2", ended: true}
+	c.has.addNode(stub{name: "dp-1"})
+	c.has.addNode(stub{name: "dp-2", ended: true})
+	c.has.addNode(stub{name: "dp-3", ended: true})
+	c.has.markStopped("dp-3")
 	if err := c.recordDeaths(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -295,4 +288,74 @@ func TestRecordDeaths(t *testing.T) {
 	if len(got) != 1 || got[0].Kind != history.NodeExit || got[0].Node != "dp-2" || got[0].Code != 3 {
 		t.Errorf("recorded %+v, want the end of dp-2 with code 3", got)
 	}
+}
+
+// TestDeathIsRecordedBeforeAStop: a node that is ended or started again had perhaps
+// ended by itself.
+func TestDeathIsRecordedBeforeAStop(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		node    stub
+		stopped bool
+		kinds   []history.Kind
+	}{
+		"runs":                 {stub{name: "dp-1"}, false, []history.Kind{history.NodeStop}},
+		"ended by itself":      {stub{name: "dp-1", ended: true}, false, []history.Kind{history.NodeExit, history.NodeStop}},
+		"ended by the harness": {stub{name: "dp-1", ended: true}, true, []history.Kind{history.NodeStop}},
+	} {
+		cluster, events := recorded(t)
+		cluster.has.addNode(c.node)
+		if c.stopped {
+			cluster.has.markStopped("dp-1")
+		}
+		if err := cluster.stopNode(t.Context(), "dp-1", "it goes"); err != nil {
+			t.Fatal(err)
+		}
+		var kinds []history.Kind
+		for _, e := range events() {
+			kinds = append(kinds, e.Kind)
+			if e.Kind == history.NodeExit && (e.Code != 3 || e.Text != "panic: x") {
+				t.Errorf("%s: recorded %+v", name, e)
+			}
+		}
+		if !slices.Equal(kinds, c.kinds) {
+			t.Errorf("%s: recorded %v, want %v", name, kinds, c.kinds)
+		}
+	}
+}
+
+// TestTargetBeforeAConfiguration: a node is watched before anything is loaded.
+func TestTargetBeforeAConfiguration(t *testing.T) {
+	t.Parallel()
+	c, _ := recorded(t)
+	c.has.addNode(stub{name: "dp-1", address: "127.0.0.1:1"})
+	target, err := c.target(t.Context(), "dp-1")
+	if err != nil || len(target.Paths) != 1 || target.Paths[0] != fixtures.ProbedPath {
+		t.Errorf("%+v, %v", target, err)
+	}
+}
+
+// TestTrafficFindsARestartedNode, and does not ask the engine at every dial.
+func TestTrafficFindsARestartedNode(t *testing.T) {
+	t.Parallel()
+	c, _ := recorded(t)
+	c.has.addNode(stub{name: "dp-1", address: "first:1"})
+	endpoint, err := c.trafficTo(t.Context(), "dp-1", portProxy)
+	want := func(address string) {
+		t.Helper()
+		if got, err := endpoint.Find(t.Context()); err != nil || got != address {
+			t.Errorf("found at %s, %v; want %s", got, err, address)
+		}
+	}
+	if err != nil || endpoint.Address != "first:1" {
+		t.Fatalf("endpoint = %+v, %v", endpoint, err)
+	}
+	c.has.nodes["dp-1"] = stub{name: "dp-1", address: "second:1"} // the engine is not asked
+	want("first:1")
+	_, life := c.has.address(port{"dp-1", portProxy})
+	c.has.markStarted("dp-1")
+	c.has.setAddress(port{"dp-1", portProxy}, life, "late:1") // what was found in its former life
+	want("second:1")
+	c.has.addNode(stub{name: "dp-1", address: "third:1"})
+	want("third:1")
 }

@@ -7,6 +7,8 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,51 +18,85 @@ import (
 	"blackout/harness/topology"
 )
 
-// probeTimeout bounds one probe of a witness.
+// probeTimeout bounds one probe of a witness, unless the fault itself makes it slow.
 const probeTimeout = 2 * time.Second
 
-// probes are the application-level checks of an edge.
-func (c *Cluster) probes(edge topology.Edge) fault.Probes {
-	if edge.To == topology.Store {
-		return fault.Probes{
-			Cut: func(ctx context.Context) error { return c.probeStore(ctx, topology.Toxiproxy, edge.String()) },
-			Control: func(ctx context.Context) error {
-				return c.probeStore(ctx, topology.StoreFront, portS3)
-			},
-		}
-	}
-	untouched := c.topology.CPEdge(topology.Witness)
-	return fault.Probes{
-		Cut:     func(ctx context.Context) error { return c.probeControlPlane(ctx, edge) },
-		Control: func(ctx context.Context) error { return c.probeControlPlane(ctx, untouched) },
-	}
+// briefly gives a probe no more time than one needs where nothing is slow.
+func briefly(ctx context.Context, probe func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return probe(ctx)
 }
+
+// probes are the application-level checks of an edge. Their time is the witness's
+// to bound.
+func (c *Cluster) probes(edge topology.Edge) fault.Probes {
+	relay, _ := c.engine.(interface{ Routable() bool }) // an engine without containers has no relay
+	probes := fault.Probes{
+		Limit:   probeTimeout,
+		Relayed: relay != nil && !relay.Routable(),
+		Dial: func(ctx context.Context) error {
+			conn, err := c.dialEdge(ctx, edge)
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		},
+	}
+	if c.topology.ToStore(edge) {
+		probes.Cut = func(ctx context.Context) error { return c.probeStoreEdge(ctx, edge) }
+		probes.Control = func(ctx context.Context) error { return c.probeFront(ctx, edge.To) }
+		probes.Hold = func(ctx context.Context) (fault.Held, error) { return c.holdStoreEdge(ctx, edge) }
+		return probes
+	}
+	untouched := topology.Edge{From: topology.Witness, To: edge.To}
+	probes.Cut = func(ctx context.Context) error { return c.probeControlPlane(ctx, edge) }
+	probes.Control = func(ctx context.Context) error { return c.probeControlPlane(ctx, untouched) }
+	probes.Hold = func(ctx context.Context) (fault.Held, error) { return c.holdControlPlane(ctx, edge) }
+	return probes
+}
+
+// dialEdge opens a connection to an edge.
+func (c *Cluster) dialEdge(ctx context.Context, edge topology.Edge) (net.Conn, error) {
+	address, err := c.endpoint(ctx, topology.Toxiproxy, edge.String())
+	if err != nil {
+		return nil, err
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
+// dialControlPlane completes a handshake with a control plane through an edge.
+func (c *Cluster) dialControlPlane(ctx context.Context, edge topology.Edge) (net.Conn, error) {
+	address, err := c.endpoint(ctx, topology.Toxiproxy, edge.String())
+	if err != nil {
+		return nil, err
+	}
+	config, err := c.Identity(edge.To).ClientTLS()
+	if err != nil {
+		return nil, err
+	}
+	dialer := tls.Dialer{NetDialer: new(net.Dialer), Config: config}
+	return dialer.DialContext(ctx, "tcp", address)
+}
+
+// outletPath is where a control plane takes data planes' connections.
+const outletPath = "/v1/outlet"
 
 // probeControlPlane asks the cluster listener for its outlet without saying who
 // asks. Any HTTP answer shows that a control plane is at the other end of the
 // edge; nothing is changed by it.
 func (c *Cluster) probeControlPlane(ctx context.Context, edge topology.Edge) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	address, err := c.endpoint(ctx, topology.Toxiproxy, edge.String())
-	if err != nil {
-		return err
-	}
-	config, err := c.identity.ClientTLS()
-	if err != nil {
-		return err
-	}
-	dialer := tls.Dialer{NetDialer: &net.Dialer{}, Config: config}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
+	conn, err := c.dialControlPlane(ctx, edge)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return err
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
 	}
-	if _, err := fmt.Fprintf(conn, "GET /v1/outlet HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", address); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", outletPath, conn.RemoteAddr()); err != nil {
 		return err
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -70,18 +106,36 @@ func (c *Cluster) probeControlPlane(ctx context.Context, edge topology.Edge) err
 	return res.Body.Close()
 }
 
-// probeStore reads the snapshot whole through a port of a node.
-func (c *Cluster) probeStore(ctx context.Context, node, port string) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	address, err := c.endpoint(ctx, node, port)
+// holdControlPlane keeps a connection to a control plane. Its handshake has shown
+// that the control plane answers; a question is left for later, since some close
+// the connection after one.
+func (c *Cluster) holdControlPlane(ctx context.Context, edge topology.Edge) (fault.Held, error) {
+	conn, err := c.dialControlPlane(ctx, edge)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s, err := c.storeAt(address)
+	return fault.HoldHTTP(conn, outletPath), nil
+}
+
+// holdStoreEdge keeps a connection to a store on which it has answered. What it is
+// asked for needs no credential, and is refused.
+func (c *Cluster) holdStoreEdge(ctx context.Context, edge topology.Edge) (fault.Held, error) {
+	conn, err := c.dialEdge(ctx, edge)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = s.ReadObject(ctx, bucket, snapshotKey())
-	return err
+	if n, _ := c.topology.Node(edge.From); n.StoreTLS {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(c.authority.Certificate)
+		secure := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: c.edgeHost(edge), MinVersion: tls.VersionTLS12})
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		conn = secure
+	}
+	held := fault.HoldHTTP(conn, "/")
+	if err := held.Ask(ctx); err != nil {
+		return nil, errors.Join(err, held.Close())
+	}
+	return held, nil
 }

@@ -4,39 +4,64 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"blackout/harness/engine"
 	"blackout/harness/history"
 	"blackout/harness/plan"
+	"blackout/harness/topology"
 	"blackout/harness/traffic"
 )
 
-// The streams of a data plane: rates and time-outs. Two streams at 50 a second,
+// usualStreams are what a data plane is probed with unless a plan says otherwise:
+// one stream on kept-alive connections and one on fresh ones, because a hung
+// worker and a closed listener fail them differently. Two at 50 a second,
 // staggered, find every outage longer than 10 ms.
-const (
-	streamInterval = 20 * time.Millisecond
-	streamTimeout  = 2 * time.Second
-)
+var usualStreams = []history.Stream{
+	{Name: "keep-alive", Interval: 20 * time.Millisecond, Timeout: 2 * time.Second},
+	{Name: "fresh", Interval: 20 * time.Millisecond, Timeout: 2 * time.Second, Fresh: true},
+}
 
 // Streams are the streams of probes that a plan will start, in the order of its
-// steps: for each data plane one on kept-alive connections and one on fresh ones,
-// because a hung worker and a closed listener fail them differently.
+// steps. Traffic to a node that is stopped and started again is another stream.
 func Streams(p plan.Plan) []history.Stream {
 	var streams []history.Stream
 	for _, step := range p.Steps {
-		begin, ok := step.Action.(StartTraffic)
-		if !ok {
-			continue
-		}
-		for _, node := range begin.Nodes {
-			s := history.Stream{Name: node + " keep-alive", Node: node, Interval: streamInterval, Timeout: streamTimeout}
-			streams = append(streams, s)
-			s.Name, s.Fresh = node+" fresh", true
-			streams = append(streams, s)
+		streams = append(streams, streamsOf(step)...)
+	}
+	return streams
+}
+
+// streamsOf are the streams that a step starts.
+func streamsOf(step plan.Step) []history.Stream {
+	begin, ok := step.Action.(StartTraffic)
+	if !ok {
+		return nil
+	}
+	var streams []history.Stream
+	for _, node := range begin.Nodes {
+		streams = append(streams, begin.to(node)...)
+	}
+	return streams
+}
+
+// streamsTo are the streams to a node that the step in progress starts, by their
+// index in the recording's header.
+func (c *Cluster) streamsTo(node string) map[uint16]history.Stream {
+	streams := make(map[uint16]history.Stream)
+	index := uint16(0)
+	for _, step := range c.plan.Steps {
+		for _, s := range streamsOf(step) {
+			if step.Number == c.step && s.Node == node {
+				streams[index] = s
+			}
+			index++
 		}
 	}
 	return streams
@@ -46,13 +71,23 @@ func Streams(p plan.Plan) []history.Stream {
 func Nodes(p plan.Plan) []history.Node {
 	all := p.Topology.Nodes
 	for _, step := range p.Steps {
-		if add, ok := step.Action.(ScaleOut); ok {
-			all = append(all[:len(all):len(all)], add.Node)
+		switch a := step.Action.(type) {
+		case ScaleOut:
+			all = append(all[:len(all):len(all)], a.Nodes...)
+		case Become:
+			for _, n := range a.Topology.Nodes {
+				if !slices.ContainsFunc(all, func(o topology.Node) bool { return o.Name == n.Name }) {
+					all = append(all[:len(all):len(all)], n)
+				}
+			}
 		}
 	}
 	nodes := make([]history.Node, len(all))
 	for i, n := range all {
-		nodes[i] = history.Node{Name: n.Name, Role: string(n.Role), Import: n.Import, Export: n.Export}
+		nodes[i] = history.Node{
+			Name: n.Name, Role: string(n.Role), Import: n.Import, Export: n.Export,
+			ControlPlane: n.ControlPlane, Store: n.Store, Version: version,
+		}
 	}
 	return nodes
 }
@@ -60,13 +95,43 @@ func Nodes(p plan.Plan) []history.Node {
 // StartTraffic begins to probe data planes.
 type StartTraffic struct {
 	Nodes []string `json:"nodes"`
+	Rate  int      `json:"rate,omitempty"` // requests a second of each stream, if it is to be another
+
+	// Streams are what each node is probed with; none means one stream on
+	// kept-alive and one on fresh connections. Of a stream's fields the node is
+	// left empty and the number of workers may be, for as many as it takes.
+	Streams []history.Stream `json:"streams,omitempty"`
+}
+
+// to are the action's streams to a node.
+func (a StartTraffic) to(node string) []history.Stream {
+	streams := slices.Clone(a.Streams)
+	if len(streams) == 0 {
+		streams = slices.Clone(usualStreams)
+	}
+	for i := range streams {
+		s := &streams[i]
+		s.Node, s.Name = node, node+" "+s.Name
+		if a.Rate > 0 {
+			s.Interval = time.Second / time.Duration(a.Rate)
+		}
+		s.Protocol = cmp.Or(s.Protocol, traffic.HTTP1)
+		s.Workers = cmp.Or(s.Workers, traffic.Workers(*s))
+	}
+	return streams
 }
 
 // Name implements plan.Action.
 func (StartTraffic) Name() string { return "start-traffic" }
 
 // Title implements plan.Action.
-func (a StartTraffic) Title() string { return "start traffic to " + strings.Join(a.Nodes, ", ") }
+func (a StartTraffic) Title() string {
+	title := "start traffic to " + strings.Join(a.Nodes, ", ")
+	if a.Rate > 0 {
+		title += fmt.Sprintf(", %d requests a second on each stream", a.Rate)
+	}
+	return title
+}
 
 // Do implements Action.
 func (a StartTraffic) Do(ctx context.Context, c *Cluster) error {
@@ -82,14 +147,13 @@ func (a StartTraffic) Do(ctx context.Context, c *Cluster) error {
 		if err != nil {
 			return err
 		}
-		streams := make(map[uint16]history.Stream)
-		for i, s := range Streams(c.plan) {
-			if s.Node == node {
-				streams[uint16(i)] = s
-			}
+		load := traffic.Load{Target: target, Streams: c.streamsTo(node), ClosedLoop: c.control == ClosedLoop}
+		prober, err := traffic.Start(ctx, c.rec, load)
+		if err != nil {
+			return fmt.Errorf("start traffic to %s: %w", node, err)
 		}
-		c.rec.Event(history.Event{Kind: history.TrafficBegin, Node: node})
-		c.probers[node] = traffic.Start(c.rec, target, streams)
+		c.probers = append(c.probers, prober)
+		c.sampler.Add(prober)
 	}
 	return nil
 }
@@ -111,9 +175,8 @@ func (StopTraffic) Do(_ context.Context, c *Cluster) error {
 
 // stopTraffic ends all probers.
 func (c *Cluster) stopTraffic() {
-	for node, p := range c.probers {
-		c.rec.Event(history.Event{Kind: history.TrafficEnd, Node: node})
-		p.Stop(c.rec)
-		delete(c.probers, node)
+	for _, p := range c.probers {
+		p.Stop()
 	}
+	c.probers = nil
 }

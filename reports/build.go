@@ -29,6 +29,7 @@ func Build(in Input) Model {
 		Promises:    promises(in.Result, in.Exercises),
 		Validity:    in.Result.Validity,
 		Phases:      r.phases(),
+		Steps:       r.steps(),
 		Faults:      r.faults(),
 		Traffic:     r.traffic(),
 		Generations: r.generations(),
@@ -39,6 +40,7 @@ func Build(in Input) Model {
 		Timeline:    r.timeline(),
 		Environment: in.Environment,
 	}
+	m.LatestStep = latest(m.Steps)
 	m.Outages = r.outages(m.Faults)
 	m.Connections = r.connections(m.Faults)
 	m.Outcome = judge(m)

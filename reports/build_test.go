@@ -58,6 +58,40 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestNumberedFaults: several faults of one target, one after another and at once,
+// and faults of nodes.
+func TestNumberedFaults(t *testing.T) {
+	t.Parallel()
+	at := func(s float64, kind history.Kind, number int, edge, node, mode string) history.Event {
+		return history.Event{At: sec(s), Kind: kind, Fault: number, Edge: edge, Node: node, Text: mode, OK: true}
+	}
+	faults := Build(Input{Recording: &history.Recording{Header: header("test"), Events: []history.Event{
+		at(1, history.FaultInject, 1, "dp-1>cp", "", "exit"),
+		at(2, history.FaultInject, 2, "dp-1>cp", "", "latency"),
+		at(3, history.FaultWitness, 2, "dp-1>cp", "", "late"),
+		at(4, history.FaultHeal, 1, "dp-1>cp", "", ""),
+		at(4.5, history.FaultHealed, 1, "dp-1>cp", "", ""),
+		at(5, history.FaultInject, 3, "", "dp-1", "pause"),
+		at(6, history.FaultHeal, 3, "", "dp-1", ""),
+		at(6.5, history.FaultHealed, 3, "", "dp-1", ""),
+		at(7, history.HealWitness, 3, "", "dp-1", "runs"),
+		at(9, history.RunEnd, 0, "", "", ""),
+	}}}).Faults
+	if len(faults) != 3 {
+		t.Fatalf("%d faults: %+v", len(faults), faults)
+	}
+	exit, latency, pause := faults[0], faults[1], faults[2]
+	if exit.Witnessed || exit.End == nil || exit.End.To != sec(4.5) {
+		t.Errorf("exit: %+v", exit)
+	}
+	if !latency.Witnessed || latency.End != nil {
+		t.Errorf("latency: %+v", latency)
+	}
+	if pause.Target() != "dp-1" || pause.HealWitness != "runs" || pause.End == nil || pause.End.From != sec(6) {
+		t.Errorf("pause: %+v", pause)
+	}
+}
+
 func TestStarts(t *testing.T) {
 	t.Parallel()
 	in := Input{Recording: &history.Recording{Header: header("test"), Events: []history.Event{
@@ -155,6 +189,8 @@ func TestBytesPassed(t *testing.T) {
 		{"a no-op", cut("e", "no-op", false), 0, notMeasured},
 		{"a reset that lets nothing pass", cut("e", "reset", true), 0, "0"},
 		{"a truncation", cut("e", "truncate", true), 4096, "4096"},
+		{"a blackhole", cut("e", "blackhole", true), 0, "0"},
+		{"a half-open edge has no second meter", cut("e", "half-open", true), 0, notMeasured},
 		{"a reset that nobody saw in force", cut("e", "reset", false), 0, notMeasured},
 		{"a reset that leaks", cut("e", "reset", false), 7, "7"},
 		{"a call that never returned", cut("e", "reset", true)[:1], 0, notMeasured},

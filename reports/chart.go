@@ -149,10 +149,10 @@ func (c *canvas) drawPhases(phases []Phase) {
 func (c *canvas) drawFaults(faults []Fault) {
 	lanes := map[string]float64{}
 	for _, f := range faults {
-		top, known := lanes[f.Edge]
+		top, known := lanes[f.Target()]
 		if !known {
-			top = c.lane("fault " + f.Edge)
-			lanes[f.Edge] = top
+			top = c.lane("fault " + f.Target())
+			lanes[f.Target()] = top
 		}
 		class, label := "fault", f.Mode
 		if !f.Witnessed {

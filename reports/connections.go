@@ -11,15 +11,13 @@ import (
 	"blackout/harness/history"
 )
 
-// The fault modes that decide what an edge's meters can tell. Under exit the
-// edge's proxy is disabled: no attempt reaches it, so that its meter can't tell
-// silence from no attempts. Reset and truncate are done by a toxic, and only
-// behind such a toxic stands a second meter.
-const (
-	modeExit     = "exit"
-	modeReset    = "reset"
-	modeTruncate = "truncate"
-)
+// blindModes are the fault modes under which no attempt reaches the edge's proxy,
+// so that its meter can't tell silence from no attempts.
+var blindModes = []string{"exit", "drop", "flapping"}
+
+// toxicModes are the fault modes that are done by a toxic behind which stands a
+// second meter.
+var toxicModes = []string{"reset", "truncate", "blackhole", "asymmetric", "latency", "jitter", "bandwidth", "slicing"}
 
 // connections counts the connection attempts per edge, by name of the edge.
 func (r recorded) connections(faults []Fault) []ConnectionCount {
@@ -27,7 +25,9 @@ func (r recorded) connections(faults []Fault) []ConnectionCount {
 	for _, e := range r.events {
 		switch e.Kind {
 		case history.EdgeConnect, history.EdgeBytes, history.FaultInject:
-			byEdge[e.Edge] = append(byEdge[e.Edge], e)
+			if e.Edge != "" {
+				byEdge[e.Edge] = append(byEdge[e.Edge], e)
+			}
 		}
 	}
 	edges := make([]string, 0, len(byEdge))
@@ -97,8 +97,7 @@ func gaps(attempts []history.Time) (smallest, median *time.Duration) {
 // unless the meter itself shows that it was there.
 func (c *ConnectionCount) secondMeter(faults []Fault) bool {
 	return c.Passed != nil && slices.ContainsFunc(faults, func(f Fault) bool {
-		toxic := f.Mode == modeReset || f.Mode == modeTruncate
-		return f.Edge == c.Edge && f.Active && toxic && (f.Witnessed || *c.Passed > 0)
+		return f.Edge == c.Edge && f.Active && slices.Contains(toxicModes, f.Mode) && (f.Witnessed || *c.Passed > 0)
 	})
 }
 
@@ -111,7 +110,7 @@ func (c *ConnectionCount) countFaulted(events []history.Event, faults []Fault, e
 			continue
 		}
 		faulted = true
-		blind = blind || f.Mode == modeExit
+		blind = blind || slices.Contains(blindModes, f.Mode)
 		until := end
 		if f.End != nil {
 			until = f.End.From

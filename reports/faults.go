@@ -5,44 +5,55 @@ package reports
 
 import (
 	"fmt"
+	"strconv"
 
 	"blackout/harness/history"
 )
 
-// faults pairs the events of each edge's faults, in the order of injection.
-// Healing an edge ends every fault that is in force on it.
+// faults pairs the events of each fault, in the order of injection. Faults are
+// told apart by their number. Those of a recording without numbers are told by
+// their target, whose healing ends every fault that is in force on it.
 func (r recorded) faults() []Fault {
 	faults := []Fault{}
-	open := map[string][]int{}   // edge to the faults that are not healed
-	healed := map[string][]int{} // edge to the faults of the last healing
+	open := map[string][]int{}   // target to the faults that are not healed
+	healed := map[string][]int{} // target to the faults of the last healing
 	for _, e := range r.events {
+		key := e.Edge + e.Node
+		if e.Fault > 0 {
+			key = strconv.Itoa(e.Fault)
+		}
 		switch e.Kind {
 		case history.FaultInject:
-			open[e.Edge] = append(open[e.Edge], len(faults))
-			faults = append(faults, Fault{Edge: e.Edge, Mode: e.Text, Start: Interval{From: e.At, To: r.end}})
+			open[key] = append(open[key], len(faults))
+			faults = append(faults, Fault{Edge: e.Edge, Node: e.Node, Mode: e.Text, Start: Interval{From: e.At, To: r.end}})
 		case history.FaultActive:
-			activate(faults, open[e.Edge], e)
+			activate(faults, open[key], e)
 		case history.FaultWitness:
-			for _, i := range open[e.Edge] {
+			for _, i := range open[key] {
 				faults[i].witness(e)
 			}
 		case history.FaultHeal:
-			for _, i := range open[e.Edge] {
+			for _, i := range open[key] {
 				faults[i].End = &Interval{From: e.At, To: r.end}
 			}
-			healed[e.Edge], open[e.Edge] = open[e.Edge], nil
+			if len(open[key]) > 0 {
+				healed[key], open[key] = open[key], nil
+			}
 		case history.FaultHealed:
-			for _, i := range healed[e.Edge] {
+			for _, i := range healed[key] {
 				faults[i].End.To = e.At
 			}
 		case history.HealWitness:
-			for _, i := range healed[e.Edge] {
+			for _, i := range healed[key] {
 				faults[i].HealWitnessed, faults[i].HealWitness = &e.OK, e.Text
 			}
 		}
 	}
 	return faults
 }
+
+// Target is what the fault acts on: an edge or a node.
+func (f Fault) Target() string { return f.Edge + f.Node }
 
 // activate notes that the call which put a fault in force returned. It
 // belongs to the oldest open fault of the edge that still waits for it.
@@ -83,7 +94,7 @@ func (f Fault) overlaps(from, to, end history.Time) bool {
 func inForce(faults []Fault, within Interval, end history.Time) (witnessed, unwitnessed []string) {
 	witnessed, unwitnessed = []string{}, []string{}
 	for _, f := range faults {
-		name := fmt.Sprintf("%s on %s", f.Mode, f.Edge)
+		name := fmt.Sprintf("%s on %s", f.Mode, f.Target())
 		switch {
 		case !f.overlaps(within.From, within.To, end):
 		case f.Witnessed:

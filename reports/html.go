@@ -95,6 +95,7 @@ func sections(m Model) []section {
 			"Bytes offered are of both directions. Bytes passed are those behind a fault, in the direction that it cuts: only reset and truncate have a meter there.", connectionTable(m)},
 		{"incidents", "Incidents", "Waits that timed out, steps that failed, processes that ended by themselves, errors of the harness and of its environment.", incidentTable(m)},
 		{"validity", "Measurement validity", "What each part of the measurement was tested for.", validityTable(m)},
+		{"steps", "Planned against real", "When each step began, and when the plan wanted it begun. A step is never early; one that waits for the gateway can make those after it late.", stepTable(m)},
 		{"provenance", "Provenance", "", provenanceTable(m)},
 		{"files", "Files", "", fileTable()},
 	}

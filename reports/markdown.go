@@ -36,6 +36,7 @@ func renderMarkdown(m Model) ([]byte, error) {
 		{"Connection attempts", connectionTable(m)},
 		{"Incidents", incidentTable(m)},
 		{"Measurement validity", validityTable(m)},
+		{"Planned against real", stepTable(m)},
 		{"Provenance", provenanceTable(m)},
 	}
 	var b strings.Builder

@@ -30,6 +30,8 @@ type Model struct {
 	Promises    []Promise         `json:"promises"`
 	Validity    []oracle.Check    `json:"validity"`
 	Phases      []Phase           `json:"phases"`
+	Steps       []Step            `json:"steps"`       // those with a planned time
+	LatestStep  *Step             `json:"latest_step"` // the one that began the longest after its planned time
 	Faults      []Fault           `json:"faults"`
 	Outages     []Outage          `json:"outages"`
 	Traffic     []Traffic         `json:"traffic"`
@@ -81,10 +83,20 @@ type Phase struct {
 	To   history.Time `json:"to_ns"`
 }
 
-// Fault is one fault on one edge. Its edges are the spans of the calls that
+// Step is when a step began beside when the plan wanted it begun.
+type Step struct {
+	Step    int           `json:"step"`
+	Text    string        `json:"text"`
+	Planned history.Time  `json:"planned_ns"`
+	Began   history.Time  `json:"began_ns"`
+	Late    time.Duration `json:"late_ns"`
+}
+
+// Fault is one fault on one edge or node. Its edges are the spans of the calls that
 // put it in force and healed it.
 type Fault struct {
-	Edge          string    `json:"edge"`
+	Edge          string    `json:"edge"`           // that it acts on; empty if it acts on a node
+	Node          string    `json:"node,omitempty"` // that it acts on
 	Mode          string    `json:"mode"`
 	Start         Interval  `json:"start"`
 	Active        bool      `json:"active"`         // the call that put it in force returned
@@ -206,7 +218,7 @@ type ConnectionCount struct {
 	MinGap    *time.Duration `json:"min_gap_ns"`           // between successive attempts
 	MedianGap *time.Duration `json:"median_gap_ns"`
 	Offered   *int64         `json:"offered_bytes"` // before the fault point
-	Passed    *int64         `json:"passed_bytes"`  // behind it, in the direction that it cuts; also null without a reset or truncate
+	Passed    *int64         `json:"passed_bytes"`  // behind it, in the directions that it acts on; also null without a fault behind which a second meter stands
 }
 
 // Incident is something that did not go as planned: a wait that timed out, a

@@ -129,8 +129,12 @@ func heldSentence(m Model) string {
 	if len(open) > 0 {
 		sentence += fmt.Sprintf(" Not exercised: %s.", list(open))
 	}
-	if failed := failedChecks(m.Validity); len(failed) > 0 {
+	failed, unmade := failedChecks(m.Validity)
+	if len(failed) > 0 {
 		sentence += fmt.Sprintf(" Validity checks failed: %s; no verdict here rests on them.", list(failed))
+	}
+	if len(unmade) > 0 {
+		sentence += fmt.Sprintf(" Not measured of the measurement itself: %s.", list(unmade))
 	}
 	return sentence
 }
@@ -145,15 +149,19 @@ func known(s oracle.Status) oracle.Status {
 	return oracle.Invalid
 }
 
-// failedChecks returns the names of the validity checks that failed.
-func failedChecks(checks []oracle.Check) []string {
-	var names []string
+// failedChecks returns the names of the validity checks that failed, and of those
+// that nobody could make.
+func failedChecks(checks []oracle.Check) (failed, unmade []string) {
 	for _, c := range checks {
-		if !c.OK {
-			names = append(names, c.Name)
+		switch {
+		case c.OK:
+		case c.Unmeasured:
+			unmade = append(unmade, c.Name)
+		default:
+			failed = append(failed, c.Name)
 		}
 	}
-	return names
+	return failed, unmade
 }
 
 // answers answers a reader's first questions from the rest of the model.
@@ -248,10 +256,13 @@ func trust(m Model) []string {
 	if len(m.Validity) == 0 {
 		return []string{"Unknown: no validity check was made."}
 	}
-	failed := failedChecks(m.Validity)
-	lines := []string{fmt.Sprintf("Yes: %s passed.", count(len(m.Validity), "validity check"))}
+	failed, unmade := failedChecks(m.Validity)
+	lines := []string{fmt.Sprintf("Yes: %s passed.", count(len(m.Validity)-len(unmade), "validity check"))}
 	if len(failed) > 0 {
 		lines[0] = fmt.Sprintf("Not in all parts: %d of %s failed: %s.", len(failed), count(len(m.Validity), "validity check"), list(failed))
+	}
+	if len(unmade) > 0 {
+		lines = append(lines, fmt.Sprintf("Not checked, for want of data: %s.", list(unmade)))
 	}
 	witnessed := 0
 	for _, f := range m.Faults {

@@ -39,6 +39,7 @@ func provenanceTable(m Model) table {
 	add("CPUs", positive(int64(e.CPUs), ""))
 	add("Memory", positive(e.MemoryBytes, " bytes"))
 	add("Go", e.GoVersion)
+	add("Planned against real", punctuality(m))
 	add("Run it again", e.Repeat)
 	return t
 }

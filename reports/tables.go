@@ -178,7 +178,7 @@ func faultTable(m Model) table {
 		if f.End != nil {
 			ended = between(*f.End)
 		}
-		t.rows = append(t.rows, []string{f.Mode + " on " + f.Edge, began, ended, witnessed(&f.Witnessed, f.Witness), witnessed(f.HealWitnessed, f.HealWitness)})
+		t.rows = append(t.rows, []string{f.Mode + " on " + f.Target(), began, ended, witnessed(&f.Witnessed, f.Witness), witnessed(f.HealWitnessed, f.HealWitness)})
 	}
 	return t
 }
@@ -258,8 +258,11 @@ func validityTable(m Model) table {
 	}
 	for _, c := range m.Validity {
 		result := "✗ failed"
-		if c.OK {
+		switch {
+		case c.OK:
 			result = "✓ passed"
+		case c.Unmeasured:
+			result = "– not measured"
 		}
 		t.rows = append(t.rows, []string{c.Name, result, c.Text})
 	}

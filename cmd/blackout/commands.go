@@ -4,27 +4,28 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"blackout/harness/history"
+	"blackout/harness/label"
 	"blackout/harness/oracle"
 	"blackout/harness/run"
-	"blackout/harness/topology"
 	"blackout/reports"
 	"blackout/scenarios"
 )
 
 func planCommand() *cobra.Command {
 	var seed, timers string
+	var budget time.Duration
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "plan SCENARIO",
-		Short: "Print what a run would do, without doing it",
+		Short: "Print what a run would do and when, without doing it",
 		Args:  oneScenario,
 		RunE: func(c *cobra.Command, args []string) error {
 			scenario, err := scenarios.Find(args[0])
@@ -35,36 +36,34 @@ func planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			profile, ok := topology.Profiles[timers]
-			if !ok {
-				return fmt.Errorf("%w: unknown timer profile %q: the profiles are fast, kong", run.ErrUsage, timers)
-			}
-			p, err := scenario.NewPlan(n, profile)
-			if err != nil {
+			o := run.Options{Seed: n, Timers: timers, Budget: budget}
+			p, err := o.Draw(scenario)
+			switch {
+			case errors.Is(err, run.ErrUsage):
+				return err
+			case err != nil:
 				return exit{run.ExitHarness, err}
+			case asJSON:
+				return p.Encode(c.OutOrStdout())
 			}
-			if !asJSON {
-				return p.Print(c.OutOrStdout())
-			}
-			out := json.NewEncoder(c.OutOrStdout())
-			out.SetIndent("", "  ")
-			return out.Encode(p)
+			return p.Print(c.OutOrStdout())
 		},
 	}
 	c.Flags().StringVar(&seed, "seed", "", "seed of the plan; without it one is drawn")
 	c.Flags().StringVar(&timers, "timers", "fast", "timer profile: fast, kong")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as it is saved with a run")
+	addBudget(c, &budget)
 	return c
 }
 
 func listCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the scenarios and the promises they judge",
+		Short: "List the scenarios, their labels and the promises they judge",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, s := range scenarios.All {
-				if _, err := fmt.Fprintf(c.OutOrStdout(), "%-22s %v  %s\n", s.Name, s.Promises, s.Summary); err != nil {
+				if _, err := fmt.Fprintf(c.OutOrStdout(), "%-22s [%s] %v  %s\n", s.Name, label.Join(s.Labels), s.Promises, s.Summary); err != nil {
 					return err
 				}
 			}
@@ -86,11 +85,9 @@ func rejudgeCommand() *cobra.Command {
 			}
 			var exercises []string
 			if len(promises) == 0 {
-				scenario, err := scenarios.Find(rec.Header.Scenario)
-				if err != nil {
+				if promises, exercises, err = asked(rec.Header); err != nil {
 					return fmt.Errorf("%w: %w; name the promises with --promises", run.ErrUsage, err)
 				}
-				promises, exercises = scenario.Promises, scenario.Exercises
 			}
 			judged, err := oracle.Judge(rec, promises, exercises...)
 			if err != nil {
@@ -106,8 +103,18 @@ func rejudgeCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringSliceVar(&promises, "promises", nil, "promises to judge; without it those of the recording's scenario")
+	c.Flags().StringSliceVar(&promises, "promises", nil, "promises to judge; without it those that the run was asked for")
 	return c
+}
+
+// asked are the promises and clauses that a run was there for: those that its
+// recording names or, before schema 2, those of its scenario as it is today.
+func asked(h history.Header) (promises, exercises []string, err error) {
+	if len(h.Promises) > 0 {
+		return h.Promises, h.Exercises, nil
+	}
+	scenario, err := scenarios.Find(h.Scenario)
+	return scenario.Promises, scenario.Exercises, err
 }
 
 func doctorCommand() *cobra.Command {

@@ -45,17 +45,33 @@ func (e exit) Error() string {
 
 func (e exit) Unwrap() error { return e.err }
 
+// exitCodes are the exit codes of the commands that judge, for their help.
+const exitCodes = `Exit codes:
+  0   every promise that was asked for held
+  1   a promise was VIOLATED
+  3   the environment failed: no engine, no image
+  4   INVALID: the measurement, or the fault it rests on, was bad
+  5   the harness failed
+  7   NOT MEASURED, though asked for
+  64  usage`
+
 // execute runs the command line and returns the exit code.
 func execute(ctx context.Context, args []string) int {
 	root := &cobra.Command{
-		Use:           "blackout",
-		Short:         "Prove that an API gateway survives the loss of its control plane",
+		Use:   "blackout",
+		Short: "Prove that an API gateway survives the loss of its control plane",
+		Long: `Prove, or disprove, that an API gateway survives the loss of its control plane.
+
+A run draws a plan from a seed, brings a topology up, injects faults, records
+everything, judges the recording promise by promise and writes a report.
+
+` + exitCodes,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		// One line says what is valid; a guess beside it would be a second.
 		DisableSuggestions: true,
 	}
-	root.AddCommand(runCommand(), planCommand(), listCommand(), rejudgeCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(runCommand(), replayCommand(), planCommand(), listCommand(), rejudgeCommand(), doctorCommand(), versionCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"blackout/harness"
 	"blackout/harness/history"
 	"blackout/harness/run"
 )
@@ -50,6 +52,22 @@ func blackout(t *testing.T, args ...string) outcome {
 }
 
 const scenario = "cp-outage-scale-out"
+
+// write is a file with this content.
+func write(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "plan.json")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// planned is a file with a plan of the scenario.
+func planned(t *testing.T) string {
+	t.Helper()
+	return write(t, blackout(t, "plan", scenario, "--seed", "7", "--json").out)
+}
 
 // TestUsage: a command line that makes no sense ends with 64 and one line that
 // names what would.
@@ -88,6 +106,25 @@ func TestUsage(t *testing.T) {
 		"plan: unknown scenario":  {[]string{"plan", "no-such"}, []string{"no-such", scenario}},
 		"plan: unknown timers":    {[]string{"plan", scenario, "--timers", "slow"}, []string{"slow", "fast", "kong"}},
 		"plan: bad seed":          {[]string{"plan", scenario, "--seed", "x"}, []string{"whole number"}},
+		"plan: over its budget":   {[]string{"plan", scenario, "--budget", "1s"}, []string{"over the budget", "1s"}},
+		"run: over its budget":    {with("--budget", "1s"), []string{"over the budget", "1s"}},
+		"budget is negative":      {with("--budget", "-1s"), []string{"--budget", "negative"}},
+		"budget is a word":        {with("--budget", "soon"), []string{"soon", "--budget"}},
+		"timers are empty":        {with("--timers", ""), []string{"--timers", "empty"}},
+		"dry run: unknown engine": {[]string{"run", scenario, "--dry-run", "--engine", "cloud"}, []string{"cloud", "docker", "local", "auto"}},
+		"dry run: bad gateway":    {with("--dry-run", "--gateway", notExecutable), []string{"executable"}},
+		"dry run: unknown defect": {with("--dry-run", "--defect", "no-such"), []string{"no-such", "the defects are"}},
+		"replay: no plan":         {[]string{"replay"}, []string{"run's directory"}},
+		"replay: two plans":       {[]string{"replay", "a", "b"}, []string{"run's directory"}},
+		"replay: nothing there":   {[]string{"replay", t.TempDir()}, []string{"plan.json", "no such file"}},
+		"replay: no JSON":         {[]string{"replay", write(t, "seed 7")}, []string{"invalid character"}},
+		"replay: newer schema":    {[]string{"replay", write(t, `{"schema": 99, "poem": 1}`)}, []string{"schema 99", "reads schema 1"}},
+		"replay: no schema":       {[]string{"replay", write(t, `{"scenario": "x"}`)}, []string{"no schema version"}},
+		"replay: unknown field":   {[]string{"replay", write(t, `{"schema": 1, "poem": 1}`)}, []string{"poem"}},
+		"replay: unknown action":  {[]string{"replay", write(t, `{"schema": 1, "steps": [{"phase": "bring-up", "do": "pray"}]}`)}, []string{"step 1", "pray", "bring-up, configure"}},
+		"replay: unknown timers":  {[]string{"replay", planned(t), "--timers", "slow"}, []string{"slow", "fast", "kong"}},
+		"replay: over its budget": {[]string{"replay", planned(t), "--budget", "1s"}, []string{"over the budget"}},
+		"replay takes no seed":    {[]string{"replay", planned(t), "--seed", "7"}, []string{"--seed", "--timers"}},
 		"rejudge: nothing there":  {[]string{"rejudge", t.TempDir()}, []string{"recording"}},
 		"rejudge: no directory":   {[]string{"rejudge"}, []string{"blackout rejudge", "--promises"}},
 		"list takes no arguments": {[]string{"list", "x"}, []string{"--help"}},
@@ -133,17 +170,60 @@ func TestPlanIsTheSameForASeed(t *testing.T) {
 	}
 }
 
+// TestDryRun: run and replay say the plan that the command plan says, what they
+// would do with it, and do nothing.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	plan := blackout(t, "plan", scenario, "--seed", "7").out
+	out := filepath.Join(t.TempDir(), "out")
+	for name, args := range map[string][]string{
+		"run":                {"run", scenario, "--seed", "7"},
+		"replay":             {"replay", planned(t)},
+		"replay a directory": {"replay", filepath.Dir(planned(t))},
+	} {
+		o := blackout(t, append(args, "--engine", "local", "--dry-run", "--out", out)...)
+		if o.code != 0 || o.errors != "" || !strings.HasPrefix(o.out, plan) {
+			t.Errorf("%s: %+v, want the plan first", name, o)
+		}
+		for _, want := range []string{
+			"\nengine    local: asked for\n", "\nprogram   gateway: built\n", ", cp, backup, dp-1, dp-2\n", "\nadd       dp-3, dp-4, dp-5\n",
+			"\nprobe     dp-1 fresh, every 20ms\n", "\njudge     G1, at least G1.1, G1.2, G1.3\n",
+			"\ncommand   bin/blackout " + args[0] + " " + args[1], "nothing was built or started\n",
+		} {
+			if !strings.Contains(o.out, want) {
+				t.Errorf("%s said\n%s\nwithout %q", name, o.out, want)
+			}
+		}
+	}
+	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a dry run left %s: %v", out, err)
+	}
+}
+
+// TestHelpNamesTheControls: all that there are.
+func TestHelpNamesTheControls(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"run", "replay"} {
+		help := blackout(t, command, "--help").out
+		for _, c := range harness.Controls {
+			if !strings.Contains(help, string(c)) {
+				t.Errorf("the help of %s does not name the control %s", command, c)
+			}
+		}
+	}
+}
+
 func TestList(t *testing.T) {
 	t.Parallel()
 	o := blackout(t, "list")
-	if o.code != 0 || !strings.Contains(o.out, scenario) || !strings.Contains(o.out, "G13") {
-		t.Errorf("%+v does not list the scenario and its promises", o)
+	if o.code != 0 || !strings.Contains(o.out, scenario) || !strings.Contains(o.out, "G13") || !strings.Contains(o.out, "outage scaleout]") {
+		t.Errorf("%+v does not list the scenario, its labels and its promises", o)
 	}
 }
 
 func TestVersionAndHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"version"}, {"help"}, {"run", "--help"}, nil} {
+	for _, args := range [][]string{{"version"}, {"help"}, {"run", "--help"}, {"replay", "--help"}, {"help", "replay"}, nil} {
 		if o := blackout(t, args...); o.code != 0 || o.out == "" || o.errors != "" {
 			t.Errorf("%v: %+v", args, o)
 		}
@@ -153,10 +233,10 @@ func TestVersionAndHelp(t *testing.T) {
 // TestRejudge judges a recording again: an empty run must never pass.
 func TestRejudge(t *testing.T) {
 	t.Parallel()
-	record := func(scenario string, events ...history.Event) string {
+	record := func(scenario string, promises []string, events ...history.Event) string {
 		dir := t.TempDir()
 		w, err := history.Create(filepath.Join(dir, "recording"), history.Header{
-			Run: "r1", Scenario: scenario, Nodes: []history.Node{{Name: "cp", Role: "control_plane"}},
+			Run: "r1", Scenario: scenario, Promises: promises, Nodes: []history.Node{{Name: "cp", Role: "control_plane"}},
 			Streams: []history.Stream{{Name: "dp-1 fresh", Node: "dp-1", Interval: time.Second, Timeout: time.Second}},
 		})
 		if err != nil {
@@ -180,12 +260,14 @@ func TestRejudge(t *testing.T) {
 		code int
 		says string
 	}{
-		"nothing happened":         {[]string{record(scenario)}, run.ExitInvalid, ""},
-		"a counterexample":         {[]string{record(scenario, died...)}, run.ExitViolated, ""},
-		"another promise":          {[]string{record(scenario, died...), "--promises", "G1"}, run.ExitNotMeasured, ""},
-		"unknown promise":          {[]string{record(scenario), "--promises", "G99"}, run.ExitUsage, "G99"},
-		"unknown scenario":         {[]string{record("old")}, run.ExitUsage, "--promises"},
-		"but the promise is known": {[]string{record("old", died...), "--promises", "G13"}, run.ExitViolated, ""},
+		"nothing happened":         {[]string{record(scenario, nil)}, run.ExitInvalid, ""},
+		"a counterexample":         {[]string{record(scenario, nil, died...)}, run.ExitViolated, ""},
+		"another promise":          {[]string{record(scenario, nil, died...), "--promises", "G1"}, run.ExitNotMeasured, ""},
+		"it was asked less":        {[]string{record(scenario, []string{"G1"}, died...)}, run.ExitNotMeasured, ""},
+		"it was asked enough":      {[]string{record("old", []string{"G13"}, died...)}, run.ExitViolated, ""},
+		"unknown promise":          {[]string{record(scenario, nil), "--promises", "G99"}, run.ExitUsage, "G99"},
+		"unknown scenario":         {[]string{record("old", nil)}, run.ExitUsage, "--promises"},
+		"but the promise is known": {[]string{record("old", nil, died...), "--promises", "G13"}, run.ExitViolated, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

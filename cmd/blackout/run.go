@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +24,7 @@ import (
 	"blackout/harness"
 	"blackout/harness/build"
 	"blackout/harness/defect"
+	"blackout/harness/plan"
 	"blackout/harness/run"
 	"blackout/reports"
 	"blackout/scenarios"
@@ -31,12 +33,56 @@ import (
 // defaultOut is where runs leave their files.
 var defaultOut = filepath.Join("reports", "out")
 
-// runFlags are the flags of `blackout run`.
+// runFlags are the flags of the commands that carry out a plan.
 type runFlags struct {
 	engine, timers, gateway, defect, control, store, out string
 	seed                                                 string
 	images                                               map[string]string
-	race                                                 bool
+	budget                                               time.Duration
+	race, dryRun                                         bool
+}
+
+// add adds the flags that every such command has.
+func (f *runFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.engine, "engine", run.Auto, "where to run: "+strings.Join(run.Engines, ", "))
+	flags.StringVar(&f.gateway, "gateway", "", "path of the gateway executable to judge, instead of the reference gateway")
+	flags.StringVar(&f.defect, "defect", "", "build the reference gateway with this known defect and judge it")
+	flags.StringVar(&f.control, "control", "", "misuse the harness on purpose: "+controlNames())
+	flags.StringVar(&f.store, "store", "", "object store: minio, embedded; by default minio on docker, embedded on local")
+	flags.StringToStringVar(&f.images, "image", nil, "docker: run this image for a program, as in minio=quay.io/minio/minio:latest")
+	flags.StringVar(&f.out, "out", defaultOut, "directory for the run's files")
+	flags.BoolVar(&f.race, "race", false, "local: build the nodes with the race detector")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and what would be built, started and judged, and start nothing")
+	addBudget(c, &f.budget)
+	c.MarkFlagsMutuallyExclusive("gateway", "defect")
+}
+
+// controlNames are the controls, for people.
+func controlNames() string {
+	names := make([]string, len(harness.Controls))
+	for i, c := range harness.Controls {
+		names[i] = string(c)
+	}
+	return strings.Join(names, ", ")
+}
+
+// addBudget adds the flag that bounds a plan.
+func addBudget(c *cobra.Command, budget *time.Duration) {
+	c.Flags().DurationVar(budget, "budget", 0, fmt.Sprintf("refuse a plan that lasts longer, as in 10m; 0: the scenario's own budget, by default %s", harness.DefaultBudget))
+}
+
+// check refuses flags that are given and say nothing.
+func (f *runFlags) check(c *cobra.Command) error {
+	for _, name := range []string{"gateway", "defect", "control", "store", "seed", "timers", "out"} {
+		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
+			return fmt.Errorf("%w: --%s is given and empty", run.ErrUsage, name)
+		}
+	}
+	if f.budget < 0 {
+		return fmt.Errorf("%w: --budget %s is negative", run.ErrUsage, f.budget)
+	}
+	return nil
 }
 
 func runCommand() *cobra.Command {
@@ -44,28 +90,22 @@ func runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Run a scenario, judge it and write its report",
-		Args:  oneScenario,
+		Long: `Run a scenario: draw its plan from the seed, carry it out, judge the recording
+and write the report. The same seed and timers give the same plan, byte for byte.
+
+` + exitCodes,
+		Example: "  blackout run cp-outage-scale-out --engine local --seed 7\n  blackout run cp-outage-scale-out --seed 7 --dry-run",
+		Args:    oneScenario,
 		RunE: func(c *cobra.Command, args []string) error {
-			for _, name := range []string{"gateway", "defect", "control", "store", "seed", "out"} {
-				if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
-					return fmt.Errorf("%w: --%s is given and empty", run.ErrUsage, name)
-				}
+			if err := f.check(c); err != nil {
+				return err
 			}
 			return runScenario(c.Context(), c.OutOrStdout(), args[0], f)
 		},
 	}
-	flags := c.Flags()
-	flags.StringVar(&f.engine, "engine", run.Auto, "where to run: "+strings.Join(run.Engines, ", "))
-	flags.StringVar(&f.seed, "seed", "", "seed of the plan; without it one is drawn and printed")
-	flags.StringVar(&f.timers, "timers", "fast", "timer profile: fast, kong; fast presumes a gateway that obeys KONG_BLACKOUT_*")
-	flags.StringVar(&f.gateway, "gateway", "", "path of the gateway executable to judge, instead of the reference gateway")
-	flags.StringVar(&f.defect, "defect", "", "build the reference gateway with this known defect and judge it")
-	flags.StringVar(&f.control, "control", "", "misuse the harness on purpose: noop-cut, no-traffic")
-	flags.StringVar(&f.store, "store", "", "object store: minio, embedded; by default minio on docker, embedded on local")
-	flags.StringToStringVar(&f.images, "image", nil, "docker: run this image for a program, as in minio=quay.io/minio/minio:latest")
-	flags.StringVar(&f.out, "out", defaultOut, "directory for the run's files")
-	flags.BoolVar(&f.race, "race", false, "local: build the nodes with the race detector")
-	c.MarkFlagsMutuallyExclusive("gateway", "defect")
+	c.Flags().StringVar(&f.seed, "seed", "", "seed of the plan; without it one is drawn and printed")
+	c.Flags().StringVar(&f.timers, "timers", "fast", "timer profile: fast, kong; fast presumes a gateway that obeys KONG_BLACKOUT_*")
+	f.add(c)
 	return c
 }
 
@@ -90,20 +130,29 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 	if err != nil {
 		return err
 	}
-	o := run.Options{
-		Engine: f.engine, Store: harness.StoreKind(f.store), Seed: seed, Timers: f.timers, Gateway: f.gateway,
-		Images: f.images, Control: harness.Control(f.control), Out: f.out, Race: f.race, Progress: newProgress(w),
-		Repeat: func(engine string) string { return f.repeat(name, engine, seed) },
+	o := run.Options{Seed: seed, Timers: f.timers, Budget: f.budget}
+	p, err := o.Draw(scenario)
+	if errors.Is(err, run.ErrUsage) {
+		return err
 	}
-	if f.defect != "" {
-		if _, err := defect.Read(".", f.defect); err != nil {
-			return fmt.Errorf("%w: %w", run.ErrUsage, err)
-		}
-		o.BuildGateway = func(ctx context.Context, req build.Request) (string, error) {
-			return defect.Build(ctx, f.defect, req)
-		}
+	if err != nil {
+		return exit{run.ExitHarness, err}
 	}
-	result, err := run.Run(ctx, scenario, o)
+	again := []string{"run", name, "--seed", strconv.FormatUint(seed, 10)}
+	return f.carryOut(ctx, w, p, again)
+}
+
+// carryOut carries out a plan, or says what would be done. The words of again are
+// the command that gives the same plan.
+func (f runFlags) carryOut(ctx context.Context, w io.Writer, p plan.Plan, again []string) error {
+	o, err := f.options(w, again)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return run.Preview(ctx, w, p, o)
+	}
+	result, err := run.CarryOut(ctx, p, o)
 	if result.Model.Run != "" {
 		if sumErr := conclude(w, result); sumErr != nil {
 			return exit{run.ExitHarness, sumErr}
@@ -113,6 +162,25 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 		return exit{code, err}
 	}
 	return nil
+}
+
+// options are the flags as harness/run takes them.
+func (f runFlags) options(w io.Writer, again []string) (run.Options, error) {
+	o := run.Options{
+		Engine: f.engine, Store: harness.StoreKind(f.store), Timers: f.timers, Gateway: f.gateway,
+		Images: f.images, Control: harness.Control(f.control), Out: f.out, Race: f.race, Progress: newProgress(w),
+		Repeat: func(engine string) string { return f.repeat(again, engine) },
+	}
+	if f.defect == "" {
+		return o, nil
+	}
+	if _, err := defect.Read(".", f.defect); err != nil {
+		return o, fmt.Errorf("%w: %w", run.ErrUsage, err)
+	}
+	o.BuildGateway = func(ctx context.Context, req build.Request) (string, error) {
+		return defect.Build(ctx, f.defect, req)
+	}
+	return o, nil
 }
 
 // conclude prints the closing lines: the verdicts, how to do it again, and where
@@ -130,13 +198,18 @@ func conclude(w io.Writer, result run.Result) error {
 }
 
 // repeat is the command that does the same run again on an engine.
-func (f runFlags) repeat(scenario, engine string, seed uint64) string {
-	parts := []string{"bin/blackout", "run", scenario, "--engine", engine, "--seed", strconv.FormatUint(seed, 10), "--timers", f.timers}
+func (f runFlags) repeat(again []string, engine string) string {
+	parts := []string{"bin/blackout"}
+	for _, word := range again {
+		parts = append(parts, quote(word))
+	}
+	parts = append(parts, "--engine", engine)
 	add := func(flag, value string) {
 		if value != "" {
 			parts = append(parts, flag, quote(value))
 		}
 	}
+	add("--timers", f.timers)
 	add("--gateway", f.gateway)
 	add("--defect", f.defect)
 	add("--control", f.control)
@@ -149,6 +222,9 @@ func (f runFlags) repeat(scenario, engine string, seed uint64) string {
 	}
 	if f.race {
 		parts = append(parts, "--race")
+	}
+	if f.budget > 0 {
+		add("--budget", f.budget.String())
 	}
 	return strings.Join(parts, " ")
 }

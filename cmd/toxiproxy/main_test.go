@@ -11,12 +11,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
 	toxiclient "github.com/Shopify/toxiproxy/v2/client"
 
+	"blackout/internal/deaf"
 	"blackout/internal/meter"
+	"blackout/internal/serve"
+	"blackout/internal/toxic"
 )
 
 // listenLine is the part of the first log line that tests read.
@@ -94,6 +98,72 @@ func TestServesProxiesAndMeters(t *testing.T) {
 	}
 }
 
+// TestKnowsItsToxics, and refuses attributes that Toxiproxy would ignore.
+func TestKnowsItsToxics(t *testing.T) {
+	t.Parallel()
+	address, end := start(t)
+	proxy, err := toxiclient.NewClient(address).CreateProxy("edge", "127.0.0.1:0", "127.0.0.1:1")
+	if err != nil {
+		t.Fatalf("create proxy: %v", err)
+	}
+	for kind, attributes := range map[string]toxiclient.Attributes{
+		toxic.SilenceType: {"until": "moment"},
+		toxic.DelayType:   {"delay": 1, "jitter": 1, "seed": 1},
+		toxic.PaceType:    {"rate": 1},
+		toxic.SliceType:   {"bytes": 1, "delay": 1},
+	} {
+		if _, err := proxy.AddToxic(kind, kind, "upstream", 1, attributes); err != nil {
+			t.Errorf("add %s: %v", kind, err)
+		}
+		attributes["misspelt"] = 1
+		if _, err := proxy.AddToxic(kind, kind, "downstream", 1, attributes); err == nil {
+			t.Errorf("%s takes attributes that it does not know", kind)
+		}
+	}
+	if err := end(); err != nil {
+		t.Errorf("end: %v", err)
+	}
+}
+
+// TestDeafensAddresses until it ends.
+func TestDeafensAddresses(t *testing.T) {
+	t.Parallel()
+	address, end := start(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	at := free.Addr().String()
+	free.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+address+deaf.Path+"/"+at, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatalf("make %s deaf: %v", at, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusNotImplemented && runtime.GOOS != "linux" {
+		return
+	}
+	if answer.StatusCode != http.StatusNoContent {
+		t.Fatalf("make %s deaf: status %d", at, answer.StatusCode)
+	}
+	if conn, err := net.DialTimeout("tcp", at, 300*time.Millisecond); err == nil {
+		conn.Close()
+		t.Error("a deaf address accepts a connection")
+	}
+	if err := end(); err != nil {
+		t.Errorf("end: %v", err)
+	}
+	if again, err := net.Listen("tcp", at); err != nil {
+		t.Errorf("the address is still taken: %v", err)
+	} else {
+		again.Close()
+	}
+}
+
 func meters(t *testing.T, address string) meter.Snapshot {
 	t.Helper()
 	answer, err := http.Get("http://" + address + meter.Path)
@@ -111,7 +181,7 @@ func meters(t *testing.T, address string) meter.Snapshot {
 func TestBadCommandLine(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--lisen", "x"}, {"127.0.0.1:1"}} {
-		if err := run(t.Context(), args, io.Discard); !errors.Is(err, errUsage) {
+		if err := run(t.Context(), args, io.Discard); !errors.Is(err, serve.ErrUsage) {
 			t.Errorf("run(%q) = %v, want a usage error", args, err)
 		}
 	}

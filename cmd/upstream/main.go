@@ -16,83 +16,30 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
-)
 
-const (
-	// shutdownTimeout bounds the wait for requests in flight at the end.
-	shutdownTimeout = 2 * time.Second
-	// headerTimeout bounds the wait for a request's header.
-	headerTimeout = 15 * time.Second
-	// exitUsage is the exit code for a bad command line.
-	exitUsage = 64
+	"blackout/internal/serve"
 )
 
 func main() {
-	os.Exit(realMain())
+	os.Exit(serve.Main("upstream", run))
 }
-
-func realMain() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, errUsage):
-		return exitUsage
-	}
-	fmt.Fprintf(os.Stderr, "upstream: %v\n", err)
-	return 1
-}
-
-// errUsage marks a command line that cannot be understood. The user has been
-// told already.
-var errUsage = errors.New("usage")
 
 // run serves until ctx ends. It writes its log, one JSON object a line, to out.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("upstream", flag.ContinueOnError)
-	flags.SetOutput(out)
 	listen := flags.String("listen", "127.0.0.1:8000", "address to serve at, `host:port`")
-	if err := flags.Parse(args); err != nil {
-		return errors.Join(err, errUsage)
+	if err := serve.Parse(flags, args, out); err != nil {
+		return err
 	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(out, "unexpected argument %q\n", flags.Arg(0))
-		return errUsage
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	slog.New(slog.NewJSONHandler(out, nil)).Info("listening", "address", listener.Addr().String())
-	server := &http.Server{Handler: http.HandlerFunc(echo), ReadHeaderTimeout: headerTimeout}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if server.Shutdown(bounded) == nil {
-		return nil
-	}
-	return server.Close()
+	log := slog.New(slog.NewJSONHandler(out, nil))
+	return serve.All(ctx, log, serve.Server{Name: "requests", Address: *listen, Handler: http.HandlerFunc(echo)})
 }
 
 // answer is the body of every answer.

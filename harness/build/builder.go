@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -142,7 +141,7 @@ const keepFor = 14 * 24 * time.Hour
 
 // keep copies a linked program to the place that its content names.
 func (b *builder) keep(name, staged string) (Binary, error) {
-	digest, err := digestOf(staged)
+	digest, err := engine.DigestOf(staged)
 	if err != nil {
 		return Binary{}, err
 	}
@@ -186,7 +185,7 @@ func (b *builder) tool(ctx context.Context, name string) (Binary, error) {
 			return Binary{}, err
 		}
 	}
-	binary.Digest, err = digestOf(path)
+	binary.Digest, err = engine.DigestOf(path)
 	return binary, err
 }
 
@@ -210,18 +209,4 @@ func keyOf(parts ...string) string {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:keyLength]
-}
-
-// digestOf is the SHA-256 of a file, hexadecimal.
-func digestOf(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return "", fmt.Errorf("read %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"time"
 )
 
@@ -34,6 +35,14 @@ var ErrUnavailable = errors.New("engine unavailable")
 // program's doing. Every other failure to start is the environment's.
 var ErrEnded = errors.New("process has ended")
 
+// ErrUnsupported is returned, wrapped, for what this engine, machine or user
+// cannot do, beside running processes. What needs it is NOT MEASURED.
+var ErrUnsupported = errors.New("not supported here")
+
+// ErrUnresolved is returned, wrapped, when a name server was asked and gave no
+// address.
+var ErrUnresolved = errors.New("name not resolved")
+
 // Engine starts and finds the processes of one run.
 type Engine interface {
 	// Name is "docker" or "local".
@@ -45,20 +54,19 @@ type Engine interface {
 
 	// Start starts the process at a reserved site. A node that was started but
 	// did not survive its start is returned together with the error, so that
-	// its log can be read.
+	// its log can be read. At a site whose process has ended it may be another
+	// node than before, with a log of its own.
 	Start(ctx context.Context, site Site, process Process) (Node, error)
+
+	// Netfilter opens the network namespace of a running node. It belongs to the
+	// node's present life: after a restart, ask again. The error wraps
+	// ErrUnsupported where a node has no network namespace of its own.
+	Netfilter(ctx context.Context, node Node) (Netfilter, error)
 
 	// Close ends and removes everything of the run and waits for it. It is
 	// idempotent, and the caller gives it a context of its own: clean-up runs
 	// also after an interrupt.
 	Close(ctx context.Context) error
-}
-
-// Program says what to run.
-type Program struct {
-	Name   string // "gateway", "toxiproxy", "store" …; names the image
-	Binary string // path of a static executable on this machine
-	Image  string // docker only: run this image instead of one made from Binary
 }
 
 // Site is a node's place: fixed before it starts, unchanged by restarts.
@@ -78,6 +86,24 @@ type Site interface {
 
 	// AddPort adds a named port to a site, also to a running one.
 	AddPort(port string) error
+
+	// Disk puts a disk of that many bytes below Dir. It is asked for once, before
+	// the first start. The error wraps ErrUnsupported where the harness may not
+	// mount, or does not share a machine with the process.
+	Disk(ctx context.Context, bytes int64) (Disk, error)
+
+	// Share gives the site a directory of that name, as the process sees it, that
+	// all sites of the run have which ask for it. It is asked for before the first
+	// start, once per name.
+	Share(ctx context.Context, name string) (dir string, err error)
+}
+
+// Disk is a file system of its own for a node's files, of a size that it cannot
+// outgrow. It outlives restarts of the process.
+type Disk struct {
+	Dir   string // as the process sees it, below Site.Dir
+	Host  string // the same, as the harness sees it
+	Bytes int64  // its size; file systems count in pages
 }
 
 // Process is what a site runs.
@@ -87,11 +113,22 @@ type Process struct {
 	Files map[string][]byte // relative to Site.Dir, written before the start
 }
 
-// State is what an engine knows of a process.
+// State is what an engine sees of a process.
 type State struct {
 	Running  bool
-	ExitCode int // valid when not running; −1 when ended by a signal
+	Paused   bool // it stands still; it runs all the same
+	ExitCode int  // valid when not running; −1 when ended by a signal
+
+	// Life names the process among all that ran at the site, by what the system
+	// says of its start and not by what the engine asked for: after a restart it
+	// is another. It is kept when the process has ended.
+	Life string
 }
+
+// Handle names a node's process, or something else that an engine made, to a
+// program that did not start it: an undo after the harness was killed. Its
+// "engine" is the name of the engine that understands it.
+type Handle map[string]string
 
 // Node is a started process.
 type Node interface {
@@ -101,8 +138,12 @@ type Node interface {
 	// change when a node restarts: ask, never remember.
 	Endpoint(ctx context.Context, port string) (string, error)
 
-	// State reports whether the process runs.
+	// State reports whether the process runs, and which one it is.
 	State(ctx context.Context) (State, error)
+
+	// Handle names the process to [blackout/harness/engine/docker.Resume] or
+	// [blackout/harness/engine/local.Resume].
+	Handle(ctx context.Context) (Handle, error)
 
 	// Kill ends the process with SIGKILL and waits for its end.
 	Kill(ctx context.Context) error
@@ -120,4 +161,39 @@ type Node interface {
 
 	// Log returns what the process wrote to standard output and error so far.
 	Log(ctx context.Context) (io.ReadCloser, error)
+
+	// Follow calls each with every line of the log, from its beginning and as
+	// lines are written, through all restarts of the node, until ctx ends: that
+	// is no error.
+	Follow(ctx context.Context, each func(line string)) error
+
+	// Listening are the TCP addresses that the node's processes listen on, in
+	// order. The error wraps ErrUnsupported where they cannot be listed.
+	Listening(ctx context.Context) ([]netip.AddrPort, error)
+}
+
+// Netfilter acts below a node's own notice: in the network namespace that all of
+// its packets pass. Ports are named as the node's site does.
+type Netfilter interface {
+	// Drop lets no packet of a TCP port of the node come or go: connections fall
+	// silent, attempts are not answered. Accept ends that. Both may be repeated.
+	Drop(ctx context.Context, port string) error
+	Accept(ctx context.Context, port string) error
+
+	// DropDNS keeps the node's questions from its name server, unanswered.
+	// AcceptDNS ends that. Both may be repeated.
+	DropDNS(ctx context.Context) error
+	AcceptDNS(ctx context.Context) error
+
+	// Resolve asks the node's name server for the addresses of a name. The error
+	// wraps ErrUnresolved if it gave none.
+	Resolve(ctx context.Context, name string) ([]netip.Addr, error)
+
+	// Attempts is how often others than this machine have tried to connect to a
+	// TCP port of the node since the namespace was opened, whatever came of it:
+	// SYNs, those sent again because nobody answered included.
+	Attempts(ctx context.Context, port string) (int, error)
+
+	// Handle names it to [blackout/harness/engine/docker.RestoreNetwork].
+	Handle() Handle
 }

@@ -1,204 +1,235 @@
 // Copyright The Blackout Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fault severs and mends the edges of a topology, and proves that it
-// did. Its central type is [Fault], a state machine that cannot be misused:
+// Package fault makes things go wrong, and proves that they did and that they
+// were mended. Its central type is [Fault], a state machine that cannot be
+// misused:
 //
-//	ready ── Inject ──▶ injected ── Witness ──▶ in force ── Heal ──▶ healed ── WitnessHealed ──▶ ready
-//	                        └───────── Heal ────────────────────────▲
+//	new ─ Prepare ▶ prepared ─ Inject ▶ injected ─ Witness ▶ in force ─ Heal ▶ healed ─ WitnessHealed ▶ mended ─ Clean ▶ clean
+//	                                       └───────────── Heal ────────────────▲
+//	any ────────────────────────────────────────────────────────────────────────────────────────── Clean ▶ clean
 //
-// A fault counts only once it is witnessed: a probe through the cut edge fails
-// at application level, a probe through an untouched edge works, and the bytes
-// behind the cut stand still although they moved before. Heal is legal from any
-// state and idempotent, so that clean-up always may call it.
+// A fault counts only once it is witnessed: an application-level probe through
+// what is broken fails as the kind says, one through something untouched works,
+// and where bytes can be counted they behave. Healing is witnessed too. Clean is
+// legal from any state and idempotent, so that clean-up always may call it.
 //
-// The edges themselves are [Links]: one Toxiproxy proxy per edge, with a live
-// meter of ours before the fault and one after it, in each direction.
+// What a fault is, is a [Spec], a value that a plan holds; how it is staged is
+// its [Means], one type per family of kinds. Before anything is injected, a
+// [Ledger] on disk says how to undo it without this process: [Recover] does so
+// for the runs of dead harnesses.
 package fault
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"blackout/harness/topology"
 )
 
-// Mode says how an edge is severed.
-type Mode string
+// ErrNotWitnessed is returned, wrapped, when a fault or its healing did not do
+// what it claims.
+var ErrNotWitnessed = errors.New("fault not witnessed")
 
-// The modes. NoOp is a control of the harness itself: it claims to be a cut and
-// does nothing, so a run that believes it would believe anything.
-const (
-	Exit     Mode = "exit"     // as if the peer's process had ended: live connections get FIN, new ones are refused
-	Reset    Mode = "reset"    // new connections are accepted and reset at their first byte, so that attempts can be counted
-	Truncate Mode = "truncate" // what the peer sends is cut off after Cut.Bytes bytes of each connection
-	NoOp     Mode = "no-op"
-)
+// ErrCannotStage is returned, wrapped, by Prepare when this engine or machine
+// has not the means. What needs the fault is then NOT MEASURED.
+var ErrCannotStage = errors.New("fault cannot be staged here")
 
-// Cut is what is done to an edge.
-type Cut struct {
-	Edge  topology.Edge `json:"edge"`
-	Mode  Mode          `json:"mode"`
-	Bytes int64         `json:"bytes,omitempty"` // of Truncate
+// Means stage one fault on the real thing. The machine calls them in order and
+// from one goroutine.
+type Means interface {
+	// Prepare sees that the target works and reads what the witness will compare
+	// with. Nothing is disturbed yet. An error that wraps ErrCannotStage says that
+	// this engine cannot do it; one that wraps ErrNotWitnessed that the target does
+	// not work even before the fault.
+	Prepare(ctx context.Context) error
+
+	// Undo says how to take the fault away without this process. It is asked
+	// after Prepare and written down before Inject. Nil: nothing can outlive this
+	// process.
+	Undo() []Undo
+
+	// Inject puts the fault in place. It may have done so in part when it fails.
+	Inject(ctx context.Context) error
+
+	// Look looks once whether the fault is in force, and says what was seen in one
+	// sentence.
+	Look(ctx context.Context) (seen string, inForce bool)
+
+	// Heal takes away whatever Inject got to, also for a second time.
+	Heal(ctx context.Context) error
+
+	// LookHealed looks once whether the target works again.
+	LookHealed(ctx context.Context) (seen string, healed bool)
+
+	// Clean removes what was made beside the fault itself. It follows Heal, and
+	// may follow it twice.
+	Clean(ctx context.Context) error
 }
 
-// Probes are the application-level checks that a fault is witnessed by. Each
-// returns nil when the far end answered as it should.
-type Probes struct {
-	Cut     func(context.Context) error // through the edge that is cut
-	Control func(context.Context) error // to the same peer through an edge that is not
-}
-
-// Fault is one cut on its way from injection to healing.
+// Fault is one fault on its way from preparation to clean-up. Its methods belong
+// to one goroutine, but for Spec and InForce, which any may call.
 type Fault struct {
-	cut    Cut
-	links  *Links
-	probes Probes
-	state  state
-	before Reading // of the meters, when Inject was called
+	spec   Spec
+	means  Means
+	ledger *Ledger
+	entry  int // in the ledger
+
+	mu    sync.Mutex // of the state: others ask while a fault is injected or healed
+	state state
 }
 
 type state int
 
 const (
-	ready state = iota
+	fresh state = iota
+	prepared
 	injected
 	inForce
 	healed
+	mended
+	clean
 )
 
-var stateNames = [...]string{"ready", "injected", "in force", "healed"}
+var stateNames = [...]string{"new", "prepared", "injected", "in force", "healed", "mended", "clean"}
 
-// ErrNotWitnessed is returned, wrapped, when a fault did not do what it claims.
-var ErrNotWitnessed = errors.New("fault not witnessed")
-
-// New prepares a cut of an edge that links has opened.
-func New(links *Links, cut Cut, probes Probes) *Fault {
-	return &Fault{cut: cut, links: links, probes: probes}
+// New makes a fault from its spec and means. The ledger must outlive it.
+func New(spec Spec, means Means, ledger *Ledger) *Fault {
+	return &Fault{spec: spec, means: means, ledger: ledger}
 }
 
-// Cut is what the fault does.
-func (f *Fault) Cut() Cut { return f.cut }
+// Spec is what the fault does.
+func (f *Fault) Spec() Spec { return f.spec }
 
-// Inject puts the cut in place. A probe first shows that the edge works: bytes
-// that never moved cannot be seen to stop, and a probe that fails anyway would
-// witness a cut that does nothing.
-func (f *Fault) Inject(ctx context.Context) error {
-	if f.state != ready {
-		return fmt.Errorf("inject %s on %s: the fault is %s", f.cut.Mode, f.cut.Edge, stateNames[f.state])
+// InForce says whether there may be something to heal.
+func (f *Fault) InForce() bool {
+	s := f.now()
+	return s == injected || s == inForce
+}
+
+func (f *Fault) now() state {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+func (f *Fault) become(s state) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = s
+}
+
+// fail says in an error what was being done to what.
+func (f *Fault) fail(doing string, err error) error {
+	if err == nil {
+		return nil
 	}
-	before, err := f.readMoving(ctx)
-	if err != nil {
-		return fmt.Errorf("inject %s on %s: %w", f.cut.Mode, f.cut.Edge, err)
+	return fmt.Errorf("%s %s: %w", doing, f.spec, err)
+}
+
+// must checks that a call is legal in the fault's state.
+func (f *Fault) must(doing string, want state) error {
+	is := f.now()
+	if is == want {
+		return nil
 	}
-	f.before = before
-	f.state = injected // before the call: a half-made cut needs healing too
-	if err := f.links.cut(f.cut); err != nil {
-		return fmt.Errorf("inject %s on %s: %w", f.cut.Mode, f.cut.Edge, err)
+	return f.fail(doing, fmt.Errorf("the fault is %s, not %s", stateNames[is], stateNames[want]))
+}
+
+// Prepare sees that the target works. Nothing is disturbed yet.
+func (f *Fault) Prepare(ctx context.Context) error {
+	if err := f.must("prepare", fresh); err != nil {
+		return err
 	}
+	if err := f.means.Prepare(ctx); err != nil {
+		return f.fail("prepare", err)
+	}
+	f.become(prepared)
 	return nil
 }
 
-func (f *Fault) readMoving(ctx context.Context) (Reading, error) {
-	if err := f.probe(ctx); err != nil {
-		return Reading{}, fmt.Errorf("%w: the edge does not work before the cut: %w", ErrNotWitnessed, err)
+// Inject enters the fault into the ledger and puts it in place.
+func (f *Fault) Inject(ctx context.Context) error {
+	if err := f.must("inject", prepared); err != nil {
+		return err
 	}
-	return f.links.Read(ctx, f.cut.Edge)
+	if undo := f.means.Undo(); len(undo) > 0 {
+		entry, err := f.ledger.enter(f.spec, undo)
+		if err != nil {
+			return f.fail("inject", err)
+		}
+		f.entry = entry
+	}
+	f.become(injected) // before the call: a half-made fault needs healing too
+	if f.spec.Control {
+		return nil
+	}
+	return f.fail("inject", f.means.Inject(ctx))
 }
 
-func (f *Fault) probe(ctx context.Context) error {
-	return f.links.Probe(ctx, f.cut.Edge, f.probes.Cut)
-}
-
-// Witness looks until the cut is seen to be in force or ctx ends, and says what
+// Witness looks until the fault is seen to be in force or ctx ends, and says what
 // was seen. The error is ErrNotWitnessed, wrapped, with what was seen last.
 func (f *Fault) Witness(ctx context.Context) (string, error) {
-	if f.state != injected {
-		return "", fmt.Errorf("witness %s on %s: the fault is %s", f.cut.Mode, f.cut.Edge, stateNames[f.state])
+	if err := f.must("witness", injected); err != nil {
+		return "", err
 	}
-	seen, err := until(ctx, f.lookForCut)
+	seen, err := until(ctx, f.means.Look)
 	if err == nil {
-		f.state = inForce
+		f.become(inForce)
 	}
 	return seen, err
 }
 
-// Heal takes the cut away, whatever the state.
+// Heal takes the fault away, whatever the state; it does nothing where there is
+// nothing to take away.
 func (f *Fault) Heal(ctx context.Context) error {
-	if f.state == ready || f.state == healed {
+	if !f.InForce() {
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("heal %s: %w", f.cut.Edge, err)
+		return f.fail("heal", err)
 	}
-	if err := f.links.mend(f.cut); err != nil {
-		return fmt.Errorf("heal %s: %w", f.cut.Edge, err)
+	if err := f.means.Heal(ctx); err != nil {
+		return f.fail("heal", err)
 	}
-	f.state = healed
+	f.become(healed)
 	return nil
 }
 
-// WitnessHealed looks until the edge is seen to work again or ctx ends.
+// WitnessHealed looks until the target is seen to work again or ctx ends.
 func (f *Fault) WitnessHealed(ctx context.Context) (string, error) {
-	if f.state != healed {
-		return "", fmt.Errorf("witness healing of %s: the fault is %s", f.cut.Edge, stateNames[f.state])
+	if err := f.must("witness healing of", healed); err != nil {
+		return "", err
 	}
-	seen, err := until(ctx, func(ctx context.Context) (string, bool) {
-		if err := f.probe(ctx); err != nil {
-			return fmt.Sprintf("a probe through %s still fails: %v", f.cut.Edge, err), false
-		}
-		return fmt.Sprintf("a probe through %s works again", f.cut.Edge), true
-	})
+	seen, err := until(ctx, f.means.LookHealed)
 	if err == nil {
-		f.state = ready
+		f.become(mended)
 	}
 	return seen, err
 }
 
-// lookForCut is one look at whether the cut is in force.
-func (f *Fault) lookForCut(ctx context.Context) (string, bool) {
-	edge := f.cut.Edge
-	if f.before.Offered == 0 {
-		return fmt.Sprintf("no byte had moved on %s before the cut", edge), false
+// Clean heals if need be, removes what the fault made and strikes it from the
+// ledger. It is legal in every state and idempotent.
+func (f *Fault) Clean(ctx context.Context) error {
+	if s := f.now(); s == fresh || s == clean {
+		f.become(clean)
+		return nil
 	}
-	start, err := f.links.Read(ctx, edge)
-	if err != nil {
-		return err.Error(), false
+	if err := f.Heal(ctx); err != nil {
+		return err
 	}
-	cutErr := f.probe(ctx)
-	if cutErr == nil {
-		return fmt.Sprintf("a probe through %s still works", edge), false
+	if err := f.means.Clean(ctx); err != nil {
+		return f.fail("clean up after", err)
 	}
-	if err := f.probes.Control(ctx); err != nil {
-		return fmt.Sprintf("the probe through an untouched edge fails too: %v", err), false
-	}
-	end, err := f.links.Read(ctx, edge)
-	if err != nil {
-		return err.Error(), false
-	}
-	passed, ok := f.cut.passed(start, end)
-	return fmt.Sprintf("a probe through %s fails (%v), one through an untouched edge works; %s", edge, cutErr, passed), ok
-}
-
-// passed says whether the bytes behind the cut behaved between two readings.
-func (c Cut) passed(start, end Reading) (string, bool) {
-	switch c.Mode {
-	case Truncate:
-		most := c.Bytes * int64(end.Connections-start.Connections)
-		got := end.Passed - start.Passed
-		return fmt.Sprintf("%d of %d bytes passed", got, end.Offered-start.Offered), got <= most && got < end.Offered-start.Offered
-	case Exit:
-		moved := end.Offered - start.Offered
-		return fmt.Sprintf("%d bytes moved since", moved), moved == 0
-	default:
-		came, moved := end.Offered-start.Offered, end.Passed-start.Passed
-		if c.Mode == NoOp {
-			moved = came // nothing stands between
+	if f.entry != 0 {
+		if err := f.ledger.strike(f.entry); err != nil {
+			return f.fail("clean up after", err)
 		}
-		return fmt.Sprintf("%d of %d bytes passed since", moved, came), came > 0 && moved == 0
+		f.entry = 0
 	}
+	f.become(clean)
+	return nil
 }
 
 // lookInterval is the pause between two looks of a witness.

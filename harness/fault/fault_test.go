@@ -7,294 +7,331 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"blackout/harness/topology"
 )
 
-// allowed is what Truncate lets through in these tests, in bytes.
-const allowed = 30_000
+var errFake = errors.New("fake failure")
 
-// TestRealCutsAreWitnessed, their healing too, twice over, on an edge that was
-// used before and on one that was not.
-func TestRealCutsAreWitnessed(t *testing.T) {
+// fakeMeans notes its calls and does nothing. Where fail names a call, it fails;
+// blind looks see nothing.
+type fakeMeans struct {
+	calls []string
+	fail  string
+	blind bool
+	undo  []Undo
+	seen  func(call string) // called in every call, if set
+}
+
+func (m *fakeMeans) call(name string) error {
+	m.calls = append(m.calls, name)
+	if m.seen != nil {
+		m.seen(name)
+	}
+	if m.fail == name {
+		return errFake
+	}
+	return nil
+}
+
+func (m *fakeMeans) look(name string) (string, bool) {
+	_ = m.call(name) // a look that fails is a blind one
+	return name, !m.blind
+}
+
+func (m *fakeMeans) Prepare(context.Context) error                     { return m.call("prepare") }
+func (m *fakeMeans) Undo() []Undo                                      { return m.undo }
+func (m *fakeMeans) Inject(context.Context) error                      { return m.call("inject") }
+func (m *fakeMeans) Look(context.Context) (seen string, ok bool)       { return m.look("look") }
+func (m *fakeMeans) Heal(context.Context) error                        { return m.call("heal") }
+func (m *fakeMeans) LookHealed(context.Context) (seen string, ok bool) { return m.look("look healed") }
+func (m *fakeMeans) Clean(context.Context) error                       { return m.call("clean") }
+
+var fakeSpec = Spec{Kind: Exit, Edge: topology.Edge{From: "dp-1", To: "cp"}}
+
+func newLedger(t *testing.T) *Ledger {
+	t.Helper()
+	ledger, err := OpenLedger(t.TempDir(), "r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ledger
+}
+
+// The calls of a fault's life, in order.
+var life = []string{"prepare", "inject", "witness", "heal", "witness healed", "clean"}
+
+func doCall(ctx context.Context, f *Fault, call string) error {
+	var err error
+	switch call {
+	case "prepare":
+		err = f.Prepare(ctx)
+	case "inject":
+		err = f.Inject(ctx)
+	case "witness":
+		_, err = f.Witness(ctx)
+	case "heal":
+		err = f.Heal(ctx)
+	case "witness healed":
+		_, err = f.WitnessHealed(ctx)
+	case "clean":
+		err = f.Clean(ctx)
+	default:
+		err = fmt.Errorf("no call %q", call)
+	}
+	return err
+}
+
+// reached is a fault that lived until it was in a state.
+func reached(t *testing.T, to state, means Means) *Fault {
+	t.Helper()
+	f := New(fakeSpec, means, newLedger(t))
+	for _, call := range life {
+		if f.state == to {
+			return f
+		}
+		if err := doCall(t.Context(), f, call); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.state != to {
+		t.Fatalf("the fault is %s, want %s", stateNames[f.state], stateNames[to])
+	}
+	return f
+}
+
+// TestEveryCallInEveryState: what is legal, where it leads and what is called of
+// the means. An illegal call changes nothing and calls nothing.
+func TestEveryCallInEveryState(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []Mode{Exit, Reset, Truncate} {
-		for name, used := range map[string]bool{"used": true, "unused": false} {
-			t.Run(string(mode)+" "+name, func(t *testing.T) {
+	type outcome struct {
+		to    state
+		calls string // of the means, joined
+	}
+	legal := map[state]map[string]outcome{
+		fresh:    {"prepare": {prepared, "prepare"}, "heal": {fresh, ""}, "clean": {clean, ""}},
+		prepared: {"inject": {injected, "inject"}, "heal": {prepared, ""}, "clean": {clean, "clean"}},
+		injected: {"witness": {inForce, "look"}, "heal": {healed, "heal"}, "clean": {clean, "heal clean"}},
+		inForce:  {"heal": {healed, "heal"}, "clean": {clean, "heal clean"}},
+		healed:   {"witness healed": {mended, "look healed"}, "heal": {healed, ""}, "clean": {clean, "clean"}},
+		mended:   {"heal": {mended, ""}, "clean": {clean, "clean"}},
+		clean:    {"heal": {clean, ""}, "clean": {clean, ""}},
+	}
+	for from := fresh; from <= clean; from++ {
+		for _, call := range life {
+			t.Run(stateNames[from]+" "+call, func(t *testing.T) {
 				t.Parallel()
-				b := newBench(t)
-				if used {
-					b.works()
+				means := &fakeMeans{undo: []Undo{{Do: "x"}}}
+				f := reached(t, from, means)
+				means.calls = nil
+				err := doCall(t.Context(), f, call)
+				want, ok := legal[from][call]
+				if !ok {
+					want = outcome{to: from}
 				}
-				f := b.fault(mode, allowed)
-				for range 2 {
-					b.inject(f)
-					if seen, err := b.witness(f, patience); err != nil || seen == "" {
-						t.Fatalf("not witnessed: %q, %v", seen, err)
-					}
-					if _, err := get(t.Context(), b.at); err == nil {
-						t.Error("a page came through the cut edge")
-					}
-					if err := f.Heal(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-					if _, err := b.witnessHealed(f, patience); err != nil {
-						t.Fatal(err)
-					}
-					b.works()
+				if (err == nil) != ok {
+					t.Errorf("error %v, legal is %v", err, ok)
+				}
+				if err != nil && (errors.Is(err, ErrNotWitnessed) || !strings.Contains(err.Error(), "dp-1>cp") || !strings.Contains(err.Error(), "is "+stateNames[from])) {
+					t.Errorf("error %q, want one that names target and state", err)
+				}
+				if f.state != want.to || strings.Join(means.calls, " ") != want.calls {
+					t.Errorf("the fault is %s after calls of %q, want %s after %q", stateNames[f.state], means.calls, stateNames[want.to], want.calls)
+				}
+				if got, want := f.InForce(), f.state == injected || f.state == inForce; got != want {
+					t.Errorf("InForce() = %v in state %s", got, stateNames[f.state])
 				}
 			})
 		}
 	}
 }
 
-func TestNoOpIsNeverWitnessed(t *testing.T) {
+// TestCleanTwiceFromEveryState leaves nothing in the ledger.
+func TestCleanTwiceFromEveryState(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	f := b.fault(NoOp, 0)
-	b.inject(f)
-	seen, err := b.witness(f, impatience)
-	if !errors.Is(err, ErrNotWitnessed) || !strings.Contains(seen, "still works") {
-		t.Errorf("seen %q, error %v", seen, err)
-	}
-	b.works()
-	if err := f.Heal(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.witnessHealed(f, patience); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestBrokenProbesWitnessNothing: what fails must be the cut edge, and nothing but
-// the cut edge, and not the probe.
-func TestBrokenProbesWitnessNothing(t *testing.T) {
-	t.Parallel()
-	broken := func(context.Context) error { return errors.New("broken") }
-	works := func(context.Context) error { return nil }
-	for name, c := range map[string]struct {
-		mode   Mode
-		probes func(Probes) Probes
-		seen   string
-	}{
-		"the untouched edge fails too":        {Reset, func(p Probes) Probes { return Probes{p.Cut, broken} }, "untouched edge fails too"},
-		"the untouched edge fails under exit": {Exit, func(p Probes) Probes { return Probes{p.Cut, broken} }, "untouched edge fails too"},
-		"the probe does not use the edge":     {Exit, func(p Probes) Probes { return Probes{works, p.Control} }, "no byte had moved"},
-		"the probe stays away from a no-op":   {NoOp, func(p Probes) Probes { return Probes{onceThen(p.Cut, broken), p.Control} }, "0 of 0 bytes"},
-		"the probe stays away from a reset":   {Reset, func(p Probes) Probes { return Probes{onceThen(p.Cut, broken), p.Control} }, "0 of 0 bytes"},
-		"the probe misreads a working edge": {NoOp, func(p Probes) Probes {
-			return Probes{onceThen(p.Cut, func(ctx context.Context) error { return errors.Join(p.Cut(ctx), broken(ctx)) }), p.Control}
-		}, "bytes passed"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for from := fresh; from <= clean; from++ {
+		t.Run(stateNames[from], func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
-			f := New(b.links, Cut{Edge: b.edge, Mode: c.mode}, c.probes(b.probes()))
-			b.inject(f)
-			if seen, err := b.witness(f, impatience); !errors.Is(err, ErrNotWitnessed) || !strings.Contains(seen, c.seen) {
-				t.Errorf("seen %q, error %v", seen, err)
+			means := &fakeMeans{undo: []Undo{{Do: "x"}}}
+			f := reached(t, from, means)
+			for range 2 {
+				if err := f.Clean(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := len(means.calls); n > len(life) {
+				t.Errorf("calls %q", means.calls)
+			}
+			if err := f.ledger.Close(); err != nil {
+				t.Error(err)
 			}
 		})
 	}
 }
 
-// onceThen is a probe that changes after its first use, the one before the cut.
-func onceThen(first, then func(context.Context) error) func(context.Context) error {
-	used := false
-	return func(ctx context.Context) error {
-		if used {
-			return then(ctx)
-		}
-		used = true
-		return first(ctx)
+// TestFailedCallsCanBeRepeated: a failure leaves the fault where clean-up finds
+// everything to do.
+func TestFailedCallsCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		from  state
+		call  string
+		fails string
+		to    state
+	}{
+		{fresh, "prepare", "prepare", fresh},
+		{prepared, "inject", "inject", injected}, // half made
+		{injected, "heal", "heal", injected},
+		{inForce, "heal", "heal", inForce},
+		{inForce, "clean", "heal", inForce},
+		{inForce, "clean", "clean", healed},
+		{mended, "clean", "clean", mended},
+	} {
+		t.Run(fmt.Sprintf("%s %s, %s fails", stateNames[c.from], c.call, c.fails), func(t *testing.T) {
+			t.Parallel()
+			means := &fakeMeans{undo: []Undo{{Do: "x"}}}
+			f := reached(t, c.from, means)
+			means.fail = c.fails
+			if err := doCall(t.Context(), f, c.call); !errors.Is(err, errFake) || !strings.Contains(err.Error(), "exit on dp-1>cp") {
+				t.Errorf("error %v", err)
+			}
+			if f.state != c.to {
+				t.Errorf("the fault is %s, want %s", stateNames[f.state], stateNames[c.to])
+			}
+			means.fail = ""
+			if err := f.Clean(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.ledger.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
-// TestTrafficThroughTheCutIsSeen: a cut that lets a node through is none, even if
-// the probe fails.
-func TestTrafficThroughTheCutIsSeen(t *testing.T) {
+// TestInjectionIsEnteredFirst: whoever dies in the middle of it leaves a line.
+func TestInjectionIsEnteredFirst(t *testing.T) {
+	t.Parallel()
+	ledger := newLedger(t)
+	means := &fakeMeans{undo: []Undo{{Do: "x", Args: map[string]string{"a": "b"}}}}
+	f := New(fakeSpec, means, ledger)
+	open := func() []line {
+		r, err := readLedger(ledger.path)
+		if err != nil {
+			t.Error(err)
+		}
+		return r.open
+	}
+	found := make(map[string]int)
+	means.seen = func(call string) { found[call] = len(open()) }
+	for _, call := range life {
+		if err := doCall(t.Context(), f, call); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for call, want := range map[string]int{"prepare": 0, "inject": 1, "look": 1, "heal": 1, "look healed": 1, "clean": 1} {
+		if found[call] != want {
+			t.Errorf("%d faults in the ledger in a call of %s, want %d", found[call], call, want)
+		}
+	}
+	if left := open(); len(left) != 0 {
+		t.Errorf("%v left after clean-up", left)
+	}
+}
+
+// TestNothingIsInjectedWithoutALine.
+func TestNothingIsInjectedWithoutALine(t *testing.T) {
+	t.Parallel()
+	means := &fakeMeans{undo: []Undo{{Do: "x"}}}
+	f := reached(t, prepared, means)
+	if err := os.Remove(f.ledger.path); err != nil { // as Recover does with a dead run's
+		t.Fatal(err)
+	}
+	if err := f.Inject(t.Context()); err == nil || !strings.Contains(err.Error(), "ledger") {
+		t.Errorf("error %v", err)
+	}
+	if slices.Contains(means.calls, "inject") || f.InForce() {
+		t.Errorf("injected without a line: calls %q", means.calls)
+	}
+}
+
+// TestControlInjectsNothing, and is otherwise treated like a fault.
+func TestControlInjectsNothing(t *testing.T) {
+	t.Parallel()
+	means := &fakeMeans{undo: []Undo{{Do: "x"}}}
+	spec := fakeSpec
+	spec.Control = true
+	f := New(spec, means, newLedger(t))
+	for _, call := range life {
+		if err := doCall(t.Context(), f, call); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(means.calls, ", "); got != "prepare, look, heal, look healed, clean" {
+		t.Errorf("calls %q", got)
+	}
+}
+
+// TestMeansWithoutUndoNeedNoLedger.
+func TestMeansWithoutUndoNeedNoLedger(t *testing.T) {
+	t.Parallel()
+	f := New(fakeSpec, &fakeMeans{}, nil)
+	for _, call := range life {
+		if err := doCall(t.Context(), f, call); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestWitnessLooksUntilItSees, and gives up with what it saw last.
+func TestWitnessLooksUntilItSees(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		cut        Cut
-		start, end Reading
-		ok         bool
-	}{
-		"reset, nothing passed":             {Cut{Mode: Reset}, Reading{3, 900, 0}, Reading{4, 1400, 0}, true},
-		"reset, something passed":           {Cut{Mode: Reset}, Reading{3, 900, 0}, Reading{4, 1400, 1}, false},
-		"reset, and nobody came":            {Cut{Mode: Reset}, Reading{3, 900, 0}, Reading{3, 900, 0}, false},
-		"no-op, and somebody came":          {Cut{Mode: NoOp}, Reading{3, 900, 0}, Reading{4, 1400, 0}, false},
-		"no-op, and nobody came":            {Cut{Mode: NoOp}, Reading{3, 900, 0}, Reading{3, 900, 0}, false},
-		"exit, nothing moved":               {Cut{Mode: Exit}, Reading{3, 900, 0}, Reading{3, 900, 0}, true},
-		"exit, something moved":             {Cut{Mode: Exit}, Reading{3, 900, 0}, Reading{3, 901, 0}, false},
-		"truncated":                         {Cut{Mode: Truncate, Bytes: 100}, Reading{3, 900, 50}, Reading{4, 1400, 150}, true},
-		"truncated, and more passed":        {Cut{Mode: Truncate, Bytes: 100}, Reading{3, 900, 50}, Reading{4, 1400, 151}, false},
-		"truncated, two connections":        {Cut{Mode: Truncate, Bytes: 100}, Reading{3, 900, 50}, Reading{5, 1400, 250}, true},
-		"truncated beyond what was offered": {Cut{Mode: Truncate, Bytes: 1000}, Reading{3, 900, 50}, Reading{4, 1400, 550}, false},
-	} {
-		if text, ok := c.cut.passed(c.start, c.end); ok != c.ok || text == "" {
-			t.Errorf("%s: %q, %v", name, text, ok)
-		}
-	}
-}
-
-func TestTruncationPassesNoMore(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	f := b.fault(Truncate, allowed)
-	b.inject(f)
-	if _, err := b.witness(f, patience); err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		before := b.reading()
-		read, err := get(t.Context(), b.at)
-		if err == nil || read > allowed || read < allowed/2 {
-			t.Errorf("%d bytes of the body came through, error %v; want close to %d with the header", read, err, allowed)
-		}
-		if passed := b.reading().Passed - before.Passed; passed > allowed {
-			t.Errorf("%d bytes passed, want at most %d", passed, allowed)
-		}
-	}
-}
-
-// TestHealFromEveryState, twice: clean-up always may call it.
-func TestHealFromEveryState(t *testing.T) {
-	t.Parallel()
-	for name, reach := range map[string]func(*bench, *Fault){
-		"ready":    func(*bench, *Fault) {},
-		"injected": func(b *bench, f *Fault) { b.inject(f) },
-		"in force": func(b *bench, f *Fault) {
-			b.inject(f)
-			if _, err := b.witness(f, patience); err != nil {
-				b.t.Fatal(err)
-			}
-		},
-		"not witnessed": func(b *bench, f *Fault) {
-			b.inject(f)
-			ctx, giveUp := context.WithCancel(b.t.Context())
-			defer giveUp()
-			f.probes.Control = func(context.Context) error { giveUp(); return errors.New("broken") }
-			if _, err := f.Witness(ctx); !errors.Is(err, ErrNotWitnessed) {
-				b.t.Fatalf("error %v with a broken control", err)
-			}
-		},
-	} {
-		for _, mode := range []Mode{Exit, Reset, Truncate, NoOp} {
-			if mode == NoOp && (name == "in force" || name == "not witnessed") {
-				continue // it is never the one, and always the other
-			}
-			t.Run(name+" "+string(mode), func(t *testing.T) {
-				t.Parallel()
-				b := newBench(t)
-				f := b.fault(mode, allowed)
-				reach(b, f)
-				for range 2 {
-					if err := f.Heal(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-					b.works()
+		from state
+		call string
+		look string
+	}{"in force": {injected, "witness", "look"}, "healed": {healed, "witness healed", "look healed"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				means := &fakeMeans{}
+				f := reached(t, c.from, means)
+				means.blind, means.calls = true, nil
+				ctx, cancel := context.WithTimeout(t.Context(), 10*lookInterval-time.Millisecond)
+				defer cancel()
+				if err := doCall(ctx, f, c.call); !errors.Is(err, ErrNotWitnessed) || !strings.Contains(err.Error(), c.look) {
+					t.Errorf("error %v", err)
+				}
+				if f.state != c.from || len(means.calls) != 10 {
+					t.Errorf("the fault is %s after %d looks", stateNames[f.state], len(means.calls))
+				}
+				means.seen = func(string) { means.blind = len(means.calls) < 13 }
+				if err := doCall(t.Context(), f, c.call); err != nil || len(means.calls) != 13 {
+					t.Errorf("error %v after %d looks, want success at the 13th", err, len(means.calls))
 				}
 			})
+		})
+	}
+}
+
+// TestCutShortLookIsNotTold: what a look says after the end is about the end.
+func TestCutShortLookIsNotTold(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	looks := 0
+	seen, err := until(ctx, func(context.Context) (string, bool) {
+		if looks++; looks == 2 {
+			cancel()
 		}
-	}
-}
-
-// TestHalfMadeCutIsHealed: an injection that fails after it disabled the proxy
-// leaves a cut to be healed.
-func TestHalfMadeCutIsHealed(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	f := b.fault("no such mode", 0)
-	if err := f.Inject(t.Context()); err == nil || !strings.Contains(err.Error(), "no such mode") {
-		t.Fatalf("error %v does not name the mode", err)
-	}
-	if err := f.Heal(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b.works()
-}
-
-func TestHealHonoursItsContext(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	f := b.fault(Exit, 0)
-	b.inject(f)
-	ended, end := context.WithCancel(t.Context())
-	end()
-	if err := f.Heal(ended); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
-	if err := f.Heal(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b.works()
-}
-
-func TestWrongOrderIsRefused(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	f := b.fault(Exit, 0)
-	refused := func(what string, err error) {
-		t.Helper()
-		if err == nil || errors.Is(err, ErrNotWitnessed) || !strings.Contains(err.Error(), b.edge.String()) {
-			t.Errorf("%s: error %v, want a refusal that names the edge", what, err)
-		}
-	}
-	witness := func() error { _, err := b.witness(f, patience); return err }
-	witnessHealed := func() error { _, err := b.witnessHealed(f, patience); return err }
-	refused("witness before inject", witness())
-	refused("witness healing before inject", witnessHealed())
-	b.inject(f)
-	refused("inject twice", f.Inject(t.Context()))
-	refused("witness healing before heal", witnessHealed())
-	if err := witness(); err != nil {
-		t.Fatal(err)
-	}
-	refused("witness twice", witness())
-	refused("inject in force", f.Inject(t.Context()))
-	if err := f.Heal(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	refused("inject before the healing is witnessed", f.Inject(t.Context()))
-	refused("witness when healed", witness())
-}
-
-func TestUnopenedEdge(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	edge := topology.Edge{From: "never-opened", To: "cp"}
-	f := New(b.links, Cut{Edge: edge, Mode: Exit}, b.probes())
-	if err := f.Inject(t.Context()); err == nil || !strings.Contains(err.Error(), edge.String()) {
-		t.Errorf("error %v does not name the edge", err)
-	}
-}
-
-// TestEdgeThatNeverWorkedIsNotCut: its silence would prove nothing.
-func TestEdgeThatNeverWorkedIsNotCut(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	dead := topology.Edge{From: fmt.Sprintf("dead-%d", benches.Add(1)), To: "cp"}
-	at := b.open(dead, freeAddress(t))
-	probes := Probes{Cut: func(ctx context.Context) error { _, err := get(ctx, at); return err }, Control: b.probes().Control}
-	if err := New(b.links, Cut{Edge: dead, Mode: Reset}, probes).Inject(t.Context()); err == nil || !strings.Contains(err.Error(), "before the cut") {
-		t.Errorf("error %v", err)
-	}
-}
-
-// TestHealingThatDidNotHelp is not witnessed.
-func TestHealingThatDidNotHelp(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	f := b.fault(Exit, 0)
-	b.inject(f)
-	if err := f.Heal(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	again := b.fault(Exit, 0)
-	b.inject(again)
-	if seen, err := b.witnessHealed(f, impatience); !errors.Is(err, ErrNotWitnessed) || !strings.Contains(seen, "still fails") {
+		return fmt.Sprint("look ", looks), false
+	})
+	if !errors.Is(err, ErrNotWitnessed) || seen != "look 1" {
 		t.Errorf("seen %q, error %v", seen, err)
 	}
 }

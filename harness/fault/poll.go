@@ -6,7 +6,6 @@ package fault
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"blackout/harness/history"
@@ -20,7 +19,7 @@ const pollInterval = 100 * time.Millisecond
 
 // Poll records connection attempts and byte counts of all edges until ctx ends.
 // An edge's attempt is its node's, unless it falls into a probe of the harness.
-func (l *Links) Poll(ctx context.Context) {
+func (l *Edges) Poll(ctx context.Context) {
 	p := poller{links: l, bytes: make(map[topology.Edge]Reading)}
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -37,7 +36,7 @@ func (l *Links) Poll(ctx context.Context) {
 }
 
 type poller struct {
-	links *Links
+	links *Edges
 	last  int64 // the meters' clock at the last poll
 	clock clock
 	bytes map[topology.Edge]Reading
@@ -91,8 +90,8 @@ func (p *poller) record(edge topology.Edge, s meter.Snapshot) {
 	}
 	now := reading(s, edge)
 	before := p.bytes[edge]
-	if now.Offered != before.Offered || now.Passed != before.Passed {
-		p.links.rec.Event(history.Event{At: p.clock.onRun(s.Now), Kind: history.EdgeBytes, Edge: edge.String(), Offered: now.Offered, Passed: now.Passed})
+	if now.Offered() != before.Offered() || now.Passed() != before.Passed() {
+		p.links.rec.Event(history.Event{At: p.clock.onRun(s.Now), Kind: history.EdgeBytes, Edge: edge.String(), Offered: now.Offered(), Passed: now.Passed()})
 	}
 	lost := now.Connections - before.Connections - len(s.Meters[meterID(edge, offered, "upstream")].Opened)
 	if lost > 0 {
@@ -103,23 +102,6 @@ func (p *poller) record(edge topology.Edge, s meter.Snapshot) {
 
 var errLost = errors.New("more connections than the meter remembers opening times of: attempts are missing from the recording")
 
-// edges are the open edges in a fixed order.
-func (l *Links) edges() []topology.Edge {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	edges := make([]topology.Edge, 0, len(l.proxies))
-	for e := range l.proxies {
-		edges = append(edges, e)
-	}
-	slices.SortFunc(edges, func(a, b topology.Edge) int {
-		if a.String() < b.String() {
-			return -1
-		}
-		return 1
-	})
-	return edges
-}
-
 // probing is a span in which the harness itself used an edge.
 type probing struct{ from, to history.Time } // to is 0 while it lasts
 
@@ -129,7 +111,7 @@ const clockSlack = history.Time(5 * time.Millisecond)
 
 // Probe runs a probe of the harness through an edge, so that its connections are
 // not taken for the node's.
-func (l *Links) Probe(ctx context.Context, edge topology.Edge, probe func(context.Context) error) error {
+func (l *Edges) Probe(ctx context.Context, edge topology.Edge, probe func(context.Context) error) error {
 	l.mu.Lock()
 	l.probes[edge] = append(l.probes[edge], probing{from: l.rec.Now()})
 	i := len(l.probes[edge]) - 1
@@ -145,7 +127,7 @@ func (l *Links) Probe(ctx context.Context, edge topology.Edge, probe func(contex
 
 // Attempts is how many connection attempts of its own node an edge has seen, as
 // of the last poll.
-func (l *Links) Attempts(edge topology.Edge) int {
+func (l *Edges) Attempts(edge topology.Edge) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.attempts[edge]
@@ -153,7 +135,7 @@ func (l *Links) Attempts(edge topology.Edge) int {
 
 // attribute says whose the connection attempt at a moment, known up to margin,
 // was, and counts it.
-func (l *Links) attribute(edge topology.Edge, at, margin history.Time) string {
+func (l *Edges) attribute(edge topology.Edge, at, margin history.Time) string {
 	slack := clockSlack + margin
 	l.mu.Lock()
 	defer l.mu.Unlock()

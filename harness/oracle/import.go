@@ -4,110 +4,232 @@
 package oracle
 
 import (
-	"cmp"
-	"fmt"
 	"net/http"
+	"slices"
 
 	"blackout/harness/history"
 )
 
 var importsWhole = promise{"G3", "The imported configuration is validated whole, applied, cached, and carries traffic; bad data is refused whole.", []clause{
-	{"G3.1", "A new data plane becomes ready and carries traffic from the snapshot while the control plane is gone.", "requests", servesTheSnapshot},
-	{"G3.2", "A truncated snapshot is refused whole.", "truncated downloads", refusesTruncated},
-	{"G3.3", "The imported configuration is cached, and survives a restart without control plane and store.", "", nil},
-	{"G3.4", "Corrupt, empty and foreign data is refused whole.", "", nil},
-	{"G3.5", "A good configuration is never replaced by bad data.", "", nil},
+	{"G3.1", "A new data plane becomes ready and carries traffic from the snapshot while the control plane is gone.", "requests", servesTheSnapshot, func(s *story) {
+		s.holds(0.5, 1)
+		s.outageBefore("dp-1", "reset")
+		s.reads(3, "dp-1")
+		s.live(4, "dp-1", 1)
+		s.probes("dp-1", 5, 8, 1)
+		s.answers("dp-1", 6, 7, lose(history.Timeout))
+		s.heals(20, "dp-1>cp")
+	}},
+	refusesData("G3.2", "A truncated snapshot is refused whole.", "truncated", "truncate", "store-truncated"),
+	{"G3.3", "The imported configuration is cached, and survives a restart without control plane and store.", "restarts", servesImportedCache, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.reads(3, "dp-1")
+		s.live(4, "dp-1", 1)
+		s.starts(6, "dp-1")
+		s.ready(6.5, "dp-1", 503, "no configuration available")
+		s.ends(60)
+	}},
+	refusesData("G3.4", "Corrupt, empty and foreign data is refused whole.", "corrupt or empty", "store-flipped", "store-empty"),
+	{"G3.5", "A good configuration is never replaced by bad data.", "answers", keepsFromBadData, func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.probes("dp-1", 3, 9, 1)
+		s.breaks(5, "dp-1>cp", "cp-oversized-payload")
+		s.answers("dp-1", 6, 7, show(2))
+	}},
+	{"G3.6", "No data plane serves a configuration that nobody made.", "answers", nothingInvented, func(s *story) {
+		s.plane("dp-1")
+		s.changes(1, 1)
+		s.probes("dp-1", 2, 4, 1)
+		s.answers("dp-1", 3, 4, show(7))
+		s.breaks(5, "dp-1>cp", "exit")
+	}},
 }}
 
-// snapshotGeneration is what an independent reader last found in the bucket
-// before a moment.
-func (v *view) snapshotGeneration(before history.Time) (generation int, ok bool) {
-	for _, e := range v.events[history.StoreObject] {
-		if e.At < before {
-			generation, ok = e.Generation, true
+// snapshots says which generations a new data plane may have found in the bucket:
+// the one that an independent reader last saw there, and those that were uploaded
+// since.
+func (v *view) snapshots(b boot) (may func(generation int) bool, known bool) {
+	var last object
+	for _, o := range v.snapshotsOf(b.node) {
+		if o.at < b.start {
+			last, known = o, o.err == "" && o.generation > 0
 		}
 	}
-	return generation, ok
+	replaced := slices.ContainsFunc(v.uploads(), func(u upload) bool { return u.until > last.at && u.at < b.until(v) })
+	return func(generation int) bool {
+		return generation == last.generation || replaced && generation > last.generation && !v.isPlanted(generation)
+	}, known
 }
 
-func servesTheSnapshot(v *view) finding {
-	f := finding{missing: "no new data plane that may import had a whole snapshot to read"}
-	planted := v.planted()
-	for _, n := range v.importers() {
-		want, ok := v.snapshotGeneration(n.start)
-		if !ok || v.storeCut(n.Name) != nil || !v.watched(n.Name) {
+func servesTheSnapshot(v *view, f *finding) {
+	f.missing = "no new data plane that may import had a whole snapshot to read"
+	for _, b := range v.importers() {
+		may, known := v.snapshots(b)
+		if !known || v.storeFaultAt(b.node, b.start) != nil || len(in(b.ready, b.life)) == 0 {
 			continue
 		}
-		f.rests = append(f.rests, n.cut.edge)
+		served, ok := b.firstGood(b.life)
+		inTime := ok && served.at <= b.cut.heal
+		if !inTime && b.until(v).Sub(b.start) < v.importBound() {
+			continue // there was no time for it
+		}
+		f.rests = append(f.rests, b.cut)
 		f.opportunities++ // its start
-		served, ok := v.firstServed(n.Name)
-		if !ok || served > n.cut.heal {
-			f.undone = append(f.undone, Evidence{n.start, n.Name, fmt.Sprintf("%s did not serve before the control plane was back, %s after its start", n.Name, seconds(min(n.cut.heal, v.end).Sub(n.start)))})
+		switch {
+		case !inTime:
+			f.undone.add(b.tells(b.start, "", "did not serve before the control plane was back, %s after its start", seconds(b.until(v).Sub(b.start))))
+			continue
+		case !b.readyBefore(b.life, b.cut.heal):
+			f.undone.add(b.tells(served.at, history.ServeChange, "served, but was not ready before the control plane was back"))
 			continue
 		}
-		if !v.readyBefore(n.Name, n.cut.heal) {
-			f.undone = append(f.undone, Evidence{served, n.Name, fmt.Sprintf("%s served, but was not ready before the control plane was back", n.Name)})
-			continue
-		}
-		f.good = append(f.good, Evidence{served, n.Name, fmt.Sprintf("%s served %s after its process was started", n.Name, seconds(served.Sub(n.start)))})
-		f.invalid = cmp.Or(f.invalid, v.unsent(n.Name))
-		v.requests(n.Name, func(r history.Request) {
-			if r.Intended > n.cut.heal || planted[int(r.Generation)] {
+		f.good.add(b.tells(served.at, history.ServeChange, "served %s after its process was started", seconds(served.at.Sub(b.start))))
+		v.answers(f, b.node, func(r history.Request) {
+			if r.Intended > b.cut.heal || r.Intended < served.until || r.Done >= b.end || v.isPlanted(int(r.Generation)) {
 				return // a planted generation is G2.4's to judge
 			}
 			f.opportunities++
 			// After the healing began an answer may show either configuration.
-			if failed(r) || (int(r.Generation) != want && r.Done <= n.cut.heal) {
-				f.bad = append(f.bad, Evidence{r.Done, n.Name, fmt.Sprintf("%s: %s instead of generation %d of the snapshot", n.Name, describe(r), want)})
+			if failed(r) || !may(int(r.Generation)) && r.Done <= b.cut.heal {
+				f.bad.add(b.got(r, " instead of the snapshot's generation"))
 			}
 		})
 	}
-	return f
 }
 
-// failed says whether a request counts as lost, strictly: a failure that the
-// client hid by asking again is one too.
-func failed(r history.Request) bool { return r.Class != history.Good || r.Flags&history.Masked != 0 }
+// readyBefore says whether a node was seen ready in a life before a moment.
+func (n *node) readyBefore(l *life, before history.Time) bool {
+	return slices.ContainsFunc(in(n.ready, l), func(k look) bool { return k.code == http.StatusOK && k.until < before })
+}
 
-func describe(r history.Request) string {
-	switch {
-	case r.Class == history.Good && r.Flags&history.Masked != 0:
-		return "a failure that the client hid by sending the request again"
-	case r.Class == history.Good:
-		return fmt.Sprintf("an answer of generation %d", r.Generation)
-	case r.Class == history.WrongStatus:
-		return fmt.Sprintf("status %d", r.Status)
+// refusesData is the clause that a new data plane that was only ever sent data
+// which a kind of store fault damaged does not use any of it. What was in force at
+// its start does not tell: it may be healed before the read.
+func refusesData(id, title, damage string, kinds ...string) clause {
+	judge := func(v *view, f *finding) {
+		f.missing = "no new data plane was sent a " + damage + " snapshot"
+		for _, b := range v.importers() {
+			met := v.onlyMet(b, kinds...)
+			if len(met) == 0 || len(b.readsIn(b.life)) == 0 {
+				continue
+			}
+			f.rests = append(f.rests, b.cut)
+			f.rests = append(f.rests, met...)
+			f.opportunities++
+			f.addLive(b, "although the only snapshot it was ever sent was "+damage)
+		}
 	}
-	return r.Class.String()
+	return clause{id, title, damage + " downloads", judge, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", kinds[len(kinds)-1])
+		s.reads(3, "dp-1")
+		s.live(4, "dp-1", 1)
+		s.heals(20, "dp-1>cp")
+	}}
 }
 
-func refusesTruncated(v *view) finding {
-	f := finding{missing: "no new data plane was sent a truncated snapshot"}
-	for _, n := range v.importers() {
-		cut := v.storeCut(n.Name)
-		if cut == nil || cut.mode != "truncate" || len(v.reads(n.Name)) == 0 {
+// addLive adds every sign that a new data plane was ready or served before the
+// control plane was back.
+func (f *finding) addLive(b boot, although string) {
+	for _, k := range in(b.ready, b.life) {
+		if k.code == http.StatusOK && k.until < b.cut.heal {
+			f.bad.add(b.tells(k.at, history.ReadyChange, "said it was ready %s", although))
+		}
+	}
+	for _, k := range in(b.serves, b.life) {
+		if k.code == http.StatusOK && k.until < b.cut.heal {
+			f.bad.add(b.tells(k.at, history.ServeChange, "served generation %d %s", k.generation, although))
+		}
+	}
+}
+
+func servesImportedCache(v *view, f *finding) {
+	f.missing = "no data plane that had imported was restarted during an outage"
+	v.servesFromCache(f, func(b boot) bool { return v.imported(b) })
+}
+
+// imported says whether the configuration that a node had when it was restarted
+// came from the store: an earlier life began with an import, and it was never
+// connected since.
+func (v *view) imported(b boot) bool {
+	return slices.ContainsFunc(v.importers(), func(earlier boot) bool {
+		return earlier.node == b.node && earlier.start < b.start && earlier.cut.heal > b.start
+	})
+}
+
+// servesFromCache judges that data planes that are restarted during an outage, and
+// touch no store, serve what they had.
+func (v *view) servesFromCache(f *finding, of func(boot) bool) {
+	for _, b := range v.restarts() {
+		if !of(b) || len(b.requestsIn(b.life)) > 0 {
 			continue
 		}
-		f.rests = append(f.rests, n.cut.edge, cut.edge)
+		served, ok := b.firstGood(b.life)
+		inTime := ok && served.at <= b.cut.heal
+		if !inTime && b.until(v).Sub(b.start) < v.importBound() {
+			continue
+		}
+		had := b.servedBefore(b.start)
+		f.rests = append(f.rests, b.cut)
 		f.opportunities++
-		f.bad = append(f.bad, v.liveBefore(n, "although the only snapshot it was ever sent was truncated")...)
+		switch {
+		case !b.looked(b.life):
+			f.doubts("nobody looked at %s after its restart at %s", b.Name, seconds(b.start.Sub(0)))
+		case !inTime:
+			f.undone.add(b.tells(b.start, "", "did not serve from its cache before the control plane was back, %s after its restart", seconds(b.until(v).Sub(b.start))))
+		case served.generation != had && served.until < b.cut.heal:
+			f.bad.add(b.tells(served.at, history.ServeChange, "served generation %d after its restart; its cache held generation %d", served.generation, had))
+		default:
+			f.good.add(b.tells(served.at, history.ServeChange, "served from its cache %s after its restart", seconds(served.at.Sub(b.start))))
+			v.answers(f, b.node, func(r history.Request) {
+				if r.Intended >= served.until && r.Done < min(b.cut.heal, b.end) && failed(r) {
+					f.bad.add(b.got(r, " after it served from its cache"))
+				}
+			})
+		}
 	}
-	return f
 }
 
-// liveBefore is every sign that a new data plane was ready or served before the
-// control plane was back.
-func (v *view) liveBefore(n newcomer, although string) []Evidence {
-	var out []Evidence
-	for _, e := range v.of(history.ReadyChange, n.Name) {
-		if e.Code == http.StatusOK && e.Until < n.cut.heal {
-			out = append(out, Evidence{e.At, n.Name, fmt.Sprintf("%s said it was ready %s", n.Name, although)})
+// servedBefore is the last generation that a node was seen to serve before a
+// moment; 0 if none.
+func (n *node) servedBefore(t history.Time) int {
+	generation := 0
+	for _, k := range n.serves {
+		if k.good() && k.at < t {
+			generation = k.generation
 		}
 	}
-	for _, e := range v.of(history.ServeChange, n.Name) {
-		if e.Code == http.StatusOK && e.Until < n.cut.heal {
-			out = append(out, Evidence{e.At, n.Name, fmt.Sprintf("%s served generation %d %s", n.Name, e.Generation, although)})
-		}
+	return generation
+}
+
+func keepsFromBadData(v *view, f *finding) {
+	f.missing = "no running data plane was sent bad data"
+	v.keepGenerations(f, func(n *node) []*fault { return v.faultsOf(n, "cp-oversized-payload") })
+}
+
+func nothingInvented(v *view, f *finding) {
+	f.missing = "no change of the configuration was recorded"
+	if len(v.changes.sent) == 0 {
+		return
 	}
-	return out
+	made := make(map[int]bool)
+	for _, c := range v.changes.sent {
+		made[c.generation] = true
+	}
+	for _, p := range v.planted {
+		made[p.generation] = true
+	}
+	for _, n := range v.planes {
+		v.answers(f, n, func(r history.Request) {
+			if r.Class != history.Good {
+				return
+			}
+			f.opportunities++
+			if !made[int(r.Generation)] {
+				f.bad.add(n.got(r, ", which nobody made"))
+			}
+		})
+	}
 }

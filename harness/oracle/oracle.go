@@ -10,6 +10,15 @@
 // that it rests on: if one of those was not witnessed, the clause is INVALID
 // whatever was seen. A clause that this run had no opportunity to break is NOT
 // MEASURED; absence of data is never good news.
+//
+// A recording is read once: the events, of which what an oracle asks for is kept,
+// then the requests, which pass by the clauses that want to see them. So time and
+// memory grow with the recording's length and not with the number of clauses or
+// nodes.
+//
+// An oracle that cannot fail is not believed. Every clause has a canary, a tiny
+// history that breaks it and nothing else; one whose oracle does not find it
+// VIOLATED is INVALID.
 package oracle
 
 import (
@@ -24,21 +33,40 @@ import (
 type clause struct {
 	id    string
 	title string
-	unit  string
-	judge func(*view) finding // nil: no scenario exercises it yet
+	unit  string // what its opportunities are counted in
+
+	// judge fills in what the clause finds in the events, and asks the view to see
+	// requests. What can be said only after them is left to the finding's finish.
+	judge func(*view, *finding)
+
+	// canary tells a history that breaks the clause.
+	canary func(*story)
 }
 
 // finding is what a clause's judge saw.
 type finding struct {
 	opportunities int
-	bad           []Evidence // counterexamples: what was seen to happen
-	undone        []Evidence // counterexamples in a finished run only: what was never seen to happen
-	good          []Evidence // observations worth showing
-	rests         []string   // edges whose cuts the clause rests on
-	healed        []string   // edges whose healing it rests on
-	missing       string     // why there was no opportunity, if there was none
-	invalid       string     // why its measurement is bad, if it is
+	bad           evidence // counterexamples: what was seen to happen
+	undone        evidence // counterexamples in a finished run only: what was never seen to happen
+	good          evidence // observations worth showing
+	rests         []*fault // faults that the clause rests on
+	healed        []*fault // faults on whose healing it rests
+	asked         []*schedule
+	missing       string   // why there was no opportunity, if there was none
+	invalid       string   // why its measurement is bad, if it is
+	doubt         string   // why it cannot be called held, if nothing bad was seen
+	finish        []func() // what is left to do when the requests have passed
 }
+
+// doubts says why the clause cannot be called held, if nobody did before.
+func (f *finding) doubts(format string, args ...any) {
+	if f.doubt == "" {
+		f.doubt = fmt.Sprintf(format, args...)
+	}
+}
+
+// later does what can only be done when the requests have passed.
+func (f *finding) later(do func()) { f.finish = append(f.finish, do) }
 
 type promise struct {
 	id      string
@@ -46,51 +74,114 @@ type promise struct {
 	clauses []clause
 }
 
-// promises is the contract that is judged, in order.
-var promises = []promise{asksFirst, readsOnce, importsWhole, keepsTrying, keepsServing, failsVisibly}
+// contract is what is judged, in order.
+var contract = []promise{
+	asksFirst, readsOnce, importsWhole, keepsTrying, namesKeys, exports, onlyReads,
+	isProtected, oneWriter, keepsServing, bootsFromBackup, staysSecure, failsVisibly,
+}
 
 // Promises are the ids of the promises that can be judged.
 func Promises() []string {
-	ids := make([]string, len(promises))
-	for i, p := range promises {
+	ids := make([]string, len(contract))
+	for i, p := range contract {
 		ids[i] = p.id
 	}
 	return ids
 }
 
-// Judge judges the asked-for promises, by id, in the order given. The clauses in
-// exercised are those that the scenario is there to exercise: if one of them was
-// not measured, neither was its promise, whatever else was held.
+// Judge judges promises, by id, in the order given; without any, those that the
+// recording names, with the clauses that it says its scenario exercises. The
+// clauses in exercised are those that the scenario is there to exercise: if one of
+// them was not measured, neither was its promise, whatever else was held.
 func Judge(rec *history.Recording, ids []string, exercised ...string) (Result, error) {
-	v := newView(rec)
-	v.exercised = exercised
-	result := Result{Validity: v.checks()}
+	return JudgeSource(rec.Source(), ids, exercised...)
+}
+
+// JudgeSource is [Judge] for a recording that is too large to be held. It reads
+// the source to its end; the error is the reading's, or names an unknown promise.
+func JudgeSource(source *history.Source, ids []string, exercised ...string) (Result, error) {
+	if len(ids) == 0 {
+		ids, exercised = source.Header.Promises, source.Header.Exercises
+	}
+	asked, err := promises(ids)
+	if err != nil {
+		return Result{}, err
+	}
+	return court{asked, exercised}.judge(source)
+}
+
+// promises are those of some ids.
+func promises(ids []string) ([]promise, error) {
+	var out []promise
 	for _, id := range ids {
-		i := slices.IndexFunc(promises, func(p promise) bool { return p.id == id })
+		i := slices.IndexFunc(contract, func(p promise) bool { return p.id == id })
 		if i < 0 {
-			return Result{}, fmt.Errorf("unknown promise %q: the promises are %s", id, strings.Join(Promises(), ", "))
+			return nil, fmt.Errorf("unknown promise %q: the promises are %s", id, strings.Join(Promises(), ", "))
 		}
-		result.Verdicts = append(result.Verdicts, v.judge(promises[i]))
+		out = append(out, contract[i])
+	}
+	return out, nil
+}
+
+// court judges promises.
+type court struct {
+	promises  []promise
+	exercised []string
+}
+
+func (c court) judge(source *history.Source) (Result, error) {
+	v, findings, err := c.hear(source)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Validity: v.checks()}
+	void, unfinished := v.usable()
+	for i, p := range c.promises {
+		verdict := Verdict{Promise: p.id, Title: p.title, Status: NotMeasured}
+		for k, clause := range p.clauses {
+			judged := clause.conclude(findings[i][k], v, void, unfinished)
+			if !clause.findsCanary() {
+				judged = blind(judged)
+			}
+			verdict.Clauses = append(verdict.Clauses, judged)
+			verdict.Status = worse(verdict.Status, judged.Status)
+		}
+		if verdict.Status == Held && slices.ContainsFunc(verdict.Clauses, c.missed) {
+			verdict.Status = NotMeasured
+		}
+		result.Verdicts = append(result.Verdicts, verdict)
 	}
 	return result, nil
 }
 
-func (v *view) judge(p promise) Verdict {
-	verdict := Verdict{Promise: p.id, Title: p.title, Status: NotMeasured}
-	for _, c := range p.clauses {
-		judged := v.judgeClause(c)
-		verdict.Clauses = append(verdict.Clauses, judged)
-		verdict.Status = worse(verdict.Status, judged.Status)
+// hear reads a recording and lets every clause's judge see it.
+func (c court) hear(source *history.Source) (*view, [][]*finding, error) {
+	v, err := newView(source)
+	if err != nil {
+		return nil, nil, err
 	}
-	if verdict.Status == Held && slices.ContainsFunc(verdict.Clauses, v.missed) {
-		verdict.Status = NotMeasured
+	findings := make([][]*finding, len(c.promises))
+	for i, p := range c.promises {
+		for _, clause := range p.clauses {
+			f := &finding{}
+			clause.judge(v, f)
+			findings[i] = append(findings[i], f)
+		}
 	}
-	return verdict
+	if err := v.pass(source); err != nil {
+		return nil, nil, err
+	}
+	for _, f := range slices.Concat(findings...) {
+		for _, finish := range f.finish {
+			finish()
+		}
+	}
+	return v, findings, nil
 }
 
 // missed says whether a clause should have been measured and was not.
-func (v *view) missed(c Clause) bool {
-	return c.Status == NotMeasured && slices.Contains(v.exercised, c.ID)
+func (c court) missed(judged Clause) bool {
+	return judged.Status == NotMeasured && slices.Contains(c.exercised, judged.ID)
 }
 
 // severity orders the statuses: a promise is as bad as its worst clause, and
@@ -104,53 +195,71 @@ func worse(a, b Status) Status {
 	return a
 }
 
-func (v *view) judgeClause(c clause) Clause {
-	out := Clause{ID: c.id, Title: c.title, Unit: c.unit}
-	if c.judge == nil {
-		out.Status, out.Reason = NotMeasured, "this scenario does not exercise it"
-		return out
-	}
-	f := c.judge(v)
-	out.Opportunities = f.opportunities
-	out.Evidence = head(slices.Concat(f.bad, f.undone, f.good))
-	out.Status, out.Reason = v.status(f)
+// conclude says what a finding comes to.
+func (c clause) conclude(f *finding, v *view, void, unfinished string) Clause {
+	out := Clause{ID: c.id, Title: c.title, Unit: c.unit, Opportunities: f.opportunities}
+	out.Evidence = slices.Concat(f.bad.first, f.undone.first, f.good.first)
+	out.Evidence = out.Evidence[:min(len(out.Evidence), MaxEvidence)]
+	out.Status, out.Reason = f.status(v, void, unfinished)
 	return out
 }
 
-func (v *view) status(f finding) (Status, string) {
-	if v.void != "" {
-		return Invalid, v.void
-	}
-	for _, edge := range f.rests {
-		if w := v.cuts[edge]; w != nil && !w.witnessed {
-			return Invalid, fmt.Sprintf("the cut of %s was not witnessed", edge)
-		}
-	}
-	for _, edge := range f.healed {
-		if w := v.cuts[edge]; w != nil && !w.healWitnessed {
-			return Invalid, fmt.Sprintf("the healing of %s was not witnessed", edge)
-		}
+func (f *finding) status(v *view, void, unfinished string) (Status, string) {
+	if void == "" {
+		void = f.unfounded(v)
 	}
 	switch {
-	case f.invalid != "":
-		return Invalid, f.invalid
-	case len(f.bad) > 0:
-		return Violated, f.bad[0].Text
-	case v.unfinished != "":
-		return Invalid, v.unfinished // also where something was not seen: there was no time for it
-	case len(f.undone) > 0:
-		return Violated, f.undone[0].Text
-	case f.opportunities == 0 && f.missing == "":
-		return NotMeasured, "it had no opportunity to fail in this run"
+	case void != "":
+		return Invalid, void
+	case f.bad.count > 0:
+		return Violated, f.bad.first[0].Text
+	case unfinished != "":
+		return Invalid, unfinished // also where something was not seen: there was no time for it
+	case f.doubt != "":
+		return Invalid, f.doubt
+	case f.undone.count > 0:
+		return Violated, f.undone.first[0].Text
+	case len(v.faults) == 0:
+		return NotMeasured, "no fault was in force" + v.unstaged()
 	case f.opportunities == 0:
-		return NotMeasured, f.missing
+		return NotMeasured, f.missing + v.unstaged()
 	}
 	return Held, ""
 }
 
-func head(e []Evidence) []Evidence {
-	if len(e) > MaxEvidence {
-		e = e[:MaxEvidence]
+// unfounded says why what a finding rests on was bad; empty if it was not.
+func (f *finding) unfounded(v *view) string {
+	for _, cut := range f.rests {
+		if !cut.witnessed {
+			return fmt.Sprintf("the fault %s was not witnessed", cut)
+		}
 	}
-	return e
+	for _, cut := range f.healed {
+		if !cut.healWitnessed {
+			return fmt.Sprintf("the healing of %s was not witnessed", cut)
+		}
+	}
+	if f.invalid != "" {
+		return f.invalid
+	}
+	for _, s := range f.asked {
+		if why := s.unsound(v.end); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// unstaged names the faults that could not be staged, for a clause that had no
+// opportunity: it may have needed one of them.
+func (v *view) unstaged() string {
+	if len(v.ends.unstaged) == 0 {
+		return ""
+	}
+	var faults []string
+	for _, e := range v.ends.unstaged {
+		faults = append(faults, fmt.Sprintf("%s on %s%s (%s)", e.Text, e.Edge, e.Node, e.Error))
+	}
+	slices.Sort(faults)
+	return "; could not be staged here: " + strings.Join(slices.Compact(faults), ", ")
 }

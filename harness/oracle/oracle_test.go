@@ -103,55 +103,47 @@ func wrongThings() map[string]wrong {
 	return out
 }
 
-func class(c history.Class) func(*history.Request) {
-	return func(q *history.Request) { q.Class, q.Generation, q.Status = c, 0, 0 }
-}
-
-func generation(n uint32) func(*history.Request) {
-	return func(q *history.Request) { q.Generation = n }
-}
-
 func wrongRequests() map[string]wrong {
 	return map[string]wrong{
-		"dp-1 loses a request in the outage":   {request("dp-1", 14, class(history.Timeout)), []string{"G10.1"}},
+		"dp-1 loses a request in the outage":   {request("dp-1", 14, lose(history.Timeout)), []string{"G10.1"}},
 		"dp-1 answers 503 in the outage":       {request("dp-1", 14, func(q *history.Request) { q.Class, q.Status, q.Generation = history.WrongStatus, 503, 0 }), []string{"G10.1"}},
-		"dp-2 loses a request in the recovery": {request("dp-2", 28, class(history.Reset)), []string{"G10.1"}},
+		"dp-2 loses a request in the recovery": {request("dp-2", 28, lose(history.Reset)), []string{"G10.1"}},
 		"a request in flight at the cut is lost": {request("dp-1", 7.9, func(q *history.Request) {
-			class(history.EOF)(q)
+			lose(history.EOF)(q)
 			q.Done = sec(8.25)
 		}), []string{"G10.1"}},
 		"a failure is masked":                    {request("dp-2", 14, func(q *history.Request) { q.Flags = history.Masked }), []string{"G10.1"}},
-		"dp-1 falls back to an old generation":   {request("dp-1", 14, generation(old)), []string{"G10.2"}},
-		"dp-1 takes the new generation too soon": {request("dp-1", 20, generation(newest)), []string{"G10.2"}},
-		"dp-3 loses a request in the outage":     {request("dp-3", 14, class(history.Refused)), []string{"G3.1"}},
+		"dp-1 falls back to an old generation":   {request("dp-1", 14, show(old)), []string{"G10.2", "G10.6"}},
+		"dp-1 takes the new generation too soon": {request("dp-1", 20, show(newest)), []string{"G10.2", "G10.6"}},
+		"dp-3 loses a request in the outage":     {request("dp-3", 14, lose(history.Refused)), []string{"G3.1"}},
 		"dp-3 hides a failure in the outage":     {request("dp-3", 14, func(q *history.Request) { q.Flags = history.Masked }), []string{"G3.1"}},
-		"dp-3 serves another generation":         {request("dp-3", 14, generation(old)), []string{"G3.1"}},
+		"dp-3 serves another generation":         {request("dp-3", 14, show(old)), []string{"G3.1"}},
 		"dp-3 hangs at the healing": {request("dp-3", 24.5, func(q *history.Request) {
-			class(history.Timeout)(q)
+			lose(history.Timeout)(q)
 			q.Done = sec(26.5)
 		}), []string{"G3.1"}},
-		"dp-3 loses a request at the return":     {request("dp-3", 26, class(history.WrongStatus)), []string{"G10.5"}},
-		"dp-1 answers in the planted generation": {request("dp-1", 17, generation(planted)), []string{"G2.4"}},
-		"dp-3 answers in the planted generation": {request("dp-3", 17, generation(planted)), []string{"G2.4"}},
-		"dp-5 serves the planted generation after the healing": {add(func(r *recorder) {
-			r.serves(26.35, "dp-5", 200, planted)
-			r.serves(26.5, "dp-5", 200, newest)
+		"dp-3 loses a request at the return":     {request("dp-3", 26, lose(history.WrongStatus)), []string{"G10.5"}},
+		"dp-1 answers in the planted generation": {request("dp-1", 17, show(planted)), []string{"G2.4"}},
+		"dp-3 answers in the planted generation": {request("dp-3", 17, show(planted)), []string{"G2.4"}},
+		"dp-5 serves the planted generation after the healing": {add(func(s *story) {
+			s.serves(26.35, "dp-5", 200, planted)
+			s.serves(26.5, "dp-5", 200, newest)
 		}), []string{"G2.4"}},
 	}
 }
 
 func wrongReads() map[string]wrong {
 	return map[string]wrong{
-		"dp-3 reads twice":                  {add(func(r *recorder) { r.read(9.82, "dp-3", true) }), []string{"G2.1"}},
-		"dp-5 repeats its failed read":      {add(func(r *recorder) { r.read(12.5, "dp-5", false) }), []string{"G2.2"}},
-		"dp-1 reads although it was served": {add(func(r *recorder) { r.read(1.8, "dp-1", true) }), []string{"G1.2"}},
-		"dp-1 polls in the outage":          {add(func(r *recorder) { r.read(15, "dp-1", true) }), []string{"G2.3"}},
-		"dp-3 polls":                        {add(func(r *recorder) { r.read(15, "dp-3", true) }), []string{"G2.1", "G2.3"}},
-		"dp-3 only looks whether the object changed": {add(func(r *recorder) {
-			r.event(15, history.Event{Kind: history.StoreRequest, Node: "dp-3", Text: "HEAD " + object, Code: 200})
+		"dp-3 reads twice":                  {add(func(s *story) { s.reads(9.82, "dp-3") }), []string{"G2.1"}},
+		"dp-5 repeats its failed read":      {add(func(s *story) { s.readsInVain(12.5, "dp-5", 200) }), []string{"G2.2"}},
+		"dp-1 reads although it was served": {add(func(s *story) { s.reads(1.8, "dp-1") }), []string{"G1.2"}},
+		"dp-1 polls in the outage":          {add(func(s *story) { s.reads(15, "dp-1") }), []string{"G2.3"}},
+		"dp-3 polls":                        {add(func(s *story) { s.reads(15, "dp-3") }), []string{"G2.1", "G2.3"}},
+		"dp-3 only looks whether the object changed": {add(func(s *story) {
+			s.event(15, history.Event{Kind: history.StoreRequest, Node: "dp-3", Text: "HEAD " + storyObject, Code: 200})
 		}), []string{"G2.1", "G2.3"}},
-		"dp-3 dials the store first": {add(func(r *recorder) {
-			r.event(9.55, history.Event{Kind: history.EdgeConnect, Node: "dp-3", Edge: "dp-3>store"})
+		"dp-3 dials the store first": {add(func(s *story) {
+			s.event(9.55, history.Event{Kind: history.EdgeConnect, Node: "dp-3", Edge: "dp-3>store"})
 		}), []string{"G1.1"}},
 		"dp-5 does not read": {drop(match{kind: history.StoreRequest, node: "dp-5"}), []string{"G1.3"}},
 		"dp-3 does not import": {all(
@@ -167,9 +159,9 @@ func wrongReads() map[string]wrong {
 func wrongDials() map[string]wrong {
 	attempts := func(node string) match { return match{kind: history.EdgeConnect, edge: node + ">cp", node: node} }
 	evenly := func(node string, from, every float64) mutation {
-		return all(drop(attempts(node)), add(func(r *recorder) {
+		return all(drop(attempts(node)), add(func(s *story) {
 			for at := from; at < healAt; at += every {
-				r.event(at, history.Event{Kind: history.EdgeConnect, Edge: node + ">cp", Node: node})
+				s.event(at, history.Event{Kind: history.EdgeConnect, Edge: node + ">cp", Node: node})
 			}
 		}))
 	}
@@ -185,8 +177,8 @@ func wrongDials() map[string]wrong {
 		"dp-4 never dials":                   {drop(attempts("dp-4")), []string{"G4.1"}},
 		"dp-3 never dials":                   {drop(attempts("dp-3")), []string{"G1.1", "G4.1"}},
 		"dp-4 pauses too long":               {drop(match{kind: history.EdgeConnect, node: "dp-4", from: 15, to: 19}), []string{"G4.1"}},
-		"dp-4 dials again at once": {add(func(r *recorder) {
-			r.event(10.75, history.Event{Kind: history.EdgeConnect, Edge: "dp-4>cp", Node: "dp-4"})
+		"dp-4 dials again at once": {add(func(s *story) {
+			s.event(10.75, history.Event{Kind: history.EdgeConnect, Edge: "dp-4>cp", Node: "dp-4"})
 		}), []string{"G4.2"}},
 		"dp-4 dials in a storm":     {evenly("dp-4", 10.7, 0.05), []string{"G4.2"}},
 		"dp-3 dials without jitter": {evenly("dp-3", 9.7, 0.75), []string{"G4.2"}},
@@ -200,27 +192,32 @@ func wrongDials() map[string]wrong {
 func wrongAnswers() map[string]wrong {
 	refuse := func(e *history.Event) { e.OK, e.Code = false, 404 }
 	return map[string]wrong{
-		"dp-5 says it is ready":      {add(func(r *recorder) { r.ready(13, "dp-5", 200, "") }), []string{"G3.2"}},
-		"dp-5 serves":                {add(func(r *recorder) { r.serves(13, "dp-5", 200, good) }), []string{"G3.2"}},
-		"dp-4 says it is ready":      {add(func(r *recorder) { r.ready(13, "dp-4", 200, "") }), []string{"G13.1"}},
-		"dp-4 serves":                {add(func(r *recorder) { r.serves(13, "dp-4", 200, good) }), []string{"G13.1"}},
-		"dp-1 loses its readiness":   {add(func(r *recorder) { r.ready(13, "dp-1", 503, "control plane gone"); r.ready(14, "dp-1", 200, "") }), []string{"G10.4"}},
-		"the backup loses readiness": {add(func(r *recorder) { r.ready(13, "backup", 503, "control plane gone") }), []string{"G4.3", "G10.4"}},
-		"dp-2's readiness is silent": {add(func(r *recorder) { r.ready(13, "dp-2", 0, ""); r.ready(14, "dp-2", 200, "") }), []string{"G10.4"}},
+		"dp-5 says it is ready":      {add(func(s *story) { s.ready(13, "dp-5", 200, "") }), []string{"G3.2"}},
+		"dp-5 serves":                {add(func(s *story) { s.serves(13, "dp-5", 200, good) }), []string{"G3.2"}},
+		"dp-4 says it is ready":      {add(func(s *story) { s.ready(13, "dp-4", 200, "") }), []string{"G13.1"}},
+		"dp-4 serves":                {add(func(s *story) { s.serves(13, "dp-4", 200, good) }), []string{"G13.1"}},
+		"dp-1 loses its readiness":   {add(func(s *story) { s.ready(13, "dp-1", 503, "control plane gone"); s.ready(14, "dp-1", 200, "") }), []string{"G10.4"}},
+		"the backup loses readiness": {add(func(s *story) { s.ready(13, "backup", 503, "control plane gone") }), []string{"G4.3", "G10.4"}},
+		"dp-2's readiness is silent": {add(func(s *story) { s.ready(13, "dp-2", 0, ""); s.ready(14, "dp-2", 200, "") }), []string{"G10.4"}},
 		"dp-3 is ready before live":  {edit(match{kind: history.ReadyCheck, node: "dp-3"}, refuse), []string{"G10.3"}},
-		"dp-1 is ready before live":  {edit(match{kind: history.ReadyCheck, node: "dp-1"}, refuse), []string{"G10.3"}},
-		"dp-4 does not say why":      {edit(match{kind: history.ReadyChange, node: "dp-4", to: 11}, func(e *history.Event) { e.Text = "" }), []string{"G13.2"}},
-		"dp-2 keeps its generation":  {drop(match{kind: history.ServeChange, node: "dp-2", from: 25}), []string{"G4.3"}},
-		"the backup keeps its own":   {drop(match{kind: history.ServeChange, node: "backup", from: 25}), []string{"G4.3"}},
-		"dp-4 never recovers":        {drop(match{kind: history.ServeChange, node: "dp-4", from: 25}), []string{"G4.3"}},
-		"dp-5 never answers":         {drop(match{kind: history.ServeChange, node: "dp-5"}), []string{"G4.3"}},
-		"dp-3 goes back in the end":  {add(func(r *recorder) { r.serves(29, "dp-3", 200, good) }), []string{"G4.3"}},
-		"dp-1 fails in the end":      {add(func(r *recorder) { r.serves(29.5, "dp-1", 503, 0) }), []string{"G4.3"}},
-		"the control plane dies":     {add(func(r *recorder) { r.event(30.05, history.Event{Kind: history.NodeExit, Node: "cp", Code: 2}) }), []string{"G13.3"}},
-		"a newcomer dies":            {add(func(r *recorder) { r.event(30.05, history.Event{Kind: history.NodeExit, Node: "dp-5", Code: 1}) }), []string{"G13.3"}},
-		"dp-5 says it is ready and is not live": {add(func(r *recorder) {
-			r.ready(13, "dp-5", 200, "")
-			r.event(13.01, history.Event{Kind: history.ReadyCheck, Node: "dp-5", Code: 404})
+		"dp-5 is ready before live":  {edit(match{kind: history.ReadyCheck, node: "dp-5"}, refuse), []string{"G10.3"}},
+		"dp-1 is ready again before live": {add(func(s *story) {
+			s.ready(3.5, "dp-1", 503, "swapping")
+			s.ready(3.6, "dp-1", 200, "")
+			s.checks(3.61, "dp-1", 404)
+		}), []string{"G10.3"}},
+		"dp-4 does not say why":     {edit(match{kind: history.ReadyChange, node: "dp-4", to: 11}, func(e *history.Event) { e.Text = "" }), []string{"G13.2"}},
+		"dp-2 keeps its generation": {drop(match{kind: history.ServeChange, node: "dp-2", from: 25}), []string{"G4.3"}},
+		"the backup keeps its own":  {drop(match{kind: history.ServeChange, node: "backup", from: 25}), []string{"G4.3"}},
+		"dp-4 never recovers":       {drop(match{kind: history.ServeChange, node: "dp-4", from: 25}), []string{"G4.3"}},
+		"dp-5 never answers":        {drop(match{kind: history.ServeChange, node: "dp-5"}), []string{"G4.3"}},
+		"dp-3 goes back in the end": {add(func(s *story) { s.serves(29, "dp-3", 200, good) }), []string{"G4.3"}},
+		"dp-1 fails in the end":     {add(func(s *story) { s.serves(29.5, "dp-1", 503, 0) }), []string{"G4.3"}},
+		"the control plane dies":    {add(func(s *story) { s.event(30.05, history.Event{Kind: history.NodeExit, Node: "cp", Code: 2}) }), []string{"G13.3"}},
+		"a newcomer dies":           {add(func(s *story) { s.event(30.05, history.Event{Kind: history.NodeExit, Node: "dp-5", Code: 1}) }), []string{"G13.3"}},
+		"dp-5 says it is ready and is not live": {add(func(s *story) {
+			s.ready(13, "dp-5", 200, "")
+			s.event(13.01, history.Event{Kind: history.ReadyCheck, Node: "dp-5", Code: 404})
 		}), []string{"G3.2"}},
 		"dp-3 answers 200 of nothing": {edit(match{kind: history.ServeChange, node: "dp-3", from: 9.85, to: 10}, func(e *history.Event) { e.Generation = 0 }), []string{"G3.1"}},
 		"dp-3 serves after the healing only": {all(

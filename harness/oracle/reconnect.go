@@ -4,7 +4,9 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -12,10 +14,52 @@ import (
 )
 
 var keepsTrying = promise{"G4", "A data plane keeps trying the control plane for as long as it lives, with jitter, and takes over its configuration when it returns.", []clause{
-	{"G4.1", "A new data plane goes on dialling for as long as the control plane is gone.", "connection attempts", goesOnDialling},
-	{"G4.2", "Attempts keep their distance and are spread.", "connection attempts", keepsDistance},
-	{"G4.3", "Every data plane is ready with the control plane's newest configuration after its return.", "data planes", takesOver},
-	{"G4.4", "A running data plane goes on dialling while connections are refused.", "connection attempts", dialsWhenRefused},
+	{"G4.1", "A new data plane goes on dialling for as long as the control plane is gone.", "connection attempts", newGoesOnDialling, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.keepsDialling("dp-1", "dp-1>cp", 2.2, 5)
+		s.heals(30, "dp-1>cp")
+	}},
+	{"G4.2", "Attempts keep their distance and are spread.", "connection attempts", keepsDistance, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		for at := 3.0; at < 20; at += 0.75 {
+			s.dials("dp-1", "dp-1>cp", at)
+		}
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G4.3", "Every data plane is ready with the control plane's newest configuration after its return.", "data planes", takesOver, func(s *story) {
+		s.changes(0.5, 1)
+		s.residentBehind("dp-1", "exit")
+		s.changes(6, 2)
+		s.heals(8, "dp-1>cp")
+		s.ends(60)
+	}},
+	{"G4.4", "A running data plane goes on dialling while connections are refused.", "connection attempts", dialsWhenRefused, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.knocks("dp-1>cp", 3, 1.2, 5.8, 6.5)
+		s.heals(30, "dp-1>cp")
+	}},
+	{"G4.5", "A change reaches every data plane whose control plane is there, within a reconnect and an apply.", "changes", reachesInTime, func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.changes(3, 2)
+		s.serves(50, "dp-1", http.StatusOK, 2)
+		s.breaks(55, "dp-1>cp", "exit")
+	}},
+	{"G4.6", "Data planes do not dial in step.", "connection attempts", notInStep, func(s *story) {
+		for _, node := range []string{"dp-1", "dp-2"} {
+			s.outageBefore(node, "reset")
+			for i := range 12 {
+				s.dials(node, node+">cp", 3+0.7*float64(i)+0.05*float64(i%3))
+			}
+			s.heals(20, node+">cp")
+		}
+	}},
+	{"G4.7", "A running data plane goes on dialling for as long as the control plane is gone.", "connection attempts", runningGoesOnDialling, func(s *story) {
+		s.residentBehind("dp-1", "reset")
+		s.keepsDialling("dp-1", "dp-1>cp", 5.6, 9)
+		s.heals(30, "dp-1>cp")
+	}},
 }}
 
 // attemptSlack covers a busy machine between two attempts, beyond the longest
@@ -31,142 +75,291 @@ const distanceSlack = 20 * time.Millisecond
 // times, and a scheduler's noise without jitter hardly fills more.
 const minAttempts = 9
 
-// countable are a newcomer's own attempts during its cut.
-func (v *view) countable(n newcomer) []history.Time {
-	return slices.DeleteFunc(v.attemptsSince(n.start, n.cut.edge, n.Name), func(t history.Time) bool { return t > n.cut.heal })
-}
-
-func goesOnDialling(v *view) finding {
-	f := finding{missing: "no new data plane met a cut that lets its attempts be counted"}
-	p := v.rec.Header.Profile
-	limit := p.ReconnectMax + p.DialTimeout + attemptSlack
-	for _, n := range v.newcomers() {
-		if n.cut.mode != "reset" {
-			continue
-		}
-		f.rests = append(f.rests, n.cut.edge)
-		attempts := v.countable(n)
-		f.opportunities += len(attempts)
-		f.undone = append(f.undone, silences(n.Name, v.awake(n, attempts), append(attempts, min(n.cut.heal, v.end)), limit)...)
-		f.good = append(f.good, Evidence{n.start, n.Name, fmt.Sprintf("%s tried %d times in %s", n.Name, len(attempts), seconds(min(n.cut.heal, v.end).Sub(n.start)))})
-	}
-	if len(f.undone) > 0 && len(v.of(history.NodeExit, v.controlPlane())) > 0 {
-		f.invalid = "the control plane's process had ended: Toxiproxy cannot count attempts whose upstream refuses"
-	}
-	return f
-}
-
 // startAllowance is how long a process may take until it first dials or answers:
 // the container's creation and the program's own start are not this promise's.
 const startAllowance = history.Time(30 * time.Second)
 
+// silenceLimit is the longest time without an attempt.
+func (v *view) silenceLimit() time.Duration {
+	return v.header.Profile.ReconnectMax + v.header.Profile.DialTimeout + attemptSlack
+}
+
+// trier is a data plane whose attempts an outage lets be counted.
+type trier struct {
+	*node
+	cut      *fault
+	from, to history.Time // when its attempts are due
+	attempts []history.Time
+	resident bool
+	packets  bool // counted by packets, now and then: their times are not exact
+}
+
+// triers are the data planes, new or running, whose attempts can be counted during
+// an outage in which every attempt ends by itself.
+func (v *view) triers() []trier {
+	var out []trier
+	for _, b := range v.boots() {
+		t := trier{node: b.node, cut: b.cut, to: b.until(v)}
+		if v.countAttempts(&t, b.start) {
+			t.from = b.awake(t.attempts)
+			out = append(out, t)
+		}
+	}
+	for _, r := range v.residents(v.cutOff) {
+		for _, cut := range r.faults {
+			t := trier{node: r.node, cut: cut, from: cut.inject + v.noticed(cut), to: min(cut.heal, r.end, v.end), resident: true}
+			if outages[cut.kind].severs && v.countAttempts(&t, cut.inject) {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// countAttempts counts a data plane's attempts from a moment on: by the meter, or
+// where none reaches it by packets. It says whether that was possible.
+func (v *view) countAttempts(t *trier, from history.Time) bool {
+	o, edge := outages[t.cut.kind], v.edges[v.cpEdge(t.node)]
+	switch {
+	case !o.retried:
+		return false
+	case o.metered:
+		t.attempts = v.dialled(t.node, v.cpEdge(t.node), from, t.to)
+		return true
+	case edge == nil || len(edge.packets) == 0:
+		return false
+	}
+	t.attempts, t.packets = edge.knocked(from, t.to), true
+	return true
+}
+
+// exactTriers are those whose attempts' times are known.
+func (v *view) exactTriers() []trier {
+	return slices.DeleteFunc(v.triers(), func(t trier) bool { return t.packets || len(t.attempts) < minAttempts })
+}
+
+// noticed is how long a running data plane may take to notice an outage: one that
+// only falls silent it knows by the silence.
+func (v *view) noticed(cut *fault) history.Time {
+	if outages[cut.kind].manner != silent {
+		return 0
+	}
+	return history.Time(v.header.Profile.Silence + v.header.Profile.PingInterval)
+}
+
 // awake is when a new data plane first showed that it was running: by an answer
 // of its Status API or by its first attempt.
-func (v *view) awake(n newcomer, attempts []history.Time) history.Time {
-	first := n.start + startAllowance
+func (b boot) awake(attempts []history.Time) history.Time {
+	first := b.start + startAllowance
 	if len(attempts) > 0 {
 		first = min(first, attempts[0])
 	}
-	for _, e := range v.of(history.ReadyChange, n.Name) {
-		if e.Code != 0 {
-			return min(first, e.At)
+	for _, k := range in(b.ready, b.life) {
+		if k.code != 0 {
+			return min(first, k.at)
 		}
 	}
 	return first
 }
 
-// silences are the times without an attempt that are longer than limit, from the
-// moment when a node is awake; the last of the attempts is the end of its cut.
-func silences(node string, awake history.Time, attempts []history.Time, limit time.Duration) []Evidence {
-	var out []Evidence
-	last, what := awake, "it was running"
-	for i, t := range attempts {
-		if gap := t.Sub(last); gap > limit {
-			out = append(out, Evidence{last, node, fmt.Sprintf("%s did not dial the control plane for %s after %s (limit %s)", node, seconds(gap), what, seconds(limit))})
+func newGoesOnDialling(v *view, f *finding) {
+	f.missing = "no new data plane met a cut that lets its attempts be counted"
+	v.goesOnDialling(f, func(t trier) bool { return !t.resident })
+}
+
+func runningGoesOnDialling(v *view, f *finding) {
+	f.missing = "no running data plane met a cut that lets its attempts be counted"
+	v.goesOnDialling(f, func(t trier) bool { return t.resident && outages[t.cut.kind].manner != refusing })
+}
+
+func dialsWhenRefused(v *view, f *finding) {
+	f.missing = "no running data plane met a refusing edge whose packets were counted: an edge cut by exit refuses connections before Toxiproxy can count them"
+	v.goesOnDialling(f, func(t trier) bool { return t.resident && outages[t.cut.kind].manner == refusing })
+}
+
+func (v *view) goesOnDialling(f *finding, which func(trier) bool) {
+	for _, t := range v.triers() {
+		if !which(t) {
+			continue
 		}
-		last, what = t, fmt.Sprintf("attempt %d", i+1)
+		limit := v.silenceLimit()
+		if t.packets {
+			limit += attemptSlack // the count is read now and then: that is how late an attempt is known
+		}
+		f.rests = append(f.rests, t.cut)
+		f.opportunities += len(t.attempts)
+		f.addSilences(v, t, limit)
+		f.good.add(t.tells(t.from, history.EdgeConnect, "tried %d times in %s", len(t.attempts), seconds(max(t.to.Sub(t.from), 0))).on(v.cpEdge(t.node)))
+		if cp := v.nodes[v.controlPlane(t.node)]; f.undone.count > 0 && cp != nil && len(cp.exits) > 0 {
+			f.invalid = "the control plane's process had ended: Toxiproxy cannot count attempts whose upstream refuses"
+		}
+	}
+}
+
+// addSilences adds the times without an attempt that are longer than limit, from
+// when attempts are due to when they need not go on.
+func (f *finding) addSilences(v *view, t trier, limit time.Duration) {
+	what, last := "it was running", t.from
+	for i, next := range append(slices.Clone(t.attempts), t.to) {
+		for _, s := range v.awakeTimes(t, last, next) {
+			if gap := s.to.Sub(s.from); gap > limit {
+				f.undone.add(t.tells(s.from, "", "did not dial the control plane for %s after %s (limit %s)", seconds(gap), cmp.Or(s.after, what), seconds(limit)).on(v.cpEdge(t.node)))
+			}
+		}
+		what, last = fmt.Sprintf("attempt %d", i+1), next
+	}
+}
+
+// stretch is a time in which a data plane could dial, and what it began with, if not
+// with the data plane's own attempt.
+type stretch struct {
+	from, to history.Time
+	after    string
+}
+
+// awakeTimes are the parts of a time in which the harness did not hold a data plane
+// frozen or ended. One that goes on has to notice the outage anew.
+func (v *view) awakeTimes(t trier, from, to history.Time) []stretch {
+	var out []stretch
+	after := ""
+	for _, d := range v.ownFaults(t.node, endsNode...) {
+		if !d.during(from, to) {
+			continue
+		}
+		out = append(out, stretch{from, d.inject, after})
+		if d.healed == never {
+			return out
+		}
+		from, after = max(from, d.healed+v.noticed(t.cut)), "the harness let it go on"
+	}
+	return append(out, stretch{from, to, after})
+}
+
+func keepsDistance(v *view, f *finding) {
+	f.missing = fmt.Sprintf("no data plane made %d attempts that could be counted", minAttempts)
+	p := v.header.Profile
+	for _, t := range v.exactTriers() {
+		f.rests = append(f.rests, t.cut)
+		f.opportunities += len(t.attempts) - 1
+		gaps := make([]time.Duration, len(t.attempts)-1)
+		for i := range gaps {
+			gaps[i] = t.attempts[i+1].Sub(t.attempts[i])
+			if gaps[i] < p.ReconnectMin-distanceSlack {
+				f.bad.add(t.tells(t.attempts[i+1], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gaps[i]), seconds(p.ReconnectMin)).on(v.cpEdge(t.node)))
+			}
+		}
+		if spread := slices.Max(gaps) - slices.Min(gaps); spread < (p.ReconnectMax-p.ReconnectMin)/8 {
+			f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled without jitter: all of its %d distances lie within %s", len(gaps), seconds(spread)).on(v.cpEdge(t.node)))
+		}
+	}
+}
+
+func takesOver(v *view, f *finding) {
+	f.missing = "no cut was healed"
+	newest, certain := v.newest()
+	switch {
+	case newest == 0:
+		f.missing = "no configuration was acknowledged"
+		return
+	case !certain:
+		f.missing = "the last change's acknowledgement was lost: either generation may be in force"
+		return
+	}
+	for _, n := range v.planes {
+		cut := v.lastCut(n)
+		if cut == nil || cut.healed > v.end || !n.livesAt(v.end) || len(n.ready) == 0 {
+			continue
+		}
+		f.healed = append(f.healed, cut)
+		f.opportunities++
+		after := seconds(v.end.Sub(cut.healed))
+		var last look
+		if len(n.serves) > 0 {
+			last = n.serves[len(n.serves)-1]
+		}
+		switch {
+		case len(n.serves) == 0:
+			f.undone.add(n.tells(cut.healed, "", "never answered"))
+		case last.generation != newest:
+			f.undone.add(n.tells(last.at, history.ServeChange, "still answered with status %d, generation %d at the end, %s after the control plane was back with generation %d", last.code, last.generation, after, newest))
+		case n.ready[len(n.ready)-1].code != http.StatusOK:
+			f.undone.add(n.tells(v.end, history.ReadyChange, "was not ready at the end, %s after the control plane was back", after))
+		default:
+			i := slices.IndexFunc(n.serves, func(k look) bool { return k.generation == newest })
+			f.good.add(n.tells(n.serves[i].at, history.ServeChange, "served generation %d %s after the edge was healed", newest, seconds(n.serves[i].at.Sub(cut.healed))).on(cut.edge))
+		}
+	}
+}
+
+// lastCut is the last fault between a data plane and its control plane, or nil. A
+// control plane that was given an older database stays the last word.
+func (v *view) lastCut(n *node) *fault {
+	var last *fault
+	for _, f := range v.pathFaults(n) {
+		if last == nil || f.healed >= last.healed {
+			last = f
+		}
+	}
+	return last
+}
+
+// livesAt says whether a node's process was not known to have ended by the harness
+// at a moment.
+func (n *node) livesAt(t history.Time) bool {
+	if !n.started() {
+		return false
+	}
+	last := n.lives[len(n.lives)-1]
+	return last.end > t || last.died != nil
+}
+
+// knocked are the moments at which more attempts were counted.
+func (g *edge) knocked(from, to history.Time) []history.Time {
+	var out []history.Time
+	var n int64
+	for _, c := range g.packets {
+		if c.n > n && c.at >= from && c.at <= to {
+			out = append(out, c.at)
+		}
+		n = max(n, c.n)
 	}
 	return out
 }
 
-func keepsDistance(v *view) finding {
-	f := finding{missing: fmt.Sprintf("no new data plane made %d attempts", minAttempts)}
-	p := v.rec.Header.Profile
-	for _, n := range v.newcomers() {
-		attempts := v.countable(n)
-		if n.cut.mode != "reset" || len(attempts) < minAttempts {
+// inStep is how close two attempts must be to be made together: a twentieth of the
+// shortest delay. Drawn evenly, one in fifteen attempts has another's so near.
+const inStep = 20
+
+// notInStep judges whether the attempts of data planes coincide. In step are those
+// of which more than two in three fall together with one of every other.
+func notInStep(v *view, f *finding) {
+	f.missing = fmt.Sprintf("no two data planes made %d attempts during one outage that could be counted", minAttempts)
+	triers := v.exactTriers()
+	if len(triers) < 2 {
+		return
+	}
+	near := v.header.Profile.ReconnectMin / inStep
+	for _, t := range triers {
+		others := slices.DeleteFunc(slices.Clone(triers), func(o trier) bool { return o.node == t.node || o.from > t.to || o.to < t.from })
+		if len(others) == 0 {
 			continue
 		}
-		f.rests = append(f.rests, n.cut.edge)
-		f.opportunities += len(attempts) - 1
-		gaps := make([]time.Duration, len(attempts)-1)
-		for i := range gaps {
-			gaps[i] = attempts[i+1].Sub(attempts[i])
-			if gaps[i] < p.ReconnectMin-distanceSlack {
-				f.bad = append(f.bad, Evidence{attempts[i+1], n.Name, fmt.Sprintf("%s dialled again after %s (at least %s)", n.Name, seconds(gaps[i]), seconds(p.ReconnectMin))})
+		f.rests = append(f.rests, t.cut)
+		f.opportunities += len(t.attempts)
+		together := 0
+		for _, at := range t.attempts {
+			if !slices.ContainsFunc(others, func(o trier) bool { return !o.nearTo(at, near) }) {
+				together++
 			}
 		}
-		if spread := slices.Max(gaps) - slices.Min(gaps); spread < (p.ReconnectMax-p.ReconnectMin)/8 {
-			f.bad = append(f.bad, Evidence{attempts[0], n.Name, fmt.Sprintf("%s dialled without jitter: all of its %d distances lie within %s", n.Name, len(gaps), seconds(spread))})
+		if 3*together > 2*len(t.attempts) {
+			f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled in step: %d of its %d attempts fall within %s of one by every other data plane", together, len(t.attempts), near).on(v.cpEdge(t.node)))
 		}
 	}
-	return f
 }
 
-func takesOver(v *view) finding {
-	f := finding{missing: "no cut was healed"}
-	newest, certain := v.newest()
-	if newest == 0 {
-		f.missing = "no configuration was acknowledged"
-		return f
-	}
-	if !certain {
-		f.missing = "the last change's acknowledgement was lost: either generation may be in force"
-		return f
-	}
-	for _, n := range v.planes {
-		cut := v.cpCut(n.Name)
-		if _, started := v.start(n.Name); !started || cut == nil || cut.healed > v.end || !v.watched(n.Name) {
-			continue
-		}
-		f.healed = append(f.healed, cut.edge)
-		f.opportunities++
-		served := v.of(history.ServeChange, n.Name)
-		switch {
-		case len(served) == 0:
-			f.undone = append(f.undone, Evidence{cut.healed, n.Name, n.Name + " never answered"})
-		case served[len(served)-1].Generation != newest:
-			last := served[len(served)-1]
-			f.undone = append(f.undone, Evidence{last.At, n.Name, fmt.Sprintf("%s still answered with status %d, generation %d at the end, %s after the control plane was back with generation %d", n.Name, last.Code, last.Generation, seconds(v.end.Sub(cut.healed)), newest)})
-		case !v.readyAtTheEnd(n.Name):
-			f.undone = append(f.undone, Evidence{v.end, n.Name, fmt.Sprintf("%s was not ready at the end, %s after the control plane was back", n.Name, seconds(v.end.Sub(cut.healed)))})
-		default:
-			f.good = append(f.good, tookOver(n.Name, served, cut, newest))
-		}
-	}
-	return f
-}
-
-func tookOver(node string, served []history.Event, cut *window, newest int) Evidence {
-	i := slices.IndexFunc(served, func(e history.Event) bool { return e.Generation == newest })
-	return Evidence{served[i].At, node, fmt.Sprintf("%s served generation %d %s after the edge was healed", node, newest, seconds(served[i].At.Sub(cut.healed)))}
-}
-
-// newest is the generation in force at the control plane at the end, and whether
-// that is certain.
-func (v *view) newest() (generation int, certain bool) {
-	var at history.Time
-	for _, e := range v.events[history.ChangeAcked] {
-		generation, at = e.Generation, e.At
-	}
-	for _, e := range v.events[history.ChangeUnknown] {
-		if e.At > at {
-			return generation, false
-		}
-	}
-	return generation, true
-}
-
-func dialsWhenRefused(*view) finding {
-	return finding{missing: "an edge cut by exit refuses connections before Toxiproxy can count them"}
+// nearTo says whether one of the attempts lies near to a moment.
+func (t trier) nearTo(at history.Time, near time.Duration) bool {
+	i, _ := slices.BinarySearch(t.attempts, at)
+	return i < len(t.attempts) && t.attempts[i].Sub(at) <= near || i > 0 && at.Sub(t.attempts[i-1]) <= near
 }

@@ -4,224 +4,378 @@
 package oracle
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"blackout/harness/history"
 )
 
 var keepsServing = promise{"G10", "Running data planes keep serving their last good configuration through any control-plane outage; readiness follows the configuration, not the control plane.", []clause{
-	{"G10.1", "A running data plane loses no request, from the cut to the end of the recovery.", "requests", losesNoRequest},
-	{"G10.2", "During the outage it serves the configuration that it had.", "answers", servesWhatItHad},
-	{"G10.3", "Readiness is not 200 before the configuration is live.", "changes to ready", readyMeansLive},
-	{"G10.4", "Readiness stays 200 after the control plane is gone.", "data planes", staysReady},
-	{"G10.5", "A data plane that was added loses no request when the control plane returns.", "requests", losesNoneAtReturn},
+	{"G10.1", "A running data plane loses no request, from the cut to the end of the recovery.", "requests", losesNoRequest, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.answers("dp-1", 6, 7, lose(history.Timeout))
+	}},
+	{"G10.2", "During the outage it serves the configuration that it had.", "answers", servesWhatItHad, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.answers("dp-1", 6, 7, show(2))
+	}},
+	{"G10.3", "Readiness is not 200 before the configuration is live.", "changes to ready", readyMeansLive, func(s *story) {
+		s.changes(0.5, 1)
+		s.plane("dp-1")
+		s.starts(4, "dp-1")
+		s.ready(5, "dp-1", http.StatusOK, "")
+		s.checks(5.1, "dp-1", http.StatusNotFound)
+		s.breaks(8, "dp-1>cp", "exit")
+	}},
+	{"G10.4", "Readiness stays 200 after the control plane is gone.", "data planes", staysReady, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.ready(6, "dp-1", http.StatusServiceUnavailable, "control plane gone")
+	}},
+	{"G10.5", "A data plane that was added loses no request when the control plane returns.", "requests", losesNoneAtReturn, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.live(4, "dp-1", 1)
+		s.probes("dp-1", 5, 12, 1)
+		s.heals(8, "dp-1>cp")
+		s.answers("dp-1", 9, 10, lose(history.WrongStatus))
+	}},
+	{"G10.6", "No data plane goes back to an older configuration by itself.", "answers", goesForwardOnly, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.answers("dp-1", 3, 9, show(2))
+		s.answers("dp-1", 7, 8, show(1))
+	}},
+	{"G10.7", "An empty configuration, such as that of a control plane that lost its database, does not replace one that serves.", "answers", refusesNothing, func(s *story) {
+		s.residentBehind("dp-1", "cp-empty-configuration")
+		s.answers("dp-1", 6, 9, lose(history.WrongStatus))
+	}},
+	{"G10.8", "A running data plane loses no request when its disk fails.", "requests", outlivesItsDisk, func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.probes("dp-1", 3, 9, 1)
+		s.breaks(5, "dp-1", "disk-full")
+		s.answers("dp-1", 6, 7, lose(history.WrongStatus))
+	}},
+	{"G10.9", "A data plane that is restarted during the outage serves from its cache.", "restarts", servesOwnCache, func(s *story) {
+		s.restartBehind("dp-1", "exit")
+		s.ready(6, "dp-1", http.StatusServiceUnavailable, "no configuration available")
+		s.ends(60)
+	}},
 }}
 
-var failsVisibly = promise{"G13", "What needs the control plane fails in that part, visibly, and takes nothing else down.", []clause{
-	{"G13.1", "A new data plane that may not import is not ready and serves nothing until the control plane returns.", "data planes", waitsForControlPlane},
-	{"G13.2", "A data plane that is not ready says why.", "answers", saysWhy},
-	{"G13.3", "No node dies of the outage.", "nodes", nobodyDies},
-	{"G13.4", "A node that cannot start at all says why.", "", nil},
-}}
-
-func losesNoRequest(v *view) finding {
-	f := finding{missing: "no traffic was sent to a data plane that ran before the cut"}
-	for _, n := range v.residents() {
-		f.rests = append(f.rests, n.cut.edge)
-		f.invalid = cmp.Or(f.invalid, v.unsent(n.Name))
-		v.requests(n.Name, func(r history.Request) {
-			if r.Done < n.cut.inject {
-				return
-			}
-			f.opportunities++
-			if failed(r) {
-				f.bad = append(f.bad, Evidence{r.Done, n.Name, fmt.Sprintf("%s: %s, %s after the cut", n.Name, describe(r), seconds(r.Done.Sub(n.cut.inject)))})
-			}
-		})
-	}
-	if before := v.quietBefore(); f.opportunities > 0 && !before.OK {
-		f.invalid = before.Text
-	}
-	return f
+// residentBehind tells of a data plane that serves, with traffic from 3 s to 9 s,
+// and that a fault comes upon at 5 s.
+func (s *story) residentBehind(node, kind string) {
+	s.plane(node)
+	s.starts(1, node)
+	s.live(2, node, 1)
+	s.probes(node, 3, 9, 1)
+	s.breaks(5, node+">cp", kind)
 }
 
-func losesNoneAtReturn(v *view) finding {
-	f := finding{missing: "no traffic was sent to a data plane that was added"}
-	for _, n := range v.newcomers() {
-		broken := false // before the return: that is G3.1's, and its sequel too
-		v.requests(n.Name, func(r history.Request) {
-			broken = broken || r.Intended <= n.cut.heal && failed(r)
-		})
-		v.requests(n.Name, func(r history.Request) {
-			if r.Intended <= n.cut.heal || broken {
-				return
-			}
-			f.opportunities++
-			if failed(r) {
-				f.bad = append(f.bad, Evidence{r.Done, n.Name, fmt.Sprintf("%s: %s, %s after the control plane returned", n.Name, describe(r), seconds(r.Done.Sub(n.cut.heal)))})
-			}
-		})
-		f.invalid = cmp.Or(f.invalid, v.unsent(n.Name))
-	}
-	return f
-}
-
-func servesWhatItHad(v *view) finding {
-	f := finding{missing: "no data plane answered both before the cut and during the outage"}
-	planted := v.planted()
-	for _, n := range v.residents() {
-		f.rests = append(f.rests, n.cut.edge)
-		had, ok := v.generationBefore(n.Name, n.cut.inject)
-		if !ok {
-			continue
+func losesNoRequest(v *view, f *finding) {
+	f.missing = "no traffic was sent to a data plane that ran before the cut"
+	v.loseNone(f, v.disturbed, "the cut")
+	f.later(func() {
+		if f.opportunities == 0 {
+			return
 		}
-		v.requests(n.Name, func(r history.Request) {
-			if r.Class != history.Good || r.Sent < n.cut.active || r.Done > n.cut.heal || planted[int(r.Generation)] {
-				return // a planted generation is G2.4's to judge
+		if before := v.quietBefore(); !before.OK {
+			f.invalid = before.Text
+		}
+		for _, cut := range f.rests { // the recovery is judged too, where there was one
+			if cut.heal != never && !cut.healWitnessed {
+				f.doubts("the healing of %s was not witnessed", cut)
 			}
-			f.opportunities++
-			if r.Generation != had {
-				f.bad = append(f.bad, Evidence{r.Done, n.Name, fmt.Sprintf("%s served generation %d during the outage; it had generation %d", n.Name, r.Generation, had)})
-			}
-		})
-	}
-	return f
-}
-
-// generationBefore is what a node's last good answer before a moment showed.
-func (v *view) generationBefore(node string, before history.Time) (generation uint32, ok bool) {
-	var last history.Time
-	v.requests(node, func(r history.Request) {
-		if r.Class == history.Good && r.Done < before && r.Done >= last {
-			generation, last, ok = r.Generation, r.Done, true
 		}
 	})
-	return generation, ok
 }
 
-func readyMeansLive(v *view) finding {
-	f := finding{missing: "no data plane was seen to become ready after there was a configuration"}
-	for _, e := range v.events[history.ReadyCheck] {
-		since := v.readySince(e)
-		if !v.configuredBefore(since) {
-			continue
-		}
-		if w := v.storeCut(e.Node); w != nil && since < w.heal {
-			continue // what a node does with damaged data is G3.2's to judge
-		}
-		f.opportunities++
-		if !e.OK {
-			f.bad = append(f.bad, Evidence{e.At, e.Node, fmt.Sprintf("%s said it was ready, and its route then answered %s", e.Node, status(e.Code))})
-		}
-	}
-	return f
-}
-
-// readySince is when the readiness that a check followed began.
-func (v *view) readySince(check history.Event) history.Time {
-	var since history.Time
-	for _, e := range v.of(history.ReadyChange, check.Node) {
-		if e.Code == http.StatusOK && e.At <= check.At {
-			since = e.At
-		}
-	}
-	return since
-}
-
-// configuredBefore says whether the first configuration was acknowledged before a
-// moment. Until then, a data plane may well be ready with the empty configuration
-// of a fresh control plane.
-func (v *view) configuredBefore(t history.Time) bool {
-	acked := v.events[history.ChangeAcked]
-	return len(acked) > 0 && acked[0].At < t
-}
-
-func status(code int) string {
-	if code == 0 {
-		return "nothing"
-	}
-	return fmt.Sprintf("status %d", code)
-}
-
-func staysReady(v *view) finding {
-	f := finding{missing: "no data plane was ready before the cut"}
-	for _, n := range v.residents() {
-		ready := false
-		var lost []Evidence
-		for _, e := range v.of(history.ReadyChange, n.Name) {
-			switch {
-			case e.At < n.cut.inject:
-				ready = e.Code == http.StatusOK
-			case e.Code != http.StatusOK:
-				lost = append(lost, Evidence{e.At, n.Name, fmt.Sprintf("%s answered %s for readiness %s after the cut", n.Name, status(e.Code), seconds(e.At.Sub(n.cut.inject)))})
-			}
-		}
-		if ready {
-			f.rests = append(f.rests, n.cut.edge)
-			f.opportunities++
-			f.bad = append(f.bad, lost...)
-		}
-	}
-	return f
-}
-
-func waitsForControlPlane(v *view) finding {
-	f := finding{missing: "no data plane that may not import was started during the outage"}
-	for _, n := range v.newcomers() {
-		if n.Import {
-			continue
-		}
-		f.rests = append(f.rests, n.cut.edge)
-		if len(v.of(history.ReadyChange, n.Name)) == 0 {
-			continue
-		}
-		f.opportunities++
-		f.bad = append(f.bad, v.liveBefore(n, "although it may not import and the control plane was gone")...)
-		for _, e := range v.of(history.StoreRequest, n.Name) {
-			f.bad = append(f.bad, Evidence{e.At, n.Name, fmt.Sprintf("%s sent %s although it may not import", n.Name, e.Text)})
-		}
-	}
-	return f
-}
-
-func saysWhy(v *view) finding {
-	f := finding{missing: "no data plane was seen not ready"}
-	for _, n := range v.newcomers() {
-		looks := v.of(history.ReadyChange, n.Name)
-		mute := func(e history.Event) bool { return e.Code == 0 || e.At > n.cut.heal }
-		if len(looks) > 0 && len(v.of(history.NodeExit, n.Name)) == 0 && !slices.ContainsFunc(looks, func(e history.Event) bool { return !mute(e) }) {
-			f.undone = append(f.undone, Evidence{looks[0].At, n.Name, fmt.Sprintf("%s ran, and its Status API did not answer before the control plane was back", n.Name)})
+// loseNone judges that data planes lose no request from their first fault of some
+// sort on, for as long as they live and the harness leaves them alone. One that
+// was started again owes answers from its first good one on.
+func (v *view) loseNone(f *finding, sort func(*node) []*fault, what string) {
+	first := make(map[*node]history.Time)
+	for _, n := range v.residents(sort) {
+		f.rests = append(f.rests, n.faults...)
+		if _, later := first[n.node]; !later {
+			first[n.node] = n.from()
 		}
 	}
 	for _, n := range v.planes {
-		for _, e := range v.of(history.ReadyChange, n.Name) {
-			if e.Code == http.StatusOK || e.Code == 0 {
+		from, met := first[n]
+		if !met {
+			continue
+		}
+		owes, unseen := v.owesAnswers(n, from), v.unseenLives(n, from)
+		v.answers(f, n, func(r history.Request) {
+			for _, l := range unseen {
+				if r.Intended >= l.start && r.Done < l.end {
+					f.doubts("nobody looked at %s in its life from %s on, when requests were sent to it", n.Name, seconds(l.start.Sub(0)))
+				}
+			}
+			if !owes(r) {
+				return
+			}
+			f.opportunities++
+			if failed(r) {
+				f.bad.add(n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what))
+			}
+		})
+	}
+}
+
+// owesAnswers says which requests a data plane that ran at a moment has to answer
+// well, from then on.
+func (v *view) owesAnswers(n *node, from history.Time) func(history.Request) bool {
+	frozen := v.ownFaults(n, "pause", "kill", "terminate")
+	type span struct{ begin, end history.Time }
+	var spans []span
+	for _, l := range n.lives {
+		switch {
+		case l.end <= from:
+		case l.start < from:
+			spans = append(spans, span{l.start, l.end})
+		default:
+			served, _ := n.firstGood(l)
+			spans = append(spans, span{served.until, l.end})
+		}
+	}
+	return func(r history.Request) bool {
+		if r.Done < from || anyDuring(frozen, r.Intended, r.Done) {
+			return false
+		}
+		return slices.ContainsFunc(spans, func(s span) bool { return r.Intended >= s.begin && r.Done < s.end })
+	}
+}
+
+// lookTime is how long a node may live without being looked at: many are looked at
+// in turn, and a look may wait for an answer.
+const lookTime = history.Time(time.Second)
+
+// unseenLives are a node's lives from a moment on in which nobody looked at it:
+// what it owes in them is not known. One shorter than a look takes owes nothing.
+func (v *view) unseenLives(n *node, from history.Time) []*life {
+	return slices.DeleteFunc(slices.Clone(n.lives), func(l *life) bool {
+		return l.start < from || n.looked(l) || min(l.end, v.end)-l.start <= lookTime
+	})
+}
+
+// looked says whether anybody looked at a node in a life.
+func (n *node) looked(l *life) bool { return len(in(n.ready, l)) > 0 || len(in(n.serves, l)) > 0 }
+
+func servesWhatItHad(v *view, f *finding) {
+	f.missing = "no data plane answered both before the cut and during the outage"
+	v.keepGenerations(f, func(n *node) []*fault {
+		return slices.DeleteFunc(v.cutOff(n), func(c *fault) bool { return !outages[c.kind].severs })
+	})
+}
+
+// keepGenerations judges that data planes answer, while a fault of some sort is in
+// force, in the generation that they had before it.
+func (v *view) keepGenerations(f *finding, sort func(*node) []*fault) {
+	for _, n := range v.residents(sort) {
+		for _, cut := range n.faults {
+			f.rests = append(f.rests, cut)
+			v.keepGeneration(f, n, cut)
+		}
+	}
+}
+
+func (v *view) keepGeneration(f *finding, n resident, cut *fault) {
+	var had history.Request // the last good answer before the fault
+	answers := make(map[uint32]*evidence)
+	v.answers(f, n.node, func(r history.Request) {
+		switch {
+		case r.Class != history.Good || v.isPlanted(int(r.Generation)): // a planted generation is G2.4's to judge
+		case r.Done < cut.inject && r.Done >= had.Done:
+			had = r
+		case r.Sent >= cut.active && r.Done <= min(cut.heal, n.end):
+			if answers[r.Generation] == nil {
+				answers[r.Generation] = &evidence{}
+			}
+			answers[r.Generation].add(n.got(r, " during the outage"))
+		}
+	})
+	f.later(func() {
+		if had.Generation == 0 {
+			return
+		}
+		for generation, seen := range answers {
+			f.opportunities += seen.count
+			if generation == had.Generation {
+				continue
+			}
+			for i := range seen.first {
+				seen.first[i].Text += fmt.Sprintf("; it had generation %d", had.Generation)
+			}
+			f.bad.addAll(*seen)
+		}
+	})
+}
+
+func readyMeansLive(v *view, f *finding) {
+	f.missing = "no data plane was seen to become ready after there was a configuration"
+	for _, n := range v.planes {
+		nothingGood := slices.Concat(v.storeFaults(n), v.faultsOf(n, "cp-empty-configuration"))
+		since, next := history.Time(0), 0 // when the readiness that a check followed began
+		for _, k := range n.checks {
+			for ; next < len(n.ready) && n.ready[next].at <= k.at; next++ {
+				if n.ready[next].code == http.StatusOK {
+					since = n.ready[next].at
+				}
+			}
+			// What a node does with damaged data, or none, is other clauses' to judge.
+			if !v.owesRoute(n, since) || slices.ContainsFunc(nothingGood, func(c *fault) bool { return c.at(since) }) {
 				continue
 			}
 			f.opportunities++
-			if e.Text == "" {
-				f.bad = append(f.bad, Evidence{e.At, n.Name, fmt.Sprintf("%s answered %s for readiness and did not say why", n.Name, status(e.Code))})
-				continue
+			if !k.ok {
+				f.bad.add(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then answered %s", status(k.code)))
 			}
-			f.good = append(f.good, Evidence{e.At, n.Name, fmt.Sprintf("%s: %q", n.Name, e.Text)})
 		}
 	}
-	return f
 }
 
-func nobodyDies(v *view) finding {
-	f := finding{missing: "no node was started"}
-	for _, n := range v.rec.Header.Nodes {
-		if _, started := v.start(n.Name); !started {
-			continue
+// firstLoad is how long after its acknowledgement the first configuration may take
+// to reach a connected data plane whole. It is loaded in several calls, and a node
+// may become ready with a part of it: the control plane pushes twice a second, and
+// an apply takes less than another half. The rest is for a busy machine.
+const firstLoad = history.Time(3 * time.Second)
+
+// owesRoute says whether a node that became ready at a moment has to answer on the
+// probed route: the first configuration can no longer be on its way, or it had
+// served the route before in that life. Until then, a data plane may well be ready
+// with the empty configuration of a fresh control plane, or with a part.
+func (v *view) owesRoute(n *node, since history.Time) bool {
+	if len(v.changes.acked) == 0 || since <= v.changes.acked[0].at {
+		return false
+	}
+	if since > v.changes.acked[0].at+firstLoad {
+		return true
+	}
+	return slices.ContainsFunc(n.lives, func(l *life) bool {
+		served, ok := n.firstGood(l)
+		return l.start <= since && since < l.end && ok && served.until <= since
+	})
+}
+
+func staysReady(v *view, f *finding) {
+	f.missing = "no data plane was ready before the cut"
+	for _, n := range v.residents(v.disturbed) {
+		ready := false
+		var lost evidence
+		for _, k := range in(n.ready, n.life) {
+			switch {
+			case k.at < n.from():
+				ready = k.code == http.StatusOK
+			case k.code != http.StatusOK && !v.down(n.node, k.at, max(k.at, k.until)):
+				lost.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after the cut", status(k.code), seconds(k.at.Sub(n.from()))))
+			}
 		}
-		f.opportunities++
-		for _, e := range v.of(history.NodeExit, n.Name) {
-			f.bad = append(f.bad, Evidence{e.At, n.Name, fmt.Sprintf("%s was found ended with code %d; its last line: %s", n.Name, e.Code, e.Text)})
+		if ready {
+			f.rests = append(f.rests, n.faults...)
+			f.opportunities++
+			f.bad.addAll(lost)
 		}
 	}
-	return f
+}
+
+func losesNoneAtReturn(v *view, f *finding) {
+	f.missing = "no traffic was sent to a data plane that was added"
+	for _, b := range v.newcomers() {
+		broken := false // before the return: that is G3.1's, and its sequel too
+		var lost evidence
+		returned := 0
+		v.answers(f, b.node, func(r history.Request) {
+			switch {
+			case r.Done >= b.end || r.Intended < b.start:
+			case r.Intended <= b.cut.heal:
+				broken = broken || failed(r)
+			default:
+				returned++
+				if failed(r) {
+					lost.add(b.got(r, ", %s after the control plane returned", seconds(r.Done.Sub(b.cut.heal))))
+				}
+			}
+		})
+		f.later(func() {
+			if !broken && returned > 0 {
+				f.healed = append(f.healed, b.cut)
+				f.opportunities += returned
+				f.bad.addAll(lost)
+			}
+		})
+	}
+}
+
+// swapTime is for how long after the first answer of a new configuration an older
+// one may still be seen: a gateway's worker processes swap one after another.
+const swapTime = history.Time(time.Second)
+
+// goesForwardOnly judges the order of generations in a life. A control plane that
+// has an older configuration is followed, so a data plane of one is left out.
+func goesForwardOnly(v *view, f *finding) {
+	f.missing = "no data plane answered in two configurations"
+	for _, n := range v.planes {
+		if len(v.faultsOf(n, "cp-older-database")) > 0 {
+			continue
+		}
+		for _, l := range n.lives {
+			v.goForward(f, n, l)
+		}
+	}
+}
+
+// goForward judges one life.
+func (v *view) goForward(f *finding, n *node, l *life) {
+	first := make(map[uint32]history.Time)   // when a generation was first answered
+	last := make(map[uint32]history.Request) // the last request that was answered in it
+	count := 0
+	from := l.start
+	if cut := v.outageAt(n, l.start); cut != nil {
+		from = cut.heal // until then it has what it started with, which other clauses judge
+	}
+	v.answers(f, n, func(r history.Request) {
+		if r.Class != history.Good || v.isPlanted(int(r.Generation)) || r.Intended < from || r.Done >= l.end {
+			return
+		}
+		count++
+		if done, seen := first[r.Generation]; !seen || r.Done < done {
+			first[r.Generation] = r.Done
+		}
+		if r.Sent >= last[r.Generation].Sent {
+			last[r.Generation] = r
+		}
+	})
+	f.later(func() {
+		if len(first) > 1 {
+			f.opportunities += count
+		}
+		for older, r := range last {
+			for newer, done := range first {
+				if newer > older && r.Sent > done+swapTime {
+					f.bad.add(n.got(r, ", %s after its first answer of generation %d", seconds(r.Sent.Sub(done)), newer))
+				}
+			}
+		}
+	})
+}
+
+func refusesNothing(v *view, f *finding) {
+	f.missing = "no running data plane was sent an empty configuration"
+	emptied := func(n *node) []*fault { return v.faultsOf(n, "cp-empty-configuration") }
+	v.keepGenerations(f, emptied)
+	v.loseNone(f, emptied, "an empty configuration was offered to it")
+}
+
+func outlivesItsDisk(v *view, f *finding) {
+	f.missing = "no running data plane's disk failed"
+	v.loseNone(f, func(n *node) []*fault { return v.ownFaults(n, diskKinds...) }, "its disk failed")
+}
+
+func servesOwnCache(v *view, f *finding) {
+	f.missing = "no data plane that had its configuration from the control plane was restarted during an outage"
+	v.servesFromCache(f, func(b boot) bool { return !v.imported(b) })
 }

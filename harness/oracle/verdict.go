@@ -43,8 +43,13 @@ const MaxEvidence = 5
 type Evidence struct {
 	At   history.Time `json:"t"`
 	Node string       `json:"node,omitempty"`
-	Text string       `json:"text"` // a sentence that names the node
+	Edge string       `json:"edge,omitempty"`
+	Kind history.Kind `json:"kind,omitempty"` // of the event, or [Answer]; empty: something that did not happen
+	Text string       `json:"text"`           // a sentence that names the node
 }
+
+// Answer is the kind of evidence that is a request and what came of it.
+const Answer history.Kind = "request"
 
 // Result is everything that oracles say about a run.
 type Result struct {
@@ -52,9 +57,11 @@ type Result struct {
 	Verdicts []Verdict `json:"verdicts"` // one per promise asked for, in order
 }
 
-// Check is one test of whether the measurement can be believed.
+// Check is one test of whether the measurement can be believed. One that could
+// not be made is no good news: it is not OK either.
 type Check struct {
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`
-	Text string `json:"text"` // what was measured against what limit
+	Name       string `json:"name"`
+	OK         bool   `json:"ok"`
+	Unmeasured bool   `json:"unmeasured,omitempty"` // nobody looked
+	Text       string `json:"text"`                 // what was measured against what limit
 }

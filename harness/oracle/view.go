@@ -4,211 +4,291 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"blackout/harness/history"
+	"blackout/harness/topology"
 )
 
-// view is a recording, indexed.
+// never is when something happens that was not recorded.
+const never = history.Time(math.MaxInt64)
+
+// view is what the oracles keep of a recording: of each node, what it did and how
+// it was seen; the faults; the changes; and who wants to see the requests, which
+// pass once and are not kept.
 type view struct {
-	rec    *history.Recording
-	events map[history.Kind][]history.Event // by kind, ordered by time
-	cuts   map[string]*window               // by edge
-	planes []history.Node                   // the data planes
-	end    history.Time
+	header  history.Header
+	nodes   map[string]*node
+	planes  []*node // the data planes
+	faults  []*fault
+	changes changes
+	objects []object   // what an independent reader found in the bucket
+	planted []planting // what the harness put there
+	edges   map[string]*edge
+	ends    ending
+	clock   clock
+	secrets int // looked for
+	end     history.Time
 
-	exercised []string // clauses that the scenario is there to exercise
-
-	void       string // why nothing of this run counts, if so
-	unfinished string // why nothing of it can be called held, if so
+	throttled metric // for how long the harness was, seconds
+	traffic   traffic
 }
 
-// window is the cut of an edge. Its edges are intervals: it was not in force
-// before inject, was from active to heal, and was not after healed. A moment that
-// was not recorded is the end of the run.
-type window struct {
-	edge                         string
-	mode                         string
-	inject, active, heal, healed history.Time
-	witnessed, healWitnessed     bool
+// node is what was recorded of one node, or of the holder of a credential.
+type node struct {
+	history.Node
+	starts   []moment
+	stops    []moment
+	exits    []moment
+	lives    []*life
+	ready    []look         // answers of /status/ready
+	serves   []look         // of the probed route
+	checks   []look         // of the probed route, asked once readiness was 200
+	requests []storeRequest // with its credential
+	listens  []moment
+	secrets  []moment
+	lines    int // of its log
 }
 
-func newView(rec *history.Recording) *view {
-	v := &view{rec: rec, events: make(map[history.Kind][]history.Event), cuts: make(map[string]*window)}
-	events := slices.Clone(rec.Events)
-	slices.SortStableFunc(events, func(a, b history.Event) int { return int(min(max(a.At-b.At, -1), 1)) })
-	for _, e := range events {
-		v.events[e.Kind] = append(v.events[e.Kind], e)
-		v.end = max(v.end, e.At)
-		v.addCut(e)
-	}
-	for _, n := range rec.Header.Nodes {
+// moment is something that happened to a node.
+type moment struct {
+	at   history.Time
+	code int
+	text string
+}
+
+// look is an answer, seen at some moment from at to until.
+type look struct {
+	at, until  history.Time
+	code       int
+	generation int
+	ok         bool
+	text       string
+}
+
+// good says whether a look saw the probed route answer well: a 200 that shows no
+// generation is somebody else's answer.
+func (l look) good() bool { return l.code == http.StatusOK && l.generation > 0 }
+
+// edge is what was recorded of an edge.
+type edge struct {
+	name    string
+	dials   []dial    // connection attempts that reached it
+	packets []counted // attempts counted at the packet level
+	bytes   []counted // offered so far
+}
+
+type dial struct {
+	at   history.Time
+	node string
+}
+
+type counted struct {
+	at history.Time
+	n  int64
+}
+
+// changes are those of the configuration, by time.
+type changes struct{ sent, acked, unknown []change }
+
+type change struct {
+	at         history.Time
+	generation int
+}
+
+// object is what an independent reader found at a key.
+type object struct {
+	at         history.Time
+	followed   bool // it was looked at all the time: it stayed so until the next
+	store      string
+	key        string
+	generation int // 0: none of the harness's
+	encryption string
+	err        string
+}
+
+type planting struct {
+	at         history.Time
+	generation int
+}
+
+// ending is how the run came to its end.
+type ending struct {
+	events      int // recorded
+	runEnd      *history.Event
+	damage      string
+	unsteady    string
+	harness     []string // errors
+	environment string
+	interrupted string
+	begun, done int // steps
+	unstaged    []history.Event
+}
+
+// newView reads the events of a recording. The requests are still to pass.
+func newView(source *history.Source) (*view, error) {
+	v := &view{header: source.Header, nodes: make(map[string]*node), edges: make(map[string]*edge)}
+	for _, n := range source.Header.Nodes {
+		known := &node{Node: n}
+		v.nodes[n.Name] = known
 		if n.Role == "data_plane" {
-			v.planes = append(v.planes, n)
+			v.planes = append(v.planes, known)
 		}
 	}
-	v.void, v.unfinished = v.usable()
-	return v
-}
-
-func (v *view) addCut(e history.Event) {
-	if e.Kind == history.FaultInject {
-		const never = history.Time(math.MaxInt64)
-		v.cuts[e.Edge] = &window{edge: e.Edge, mode: e.Text, inject: e.At, active: never, heal: never, healed: never}
-		return
-	}
-	w := v.cuts[e.Edge]
-	if w == nil {
-		return
-	}
-	switch e.Kind {
-	case history.FaultActive:
-		w.active = e.At
-	case history.FaultWitness:
-		w.witnessed = e.OK
-	case history.FaultHeal:
-		w.heal = min(w.heal, e.At)
-	case history.FaultHealed:
-		w.healed = min(w.healed, e.At)
-	case history.HealWitness:
-		w.healWitnessed = e.OK
-	}
-}
-
-// cpCut is the cut of a node's edge to the control plane, or nil.
-func (v *view) cpCut(node string) *window {
-	for edge, w := range v.cuts {
-		if from, to, _ := strings.Cut(edge, ">"); from == node && to == v.controlPlane() {
-			return w
+	v.traffic.open(source.Header)
+	for e, err := range source.Events() {
+		if err != nil {
+			return nil, err
 		}
+		v.take(e)
 	}
-	return nil
+	v.order()
+	return v, nil
 }
 
-func (v *view) storeCut(node string) *window { return v.cuts[storeEdge(node)] }
+// node is the record of a node, also of one that the header does not name.
+func (v *view) node(name string) *node {
+	n := v.nodes[name]
+	if n == nil {
+		n = &node{Node: history.Node{Name: name}}
+		v.nodes[name] = n
+	}
+	return n
+}
 
-func storeEdge(node string) string { return node + ">store" }
+func (v *view) edge(name string) *edge {
+	e := v.edges[name]
+	if e == nil {
+		e = &edge{name: name}
+		v.edges[name] = e
+	}
+	return e
+}
 
-func (v *view) controlPlane() string {
-	for _, n := range v.rec.Header.Nodes {
-		if n.Role == "control_plane" {
-			return n.Name
+// order sorts everything by time. The order of writing is nearly that of time,
+// but not for what was mapped from another clock.
+func (v *view) order() {
+	for _, n := range v.nodes {
+		for _, of := range []*[]moment{&n.starts, &n.stops, &n.exits, &n.listens, &n.secrets} {
+			byTime(*of, func(m moment) history.Time { return m.at })
+		}
+		for _, of := range []*[]look{&n.ready, &n.serves, &n.checks} {
+			byTime(*of, func(l look) history.Time { return l.at })
+		}
+		byTime(n.requests, func(r storeRequest) history.Time { return r.at })
+		n.live()
+	}
+	for _, e := range v.edges {
+		byTime(e.dials, func(d dial) history.Time { return d.at })
+		byTime(e.packets, func(c counted) history.Time { return c.at })
+		byTime(e.bytes, func(c counted) history.Time { return c.at })
+	}
+	for _, of := range []*[]change{&v.changes.sent, &v.changes.acked, &v.changes.unknown} {
+		byTime(*of, func(c change) history.Time { return c.at })
+	}
+	byTime(v.objects, func(o object) history.Time { return o.at })
+	byTime(v.planted, func(p planting) history.Time { return p.at })
+	v.settleFaults()
+	v.traffic.settle()
+}
+
+func byTime[T any](all []T, at func(T) history.Time) {
+	order := func(a, b T) int { return cmp.Compare(at(a), at(b)) }
+	if !slices.IsSortedFunc(all, order) {
+		slices.SortStableFunc(all, order)
+	}
+}
+
+// controlPlane is the one that a node dials.
+func (v *view) controlPlane(n *node) string {
+	if n.ControlPlane != "" {
+		return n.ControlPlane
+	}
+	for _, other := range v.header.Nodes {
+		if other.Role == "control_plane" {
+			return other.Name
 		}
 	}
 	return ""
 }
 
-// of returns the events of a kind and a node.
-func (v *view) of(kind history.Kind, node string) []history.Event {
-	var out []history.Event
-	for _, e := range v.events[kind] {
-		if e.Node == node {
-			out = append(out, e)
-		}
+// cpEdge is the edge on which a node dials its control plane.
+func (v *view) cpEdge(n *node) string { return n.Name + ">" + v.controlPlane(n) }
+
+// storeEdge is the edge on which a node reaches its store.
+func storeEdge(n *node) string { return n.Name + ">" + storeOf(n) }
+
+// storeOf is the name of a node's store.
+func storeOf(n *node) string { return cmp.Or(n.Store, topology.Store) }
+
+// dialled are when a node itself tried an edge, from one moment to another.
+func (v *view) dialled(n *node, edge string, from, to history.Time) []history.Time {
+	e := v.edges[edge]
+	if e == nil {
+		return nil
 	}
-	return out
-}
-
-// start is when a node's process was started, and whether it was.
-func (v *view) start(node string) (history.Time, bool) {
-	starts := v.of(history.NodeStart, node)
-	if len(starts) == 0 {
-		return 0, false
-	}
-	return starts[0].At, true
-}
-
-// newcomers are the data planes that were started while their edge to the control
-// plane was cut, with that cut.
-func (v *view) newcomers() []newcomer {
-	var out []newcomer
-	for _, n := range v.planes {
-		at, started := v.start(n.Name)
-		if w := v.cpCut(n.Name); started && w != nil && w.inject < at && at < w.heal {
-			out = append(out, newcomer{n, at, w})
-		}
-	}
-	return out
-}
-
-type newcomer struct {
-	history.Node
-	start history.Time
-	cut   *window
-}
-
-// residents are the data planes that ran before their edge was cut, with that cut.
-func (v *view) residents() []newcomer {
-	var out []newcomer
-	for _, n := range v.planes {
-		at, started := v.start(n.Name)
-		if w := v.cpCut(n.Name); started && w != nil && at < w.inject {
-			out = append(out, newcomer{n, at, w})
-		}
-	}
-	return out
-}
-
-// attemptsSince are when a node itself tried an edge. Before its start nobody but
-// the harness can have done so.
-func (v *view) attemptsSince(start history.Time, edge, node string) []history.Time {
 	var out []history.Time
-	for _, e := range v.events[history.EdgeConnect] {
-		if e.Edge == edge && e.Node == node && e.At >= start {
-			out = append(out, e.At)
+	for _, d := range e.dials {
+		if d.node == n.Name && d.at >= from && d.at <= to {
+			out = append(out, d.at)
 		}
 	}
 	return out
 }
 
-// firstServed is when a node's probed route was first seen to answer well: a 200
-// that shows no generation is somebody else's answer.
-func (v *view) firstServed(node string) (history.Time, bool) {
-	for _, e := range v.of(history.ServeChange, node) {
-		if e.Code == http.StatusOK && e.Generation > 0 {
-			return e.At, true
-		}
-	}
-	return 0, false
-}
-
-// watched says whether anybody looked at a node's readiness.
-func (v *view) watched(node string) bool { return len(v.of(history.ReadyChange, node)) > 0 }
-
-// readyBefore says whether a node was seen ready before a moment.
-func (v *view) readyBefore(node string, before history.Time) bool {
-	return slices.ContainsFunc(v.of(history.ReadyChange, node), func(e history.Event) bool {
-		return e.Code == http.StatusOK && e.Until < before
+// snapshotsOf are what an independent reader found of a node's snapshot, and no
+// other version's or store's, by time.
+func (v *view) snapshotsOf(n *node) []object {
+	home := v.home(n)
+	return slices.DeleteFunc(slices.Clone(v.objects), func(o object) bool {
+		otherStore := o.store != "" && o.store != storeOf(n)
+		return otherStore || home != "" && o.key != home+"config.json"
 	})
 }
 
-// readyAtTheEnd says whether a node was ready when it was last looked at.
-func (v *view) readyAtTheEnd(node string) bool {
-	looks := v.of(history.ReadyChange, node)
-	return len(looks) > 0 && looks[len(looks)-1].Code == http.StatusOK
+// isPlanted says whether a generation was only ever put into the bucket.
+func (v *view) isPlanted(generation int) bool {
+	return slices.ContainsFunc(v.planted, func(p planting) bool { return p.generation == generation })
 }
 
-// requests calls f for each request to a node.
-func (v *view) requests(node string, f func(history.Request)) {
-	for _, r := range v.rec.Requests {
-		if v.rec.Header.Streams[r.Stream].Node == node {
-			f(r)
+// newest is the generation in force at the control plane at the end, and whether
+// that is certain.
+func (v *view) newest() (generation int, certain bool) {
+	var at history.Time
+	for _, c := range v.changes.acked {
+		generation, at = c.generation, c.at
+	}
+	for _, c := range v.changes.unknown {
+		if c.at > at {
+			return generation, false
 		}
 	}
+	return generation, true
 }
 
-// planted are the generations that the harness put into the bucket.
-func (v *view) planted() map[int]bool {
-	out := make(map[int]bool)
-	for _, e := range v.events[history.Planted] {
-		out[e.Generation] = true
-	}
-	return out
+// bound is how long a good data plane may take for what needs one reconnect and
+// one apply, with room for a busy machine.
+func (v *view) bound() time.Duration {
+	p := v.header.Profile
+	return 2*(p.ReconnectMax+p.DialTimeout) + p.NoConfiguration + 10*time.Second
+}
+
+// importBound is how long a new data plane may take until it turns to the store.
+func (v *view) importBound() time.Duration {
+	p := v.header.Profile
+	return p.DialTimeout + p.NoConfiguration + 5*time.Second
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+
+func status(code int) string {
+	if code == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("status %d", code)
+}

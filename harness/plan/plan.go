@@ -2,56 +2,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package plan turns a seed into numbered steps before anything starts. Its
-// central type is [Plan], which is printed, saved and carried out as it is.
+// central type is [Plan], which is printed, saved and carried out as it is, and
+// can be read back and carried out again.
 //
 // Every random draw of a run is made here, from named streams: the draws of one
 // name depend on the seed and that name alone, so that adding a draw elsewhere
 // shifts nothing. The same seed gives the same plan, byte for byte.
+//
+// Steps have absolute times, laid out by a [Timetable]: a step never begins
+// before its time, whatever the ones before it did.
 package plan
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
-	"math/rand/v2"
 	"time"
 
 	"blackout/harness/history"
 	"blackout/harness/topology"
 )
-
-// Source draws a plan's random values.
-type Source struct{ seed uint64 }
-
-// NewSource is the source of a seed.
-func NewSource(seed uint64) Source { return Source{seed: seed} }
-
-func (s Source) stream(name string) *rand.Rand {
-	h := fnv.New64a()
-	h.Write([]byte(name))
-	return rand.New(rand.NewPCG(s.seed, h.Sum64()))
-}
-
-// Between draws an integer from [low, high] for name.
-func (s Source) Between(name string, low, high int) int {
-	return low + s.stream(name).IntN(high-low+1)
-}
-
-// Duration draws a whole number of milliseconds from [low, high] for name.
-func (s Source) Duration(name string, low, high time.Duration) time.Duration {
-	ms := int64((high - low) / time.Millisecond)
-	return low + time.Duration(s.stream(name).Int64N(ms+1))*time.Millisecond
-}
-
-// Shuffle is a copy of names in an order drawn for name.
-func (s Source) Shuffle(name string, names []string) []string {
-	out := make([]string, len(names))
-	for i, j := range s.stream(name).Perm(len(names)) {
-		out[i] = names[j]
-	}
-	return out
-}
 
 // Action is what a step does. Its exported fields are its arguments and are
 // printed with the plan.
@@ -65,7 +35,8 @@ type Action interface {
 // Step is one numbered step.
 type Step struct {
 	Number int
-	Phase  string // the phase that the step belongs to: "bring-up", "steady", "outage", "recovery"
+	Phase  string        // the phase that the step belongs to: "bring-up", "steady", "outage", "recovery"
+	At     time.Duration // when it begins, since the experiment's zero; not used in the bring-up
 	Action Action
 }
 
@@ -80,33 +51,52 @@ type Plan struct {
 	Steps     []Step
 }
 
-// MarshalJSON writes the plan with each step's action name and arguments.
-func (p Plan) MarshalJSON() ([]byte, error) {
-	type step struct {
-		Step   int    `json:"step"`
-		Phase  string `json:"phase"`
-		Do     string `json:"do"`
-		Title  string `json:"title"`
-		Action Action `json:"with"`
+// Length is how long the experiment is planned to last, from its zero to the
+// beginning of its last step.
+func (p Plan) Length() time.Duration {
+	if len(p.Steps) == 0 {
+		return 0
 	}
-	steps := make([]step, len(p.Steps))
-	for i, s := range p.Steps {
-		steps[i] = step{s.Number, s.Phase, s.Action.Name(), s.Action.Title(), s.Action}
+	return p.Steps[len(p.Steps)-1].At
+}
+
+// ErrBudget is returned, wrapped, for a plan that lasts too long.
+var ErrBudget = errors.New("over the budget")
+
+// Check reports the first thing that makes the plan's times impossible, or that
+// its length is beyond a budget.
+func (p Plan) Check(budget time.Duration) error {
+	begun, at := false, time.Duration(0)
+	for _, s := range p.Steps {
+		fault := ""
+		switch {
+		case s.Phase == BringUp && begun:
+			fault = "a step of the bring-up follows others"
+		case s.Phase == BringUp:
+			continue
+		case !begun && s.At != 0:
+			fault = fmt.Sprintf("the first step after the bring-up is planned for %s, not for 0s", s.At)
+		case s.At < at:
+			fault = fmt.Sprintf("it is planned for %s, the step before it for %s", s.At, at)
+		}
+		if fault != "" {
+			return fmt.Errorf("step %d (%s): %s", s.Number, s.Action.Name(), fault)
+		}
+		begun, at = true, s.At
 	}
-	return json.Marshal(struct {
-		Scenario  string            `json:"scenario"`
-		Seed      uint64            `json:"seed"`
-		Profile   history.Profile   `json:"profile"`
-		Promises  []string          `json:"promises"`
-		Exercises []string          `json:"exercises"`
-		Topology  topology.Topology `json:"topology"`
-		Steps     []step            `json:"steps"`
-	}{p.Scenario, p.Seed, p.Profile, p.Promises, p.Exercises, p.Topology, steps})
+	switch {
+	case len(p.Steps) == 0:
+		return errors.New("there is no step")
+	case p.Length() > budget:
+		return fmt.Errorf("%w: it is planned to last %s, and may last %s", ErrBudget, p.Length(), budget)
+	}
+	return nil
 }
 
 // Print writes the plan for people.
 func (p Plan) Print(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "plan      %s\nseed      %d\ntimers    %s\npromises  %v\n", p.Scenario, p.Seed, p.Profile.Name, p.Promises)
+	_, err := fmt.Fprintf(w, "plan      %s\nseed      %d\ntimers    %s\npromises  %v\nlength    %s after the bring-up\n",
+		p.Scenario, p.Seed, p.Profile.Name, p.Promises, p.Length())
 	for _, n := range p.Topology.Nodes {
 		if err == nil {
 			_, err = fmt.Fprintf(w, "node      %s\n", describe(n))
@@ -123,9 +113,17 @@ func (p Plan) Print(w io.Writer) error {
 				return err
 			}
 		}
-		_, err = fmt.Fprintf(w, "  %2d  %s\n", s.Number, s.Action.Title())
+		_, err = fmt.Fprintf(w, "  %2d  %10s  %s\n", s.Number, s.when(), s.Action.Title())
 	}
 	return err
+}
+
+// when is the step's time as it is printed, in seconds.
+func (s Step) when() string {
+	if s.Phase == BringUp {
+		return ""
+	}
+	return fmt.Sprintf("%.3f s", s.At.Seconds())
 }
 
 func describe(n topology.Node) string {

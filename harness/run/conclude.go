@@ -54,6 +54,9 @@ func (r *runner) close(ctx context.Context, s *harness.Setup) error {
 			errs = append(errs, fmt.Errorf("remove what the run started: %w", err))
 		}
 	}
+	if r.ledger != nil {
+		errs = append(errs, r.ledger.Close())
+	}
 	if r.rec != nil {
 		errs = append(errs, r.rec.Close())
 	}
@@ -70,16 +73,20 @@ func (r *runner) saveLogs(ctx context.Context, cluster *harness.Cluster) error {
 		if err != nil {
 			return fmt.Errorf("save log of %s: %w", node, err)
 		}
-		return errors.Join(r.copyLog(f, log), f.Close())
+		return errors.Join(r.copyLog(f, node, log), f.Close())
 	})
 }
 
 // copyLog copies a log line by line, without the name that the run's directory had
-// on this machine.
-func (r *runner) copyLog(w io.Writer, log io.Reader) error {
+// on this machine and without secrets. A node that wrote one is recorded.
+func (r *runner) copyLog(w io.Writer, node string, log io.Reader) error {
 	lines := bufio.NewReader(log)
 	for {
 		line, err := lines.ReadString('\n')
+		line, secret := r.rec.Scrub(line)
+		if secret {
+			r.rec.Event(history.Event{Kind: history.SecretSeen, Node: node, Text: string(history.NodeLog)})
+		}
 		if _, writeErr := io.WriteString(w, strings.ReplaceAll(line, r.work, "$RUN")); writeErr != nil {
 			return writeErr
 		}
@@ -138,7 +145,6 @@ const (
 	ExitViolated    = 1
 	ExitInvalid     = 4
 	ExitNotMeasured = 7
-	ExitNotProven   = 6
 	ExitHeld        = 0
 )
 

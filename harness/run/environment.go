@@ -18,8 +18,11 @@ import (
 func (r *runner) environment() reports.Environment {
 	e := reports.Environment{
 		Blackout: Version(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		CPUs: runtime.NumCPU(), Images: r.images, Repeat: r.options.Repeat(r.choice.engine),
+		CPUs: runtime.NumCPU(), Images: r.images,
 		Gateway: r.gateway, Control: string(r.options.Control),
+	}
+	if r.options.Repeat != nil {
+		e.Repeat = r.options.Repeat(r.choice.engine)
 	}
 	if name, err := os.Hostname(); err == nil {
 		e.Host = name

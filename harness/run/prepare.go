@@ -6,10 +6,8 @@ package run
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,6 +20,7 @@ import (
 	"blackout/harness/engine"
 	"blackout/harness/engine/docker"
 	"blackout/harness/engine/local"
+	"blackout/harness/fault"
 	"blackout/harness/history"
 	"blackout/harness/topology"
 )
@@ -129,9 +128,17 @@ func (r *runner) prepare(ctx context.Context) (*harness.Setup, error) {
 	if s.Programs, err = r.programs(ctx); err != nil {
 		return s, err
 	}
-	if s.Engine, err = r.newEngine(ctx); err != nil {
+	if s.Engine, err = r.newEngine(ctx, s.Programs["netfault"]); err != nil {
 		return s, err
 	}
+	dir, err := fault.LedgerDir()
+	if err != nil {
+		return s, err
+	}
+	if r.ledger, err = fault.OpenLedger(dir, r.id); err != nil {
+		return s, err
+	}
+	s.Ledger = r.ledger
 	return s, r.openRecording(s)
 }
 
@@ -143,14 +150,15 @@ func (r *runner) openRecording(s *harness.Setup) (err error) {
 	r.rec, err = history.Create(filepath.Join(r.dir, recordingDir), history.Header{
 		Run: r.id, Scenario: r.plan.Scenario, Seed: r.plan.Seed, Engine: r.choice.engine, Profile: r.plan.Profile,
 		Nodes: harness.Nodes(r.plan), Streams: harness.Streams(r.plan),
-	})
+		Promises: r.plan.Promises, Exercises: r.plan.Exercises, Storage: harness.Storage,
+	}, history.WithClock(r.options.Control.Clock()))
 	s.Recording = r.rec
 	return err
 }
 
-func (r *runner) newEngine(ctx context.Context) (engine.Engine, error) {
+func (r *runner) newEngine(ctx context.Context, netfault engine.Program) (engine.Engine, error) {
 	if r.choice.engine == Docker {
-		e, err := docker.New(ctx, docker.Options{Run: r.id, Progress: r.options.Progress})
+		e, err := docker.New(ctx, docker.Options{Run: r.id, Netfault: netfault, Progress: r.options.Progress})
 		if err != nil {
 			return nil, err
 		}
@@ -172,14 +180,25 @@ func (r *runner) newEngine(ctx context.Context) (engine.Engine, error) {
 
 func (r *runner) raceDir() string { return filepath.Join(r.dir, "races") }
 
-// programs are what the engine needs, built or named.
-func (r *runner) programs(ctx context.Context) (map[string]engine.Program, error) {
+// needed are the programs of a run, by the role that they play in it.
+func (r *runner) needed() map[string]string {
 	storeProgram := "store"
 	if r.storeKind() == harness.MinIO {
 		storeProgram = "minio"
 	}
-	needed := map[string]string{"toxiproxy": "toxiproxy", "upstream": "upstream", "storefront": "storefront", "gateway": "gateway", "store": storeProgram}
-	req := build.Request{Race: r.options.Race && r.choice.engine == Local, Run: r.id, Progress: r.options.Progress}
+	needed := map[string]string{"toxiproxy": "toxiproxy", "upstream": "upstream", "storefront": "storefront", "gateway": "gateway", "store": storeProgram, "impostor": "impostor"}
+	if r.choice.engine == Docker {
+		needed["netfault"] = "netfault"
+	}
+	return needed
+}
+
+// programs are what the engine needs, built or named.
+func (r *runner) programs(ctx context.Context) (map[string]engine.Program, error) {
+	needed := r.needed()
+	// A compiler that is killed leaves its temporary files: they go with the run's.
+	temp := []string{"TMPDIR=" + r.work, "GOTMPDIR=" + r.work}
+	req := build.Request{Race: r.options.Race && r.choice.engine == Local, Run: r.id, Env: temp, Progress: r.options.Progress}
 	if r.choice.engine == Docker {
 		platform, err := docker.Platform(ctx)
 		if err != nil {
@@ -209,7 +228,7 @@ func (r *runner) programs(ctx context.Context) (map[string]engine.Program, error
 	}
 	for role, name := range needed {
 		if b, ok := binaries[name]; ok {
-			out[role] = engine.Program{Name: name, Binary: b.Path}
+			out[role] = engine.Program{Name: name, Binary: b.Path, Digest: b.Digest}
 			r.images[name] = "sha256:" + b.Digest
 		}
 	}
@@ -231,26 +250,12 @@ func (r *runner) chooseGateway(ctx context.Context, req build.Request, programs 
 		r.gateway = image
 	case path != "":
 		r.gateway = path
-		digest, err := fileDigest(path)
+		digest, err := engine.DigestOf(path)
 		if err != nil {
 			return fmt.Errorf("read the gateway to judge: %w", err)
 		}
-		programs["gateway"] = engine.Program{Name: "gateway", Binary: path}
-		r.images["gateway"] = digest
+		programs["gateway"] = engine.Program{Name: "gateway", Binary: path, Digest: digest}
+		r.images["gateway"] = "sha256:" + digest
 	}
 	return nil
-}
-
-// fileDigest is a file's SHA-256 as reports print it.
-func fileDigest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("sha256:%x", sum.Sum(nil)), nil
 }

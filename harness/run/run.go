@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package run is the one way to run a scenario, for the command line and for
-// tests: [Run] plans, builds, starts, carries out, heals, cleans up, judges and
+// tests: [Run] plans, and [CarryOut] builds, starts, carries out, heals, cleans up, judges and
 // writes the report. Whatever happens on the way, also a panic or an interrupt,
 // what was injected is healed, what was started is removed, and what was
 // recorded is judged.
@@ -14,19 +14,20 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"blackout/harness"
 	"blackout/harness/build"
 	"blackout/harness/engine"
 	"blackout/harness/engine/docker"
 	"blackout/harness/engine/local"
+	"blackout/harness/fault"
 	"blackout/harness/history"
 	"blackout/harness/oracle"
 	"blackout/harness/plan"
@@ -47,6 +48,7 @@ var sweepers = map[string]watchdog.Sweeper{
 	"docker": sweepDocker,
 	"local":  local.Sweep,
 	"files":  sweepFiles,
+	"faults": sweepFaults,
 }
 
 // sweepDocker removes what a run left in Docker. A daemon that does not answer
@@ -57,6 +59,29 @@ func sweepDocker(ctx context.Context, run string) ([]string, error) {
 		return nil, nil
 	}
 	return removed, err
+}
+
+// Undoers take away what the faults of a run left in force. None of them starts
+// anything.
+var Undoers = map[string]fault.Undoer{
+	fault.UndoLink:         fault.MendLink,
+	fault.UndoRepoint:      fault.RepointLink,
+	fault.UndoScript:       fault.EndScript,
+	fault.UndoStore:        fault.HealStore,
+	fault.UndoStoreTLS:     fault.HealStoreTLS,
+	fault.UndoPause:        onEngine(handlers{Docker: docker.Resume, Local: local.Resume}),
+	fault.UndoNetwork:      onEngine(handlers{Docker: docker.RestoreNetwork}),
+	fault.UndoFullDisk:     fault.FreeDisk,
+	fault.UndoReadOnlyDisk: fault.MakeWritable,
+}
+
+// sweepFaults undoes the faults that a run left in force.
+func sweepFaults(ctx context.Context, run string) ([]string, error) {
+	dir, err := fault.LedgerDir()
+	if err != nil {
+		return nil, err
+	}
+	return fault.Recover(ctx, dir, run, Undoers)
 }
 
 // workPattern is the name of the directory of a run's nodes, for os.MkdirTemp.
@@ -85,13 +110,14 @@ func Guard() { watchdog.MaybeRun(sweepers) }
 // Sweep removes what runs left whose harness is gone, and says what.
 func Sweep(ctx context.Context) ([]string, error) { return watchdog.SweepDead(ctx, sweepers) }
 
-// Options say how to run a scenario.
+// Options say how to run a scenario, or carry out a plan.
 type Options struct {
 	Engine  string            // "docker", "local" or "auto"
 	Store   harness.StoreKind // empty: MinIO on docker, the embedded server on local
-	Seed    uint64
-	Timers  string // name of a timer profile
-	Gateway string // path of a gateway executable; empty builds the reference gateway
+	Seed    uint64            // of the plan that Run draws
+	Timers  string            // name of a timer profile; empty, for CarryOut: the plan's
+	Budget  time.Duration     // how long the plan that Run draws may last; 0: the scenario's
+	Gateway string            // path of a gateway executable; empty builds the reference gateway
 
 	// BuildGateway, if set, builds the gateway to judge and returns its path,
 	// within the run, so that what it leaves is cleaned up with the run's.
@@ -101,8 +127,8 @@ type Options struct {
 	Control  harness.Control
 	Out      string                     // directory under which the run's own is made
 	Race     bool                       // local: build the nodes with the race detector
-	Repeat   func(engine string) string // the command that repeats the run, for the report
-	Progress func(line string)
+	Repeat   func(engine string) string // the command that repeats the run, for the report; may be nil
+	Progress func(line string)          // is told what is done; may be nil
 }
 
 // Result is what came of a run. It is meaningful also beside an error.
@@ -119,18 +145,32 @@ type Result struct {
 	Invalid bool     // the experiment could not be judged: no steady state, an unwitnessed fault, an interrupt
 }
 
-// Run runs a scenario. Its error is the Result's Err when that is not a matter of
-// the experiment itself.
-func Run(ctx context.Context, scenario harness.Scenario, o Options) (result Result, err error) {
-	p, err := o.plan(scenario)
+// Recording reads back what the run recorded.
+func (r Result) Recording() (*history.Recording, error) {
+	return history.Load(filepath.Join(r.Dir, recordingDir))
+}
+
+// Run draws a scenario's plan and carries it out.
+func Run(ctx context.Context, scenario harness.Scenario, o Options) (Result, error) {
+	p, err := o.Draw(scenario)
 	if err != nil {
+		return Result{}, err
+	}
+	return CarryOut(ctx, p, o)
+}
+
+// CarryOut carries out a plan, also one of an earlier run, step by step as it is;
+// nothing is drawn. Its error is the Result's Err when that is not a matter of the
+// experiment itself.
+func CarryOut(ctx context.Context, p plan.Plan, o Options) (result Result, err error) {
+	if p, err = o.apply(p); err != nil {
 		return Result{}, err
 	}
 	choice, err := chooseEngine(ctx, o)
 	if err != nil {
 		return Result{Plan: p}, err
 	}
-	o.Progress(fmt.Sprintf("%s, seed %d, timers %s", scenario.Name, o.Seed, o.Timers))
+	o.Progress(fmt.Sprintf("%s, seed %d, timers %s", p.Scenario, p.Seed, p.Profile.Name))
 	o.Progress(choice.why)
 	r := &runner{options: o, plan: p, choice: choice, id: newID(choice.engine)}
 	defer func() {
@@ -143,17 +183,6 @@ func Run(ctx context.Context, scenario harness.Scenario, o Options) (result Resu
 	return result, err
 }
 
-func (o *Options) plan(scenario harness.Scenario) (plan.Plan, error) {
-	timers, err := timerProfile(o.Timers)
-	if err != nil {
-		return plan.Plan{}, err
-	}
-	if err := o.validate(); err != nil {
-		return plan.Plan{}, err
-	}
-	return scenario.NewPlan(o.Seed, timers)
-}
-
 // runner is one run on its way.
 type runner struct {
 	options Options
@@ -163,6 +192,7 @@ type runner struct {
 	dir     string
 	work    string // directory of the nodes
 	rec     *history.Writer
+	ledger  *fault.Ledger
 	images  map[string]string // program → digest of what ran
 	removed bool              // nothing of the run is left
 	gateway string            // what is judged, for the report
@@ -242,13 +272,17 @@ func (r *runner) carryOut(ctx context.Context, cluster *harness.Cluster) (err er
 		}
 		r.recordEnd(ctx, err)
 	}()
-	phase := ""
+	phase, pace := "", pace{clock: r.rec}
 	for _, step := range r.plan.Steps {
+		planned, err := pace.await(ctx, step)
+		if err != nil {
+			return err
+		}
 		if step.Phase != phase {
 			phase = step.Phase
 			r.rec.Event(history.Event{Kind: history.PhaseBegin, Text: phase})
 		}
-		if err := cluster.Do(ctx, step); err != nil {
+		if err := cluster.Do(ctx, step, planned); err != nil {
 			return err
 		}
 	}
@@ -274,9 +308,9 @@ func (r *runner) recordEnd(ctx context.Context, err error) {
 
 // savePlan writes the plan as it will be carried out.
 func (r *runner) savePlan() error {
-	b, err := json.MarshalIndent(r.plan, "", "  ")
+	f, err := os.Create(filepath.Join(r.dir, planFile))
 	if err != nil {
 		return fmt.Errorf("write plan: %w", err)
 	}
-	return os.WriteFile(filepath.Join(r.dir, planFile), append(b, '\n'), 0o644)
+	return errors.Join(r.plan.Encode(f), f.Close())
 }

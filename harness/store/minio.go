@@ -17,6 +17,10 @@ import (
 // most; no run is that long.
 const accountLife = 7 * 24 * time.Hour
 
+// MinIOHealth is the path at which a MinIO server answers 200 once it takes
+// requests. At the two that are named for it, live and ready, it does so before.
+const MinIOHealth = "/minio/health/cluster"
+
 // minIO makes accounts by STS AssumeRole with an inline policy, which MinIO
 // lets its root account call. Its own admin client is not used, for its licence.
 type minIO struct {
@@ -28,7 +32,7 @@ var _ Store = (*minIO)(nil)
 
 // NewMinIO is the MinIO server at endpoint ("host:port", plain HTTP).
 func NewMinIO(endpoint, rootUser, rootPassword string) (Store, error) {
-	o, err := newObjects(endpoint, rootUser, rootPassword, "/minio/health/live")
+	o, err := newObjects(endpoint, rootUser, rootPassword, MinIOHealth)
 	if err != nil {
 		return nil, err
 	}

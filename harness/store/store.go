@@ -19,10 +19,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -75,10 +78,20 @@ func (a Account) Environment() map[string]string {
 
 // Object is an object as the harness read it.
 type Object struct {
-	Body     []byte
-	ETag     string
-	Modified time.Time
-	Metadata map[string]string // the user metadata, canonical header names without x-amz-meta-
+	Body       []byte
+	ETag       string
+	Modified   time.Time
+	Metadata   map[string]string // the user metadata, canonical header names without x-amz-meta-
+	Encryption string            // x-amz-server-side-encryption: "", "AES256" or "aws:kms"
+}
+
+// Digest is the SHA-256 of the body, hexadecimal.
+func (o Object) Digest() string { return Digest(o.Body) }
+
+// Digest is the SHA-256 of a body, hexadecimal.
+func Digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
 }
 
 // Store is the object store of a run, with the rights of its root account.
@@ -94,7 +107,8 @@ type Store interface {
 	// empty one is the whole bucket.
 	NewAccount(ctx context.Context, node, bucket, prefix string, rights Rights) (Account, error)
 
-	// ReadObject reads an object whole, or returns ErrNotFound.
+	// ReadObject reads an object whole, or returns ErrNotFound. With any other
+	// error the object is what came of it.
 	ReadObject(ctx context.Context, bucket, key string) (Object, error)
 
 	// PutObject replaces an object, by one without metadata.
@@ -103,8 +117,48 @@ type Store interface {
 	// DeleteObject removes an object; one that is not there is fine.
 	DeleteObject(ctx context.Context, bucket, key string) error
 
-	// ListKeys returns the keys that begin with prefix, sorted.
+	// List returns the objects whose keys begin with prefix, sorted by key.
+	List(ctx context.Context, bucket, prefix string) ([]Entry, error)
+
+	// ListKeys returns their keys alone.
 	ListKeys(ctx context.Context, bucket, prefix string) ([]string, error)
+}
+
+// Entry is an object in a list. Two entries of one object that are equal are of
+// the same state of it.
+type Entry struct {
+	Key      string
+	ETag     string
+	Bytes    int64
+	Modified time.Time
+}
+
+// configName is the last part of a snapshot's key.
+const configName = "config.json"
+
+// Versions returns the versions that have a snapshot under a bucket's prefix,
+// sorted: the "3.9.1" of "prod/3.9.1/config.json".
+func Versions(ctx context.Context, s Store, bucket, prefix string) ([]string, error) {
+	keys, err := s.ListKeys(ctx, bucket, under(prefix))
+	if err != nil {
+		return nil, err
+	}
+	var versions []string
+	for _, key := range keys {
+		version, name, _ := strings.Cut(strings.TrimPrefix(key, under(prefix)), "/")
+		if name == configName {
+			versions = append(versions, version)
+		}
+	}
+	return versions, nil
+}
+
+// under is the beginning of the keys under a prefix.
+func under(prefix string) string {
+	if prefix == "" {
+		return ""
+	}
+	return prefix + "/"
 }
 
 // objects are the operations that are the same for every S3 store.
@@ -162,15 +216,15 @@ func (o *objects) CreateBucket(ctx context.Context, name string) error {
 
 func (o *objects) ReadObject(ctx context.Context, bucket, key string) (Object, error) {
 	operation := "read " + bucket + "/" + key
-	body, info, _, err := o.core.GetObject(ctx, bucket, key, minio.GetObjectOptions{})
+	body, info, header, err := o.core.GetObject(ctx, bucket, key, minio.GetObjectOptions{})
 	if err != nil {
 		return Object{}, failure(operation, err)
 	}
 	data, err := io.ReadAll(body)
-	if err := errors.Join(err, body.Close()); err != nil {
-		return Object{}, failure(operation, err)
-	}
-	return Object{Body: data, ETag: info.ETag, Modified: info.LastModified, Metadata: info.UserMetadata}, nil
+	return Object{
+		Body: data, ETag: info.ETag, Modified: info.LastModified, Metadata: info.UserMetadata,
+		Encryption: header.Get("X-Amz-Server-Side-Encryption"),
+	}, failure(operation, errors.Join(err, body.Close()))
 }
 
 func (o *objects) PutObject(ctx context.Context, bucket, key string, body []byte) error {
@@ -184,17 +238,26 @@ func (o *objects) DeleteObject(ctx context.Context, bucket, key string) error {
 	return failure("delete "+bucket+"/"+key, err)
 }
 
-func (o *objects) ListKeys(ctx context.Context, bucket, prefix string) ([]string, error) {
+func (o *objects) List(ctx context.Context, bucket, prefix string) ([]Entry, error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the lister's goroutine on an early return
 	defer cancel()
-	var keys []string
+	var entries []Entry
 	for object := range o.core.Client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
 		if object.Err != nil {
 			return nil, failure("list "+bucket+"/"+prefix, object.Err)
 		}
-		keys = append(keys, object.Key)
+		entries = append(entries, Entry{Key: object.Key, ETag: object.ETag, Bytes: object.Size, Modified: object.LastModified})
 	}
-	return keys, nil
+	return entries, nil
+}
+
+func (o *objects) ListKeys(ctx context.Context, bucket, prefix string) ([]string, error) {
+	entries, err := o.List(ctx, bucket, prefix)
+	var keys []string
+	for _, e := range entries {
+		keys = append(keys, e.Key)
+	}
+	return keys, err
 }
 
 // failure says what failed, and makes a missing object ErrNotFound.

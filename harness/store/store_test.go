@@ -5,32 +5,28 @@ package store
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"blackout/internal/miniotest"
 	"blackout/internal/s3server"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
 )
 
 const (
-	user     = "root-user"
-	password = "root-password"
+	user     = miniotest.User
+	password = miniotest.Password
 )
-
-// minIOVariable names a MinIO binary. Without it the tests use the embedded
-// server only.
-const minIOVariable = "BLACKOUT_MINIO"
 
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
@@ -50,39 +46,29 @@ func TestEmbedded(t *testing.T) {
 
 func TestMinIO(t *testing.T) {
 	t.Parallel()
-	binary := os.Getenv(minIOVariable)
-	if binary == "" {
-		t.Skipf("set %s to a MinIO server's path to test against it", minIOVariable)
-	}
-	endpoint := startMinIO(t, binary)
+	endpoint := miniotest.Start(t, "MINIO_KMS_SECRET_KEY=test:"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	s, err := NewMinIO(endpoint, user, password)
 	if err != nil {
 		t.Fatal(err)
 	}
 	waitReady(t, s)
 	testStore(t, s, endpoint)
+	t.Run("encryption", func(t *testing.T) { testEncryption(t, s.(*minIO).objects) })
 }
 
-func startMinIO(t *testing.T, binary string) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
+// testEncryption: what is in force on an object is read with it.
+func testEncryption(t *testing.T, o *objects) {
+	if err := o.CreateBucket(t.Context(), "encrypted"); err != nil {
 		t.Fatal(err)
 	}
-	endpoint := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
+	for key, asked := range map[string]minio.PutObjectOptions{"": {}, "AES256": {ServerSideEncryption: encrypt.NewSSE()}} {
+		if _, err := o.core.PutObject(t.Context(), "encrypted", "k"+key, strings.NewReader("1"), 1, "", "", asked); err != nil {
+			t.Fatal(err)
+		}
+		if object, err := o.ReadObject(t.Context(), "encrypted", "k"+key); err != nil || object.Encryption != key {
+			t.Errorf("asked for %q, read %q, %v", key, object.Encryption, err)
+		}
 	}
-	process := exec.CommandContext(t.Context(), binary, "server", "--address", endpoint, t.TempDir())
-	process.Env = append(os.Environ(), "MINIO_ROOT_USER="+user, "MINIO_ROOT_PASSWORD="+password)
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		// It is killed with the test's context; its exit status says just that.
-		_ = process.Wait()
-	})
-	return endpoint
 }
 
 func waitReady(t *testing.T, s Store) {
@@ -124,6 +110,8 @@ func as(t *testing.T, endpoint string, account Account) *objects {
 func testStore(t *testing.T, s Store, endpoint string) {
 	t.Run("objects", func(t *testing.T) { testObjects(t, s) })
 	t.Run("accounts", func(t *testing.T) { testAccounts(t, s, endpoint) })
+	t.Run("versions", func(t *testing.T) { testVersions(t, s) })
+	t.Run("reader", func(t *testing.T) { testReader(t, s, endpoint) })
 }
 
 func testObjects(t *testing.T, s Store) {

@@ -3,12 +3,17 @@
 
 // Package topology says what a run is made of: nodes, the links between them
 // and the timers they run with. Everything here is a value; nothing starts
-// anything. A scale-out is a changed copy: t.With(node). Its central type is
-// [Topology].
+// anything. A changed topology is a changed copy: a scale-out is t.With(node), and
+// what has to be started and stopped is the difference, t.To(next). Its central
+// type is [Topology].
 package topology
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -26,9 +31,9 @@ const (
 
 // The names of the nodes that are not gateways.
 const (
-	Store      = "store"
+	Store      = "store"    // the first store; a second has a name of its own
+	Upstream   = "upstream" // the first upstream
 	StoreFront = "storefront"
-	Upstream   = "upstream"
 	Toxiproxy  = "toxiproxy"
 	Witness    = "witness" // the harness itself, as an end of an edge that is never cut
 )
@@ -38,15 +43,43 @@ type Node struct {
 	Name   string `json:"name"`
 	Role   Role   `json:"role"`
 	Import bool   `json:"import,omitempty"` // may read the snapshot when it is created
-	Export bool   `json:"export,omitempty"` // writes the snapshot: the backup node
+	Export bool   `json:"export,omitempty"` // writes the snapshot: a backup node
 
 	// Account gives the node a reader's credential for the store although it may
 	// not import: what it does not do, it could.
 	Account bool `json:"account,omitempty"`
+
+	// ControlPlane is the one that a data plane dials; empty: the first.
+	ControlPlane string `json:"control_plane,omitempty"`
+
+	// Database is a control plane's: those with the same name share it. Empty: one
+	// of its own.
+	Database string `json:"database,omitempty"`
+
+	// Store is the one that the node's account is for; empty: the first.
+	Store string `json:"store,omitempty"`
+
+	// StoreTLS lets the node reach its store over TLS, by a certificate of an
+	// authority that it is told to trust.
+	StoreTLS bool `json:"store_tls,omitempty"`
+
+	// Disk is the size in bytes of a file system of its own for the node's prefix,
+	// which disk faults need; 0: none.
+	Disk int64 `json:"disk,omitempty"`
+
+	// Parameters are further kong.conf parameters by name, before all others.
+	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
-// HasAccount says whether a node has a credential of its own for the store.
+// HasAccount says whether a node has a credential of its own for a store.
 func (n Node) HasAccount() bool { return n.Import || n.Export || n.Account }
+
+// equal says whether two nodes are the same in everything.
+func (n Node) equal(o Node) bool {
+	parameters := maps.Equal(n.Parameters, o.Parameters)
+	n.Parameters, o.Parameters = nil, nil
+	return parameters && reflect.DeepEqual(n, o)
+}
 
 // Edge is a directed link through Toxiproxy, from the one that dials.
 type Edge struct {
@@ -57,79 +90,223 @@ type Edge struct {
 // String is the edge's name, "dp-1>cp".
 func (e Edge) String() string { return e.From + ">" + e.To }
 
-// Topology is a control plane and the nodes around it. There is always one
-// store behind one store front, one upstream and one Toxiproxy.
+// Topology is everything that a run is made of. There is one Toxiproxy, and a
+// front before each store.
 type Topology struct {
-	Nodes []Node `json:"nodes"`
+	Nodes     []Node   `json:"nodes"`
+	Upstreams []string `json:"upstreams,omitempty"` // empty: one, [Upstream]
+	Stores    []string `json:"stores,omitempty"`    // empty: one, [Store]
 }
 
-// With is a copy of t that also has node.
-func (t Topology) With(node Node) Topology {
-	return Topology{Nodes: append(slices.Clone(t.Nodes), node)}
+// With is a copy of t that also has the nodes.
+func (t Topology) With(nodes ...Node) Topology {
+	t.Nodes = append(slices.Clone(t.Nodes), nodes...)
+	return t
 }
 
-// ControlPlane is the name of the control plane.
-func (t Topology) ControlPlane() string {
-	for _, n := range t.Nodes {
-		if n.Role == ControlPlane {
-			return n.Name
+// Without is a copy of t that has not the node of a name.
+func (t Topology) Without(name string) Topology {
+	t.Nodes = slices.DeleteFunc(slices.Clone(t.Nodes), func(n Node) bool { return n.Name == name })
+	return t
+}
+
+// WithParameter is a copy of t in which a node has a kong.conf parameter.
+func (t Topology) WithParameter(node, name, value string) Topology {
+	t.Nodes = slices.Clone(t.Nodes)
+	for i, n := range t.Nodes {
+		if n.Name == node {
+			parameters := map[string]string{name: value}
+			for k, v := range n.Parameters {
+				if k != name {
+					parameters[k] = v
+				}
+			}
+			t.Nodes[i].Parameters = parameters
 		}
+	}
+	return t
+}
+
+// WithStores is a copy of t with these stores.
+func (t Topology) WithStores(names ...string) Topology {
+	t.Stores = slices.Clone(names)
+	return t
+}
+
+// WithUpstreams is a copy of t with these upstreams.
+func (t Topology) WithUpstreams(names ...string) Topology {
+	t.Upstreams = slices.Clone(names)
+	return t
+}
+
+// Difference is what has to be done to a running topology to make it another.
+type Difference struct {
+	Start  []Node   // nodes that are new
+	Stop   []string // nodes that are gone
+	Change []Node   // nodes that are started again, with other settings
+}
+
+// To is what makes t into the topology next. Stores and upstreams do not change
+// while a topology runs.
+func (t Topology) To(next Topology) (Difference, error) {
+	if !slices.Equal(t.StoreNames(), next.StoreNames()) || !slices.Equal(t.UpstreamNames(), next.UpstreamNames()) {
+		return Difference{}, errors.New("topology: stores and upstreams cannot change while it runs")
+	}
+	var d Difference
+	for _, n := range next.Nodes {
+		was, ok := t.Node(n.Name)
+		switch {
+		case !ok:
+			d.Start = append(d.Start, n)
+		case was.Role != n.Role || was.Disk != n.Disk || t.placed(was) != next.placed(n):
+			return Difference{}, fmt.Errorf("topology: %s: its role, disk, control plane, store and account cannot change while it runs", n.Name)
+		case !was.equal(n):
+			d.Change = append(d.Change, n)
+		}
+	}
+	for _, n := range t.Nodes {
+		if _, stays := next.Node(n.Name); !stays {
+			d.Stop = append(d.Stop, n.Name)
+		}
+	}
+	return d, nil
+}
+
+// placed is what a node's edges and account depend on.
+func (t Topology) placed(n Node) string {
+	return fmt.Sprint(t.Edges(n), n.Export, n.Database, n.StoreTLS)
+}
+
+// Node is the gateway node of a name.
+func (t Topology) Node(name string) (Node, bool) {
+	i := slices.IndexFunc(t.Nodes, func(n Node) bool { return n.Name == name })
+	if i < 0 {
+		return Node{}, false
+	}
+	return t.Nodes[i], true
+}
+
+// ControlPlane is the name of the first control plane.
+func (t Topology) ControlPlane() string {
+	for _, n := range t.ControlPlanes() {
+		return n.Name
 	}
 	return ""
 }
 
+// ControlPlanes are the control planes, in order.
+func (t Topology) ControlPlanes() []Node { return t.role(ControlPlane) }
+
 // DataPlanes are the nodes that proxy, backup nodes included, in order.
-func (t Topology) DataPlanes() []Node {
+func (t Topology) DataPlanes() []Node { return t.role(DataPlane) }
+
+func (t Topology) role(role Role) []Node {
 	var nodes []Node
 	for _, n := range t.Nodes {
-		if n.Role == DataPlane {
+		if n.Role == role {
 			nodes = append(nodes, n)
 		}
 	}
 	return nodes
 }
 
-// Edges are a node's links: to the control plane if it is a data plane, and to
-// the store if it has an account there.
+// StoreNames are the stores, in order.
+func (t Topology) StoreNames() []string { return orOne(t.Stores, Store) }
+
+// UpstreamNames are the upstreams, in order.
+func (t Topology) UpstreamNames() []string { return orOne(t.Upstreams, Upstream) }
+
+func orOne(names []string, one string) []string {
+	if len(names) == 0 {
+		return []string{one}
+	}
+	return names
+}
+
+// FrontOf is the name of the front before a store.
+func FrontOf(store string) string {
+	if store == Store {
+		return StoreFront
+	}
+	return store + "-front"
+}
+
+// Edges are a node's links: to its control plane if it is a data plane, and to
+// its store if it has an account there.
 func (t Topology) Edges(n Node) []Edge {
 	var edges []Edge
 	if n.Role == DataPlane {
-		edges = append(edges, t.CPEdge(n.Name))
+		edges = append(edges, Edge{From: n.Name, To: cmp.Or(n.ControlPlane, t.ControlPlane())})
 	}
 	if n.HasAccount() {
-		edges = append(edges, StoreEdge(n.Name))
+		edges = append(edges, Edge{From: n.Name, To: cmp.Or(n.Store, t.StoreNames()[0])})
 	}
 	return edges
 }
 
-// CPEdge is the edge on which a node dials the control plane.
-func (t Topology) CPEdge(node string) Edge { return Edge{From: node, To: t.ControlPlane()} }
+// CPEdge is the edge on which a node dials its control plane; one that is not
+// part of t yet dials the first.
+func (t Topology) CPEdge(node string) Edge {
+	n, _ := t.Node(node)
+	return Edge{From: node, To: cmp.Or(n.ControlPlane, t.ControlPlane())}
+}
 
-// StoreEdge is the edge on which a node reaches the store.
-func StoreEdge(node string) Edge { return Edge{From: node, To: Store} }
+// StoreEdge is the edge on which a node reaches its store; one that is not part
+// of t yet reaches the first.
+func (t Topology) StoreEdge(node string) Edge {
+	n, _ := t.Node(node)
+	return Edge{From: node, To: cmp.Or(n.Store, t.StoreNames()[0])}
+}
+
+// ToStore says whether an edge leads to a store.
+func (t Topology) ToStore(e Edge) bool { return slices.Contains(t.StoreNames(), e.To) }
 
 // Validate reports the first thing that makes t unusable.
 func (t Topology) Validate() error {
-	seen := map[string]bool{Store: true, StoreFront: true, Upstream: true, Toxiproxy: true, Witness: true}
-	planes := 0
-	for _, n := range t.Nodes {
-		if n.Name == "" || seen[n.Name] {
-			return fmt.Errorf("topology: node name %q is empty, reserved or used twice", n.Name)
+	seen := map[string]bool{Toxiproxy: true, Witness: true}
+	take := func(name string) error {
+		if name == "" || seen[name] {
+			return fmt.Errorf("topology: node name %q is empty, reserved or used twice", name)
 		}
-		seen[n.Name] = true
-		switch n.Role {
-		case ControlPlane:
-			planes++
-			if n.Import {
-				return fmt.Errorf("topology: %s: a control plane cannot import a snapshot", n.Name)
-			}
-		case DataPlane:
-		default:
-			return fmt.Errorf("topology: %s: unknown role %q", n.Name, n.Role)
+		seen[name] = true
+		return nil
+	}
+	for _, name := range t.StoreNames() {
+		if err := errors.Join(take(name), take(FrontOf(name))); err != nil {
+			return err
 		}
 	}
-	if planes != 1 {
-		return fmt.Errorf("topology: %d control planes, want one", planes)
+	for _, name := range t.UpstreamNames() {
+		if err := take(name); err != nil {
+			return err
+		}
+	}
+	for _, n := range t.Nodes {
+		if err := errors.Join(take(n.Name), t.validate(n)); err != nil {
+			return err
+		}
+	}
+	if len(t.ControlPlanes()) == 0 {
+		return errors.New("topology: no control plane")
+	}
+	return nil
+}
+
+func (t Topology) validate(n Node) error {
+	switch n.Role {
+	case ControlPlane:
+		if n.Import {
+			return fmt.Errorf("topology: %s: a control plane cannot import a snapshot", n.Name)
+		}
+	case DataPlane:
+		if dialled, ok := t.Node(n.ControlPlane); n.ControlPlane != "" && (!ok || dialled.Role != ControlPlane) {
+			return fmt.Errorf("topology: %s: there is no control plane %q to dial", n.Name, n.ControlPlane)
+		}
+	default:
+		return fmt.Errorf("topology: %s: unknown role %q", n.Name, n.Role)
+	}
+	if n.Store != "" && !slices.Contains(t.StoreNames(), n.Store) {
+		return fmt.Errorf("topology: %s: there is no store %q", n.Name, n.Store)
 	}
 	return nil
 }

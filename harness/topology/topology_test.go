@@ -46,7 +46,12 @@ func TestValidate(t *testing.T) {
 		want  string
 	}{
 		{"good", []Node{cp, {Name: "d", Role: DataPlane}}, ""},
-		{"no control plane", []Node{{Name: "d", Role: DataPlane}}, "0 control planes"},
+		{"two control planes", []Node{cp, {Name: "cp-2", Role: ControlPlane}, {Name: "d", Role: DataPlane, ControlPlane: "cp-2"}}, ""},
+		{"no control plane", []Node{{Name: "d", Role: DataPlane}}, "no control plane"},
+		{"dials nobody", []Node{cp, {Name: "d", Role: DataPlane, ControlPlane: "cp-2"}}, `no control plane "cp-2"`},
+		{"dials a data plane", []Node{cp, {Name: "e", Role: DataPlane}, {Name: "d", Role: DataPlane, ControlPlane: "e"}}, `no control plane "e"`},
+		{"no such store", []Node{cp, {Name: "d", Role: DataPlane, Import: true, Store: "other"}}, `no store "other"`},
+		{"a front's name", []Node{cp, {Name: StoreFront, Role: DataPlane}}, "reserved"},
 		{"name twice", []Node{cp, {Name: "cp", Role: DataPlane}}, "used twice"},
 		{"reserved name", []Node{cp, {Name: Store, Role: DataPlane}}, "reserved"},
 		{"unknown role", []Node{cp, {Name: "d", Role: "spare"}}, "unknown role"},
@@ -56,5 +61,48 @@ func TestValidate(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// TestDifference: a changed copy of a topology says what has to be done.
+func TestDifference(t *testing.T) {
+	t.Parallel()
+	base := Topology{}.With(Node{Name: "cp", Role: ControlPlane}, Node{Name: "a", Role: DataPlane}, Node{Name: "b", Role: DataPlane})
+	added := Node{Name: "c", Role: DataPlane, Import: true}
+	next := base.With(added).Without("a").WithParameter("b", "log_level", "info")
+	if len(base.Nodes) != 3 || base.Nodes[2].Parameters != nil {
+		t.Fatalf("the original was changed: %+v", base)
+	}
+	d, err := base.To(next)
+	changed := Node{Name: "b", Role: DataPlane, Parameters: map[string]string{"log_level": "info"}}
+	if want := (Difference{Start: []Node{added}, Stop: []string{"a"}, Change: []Node{changed}}); err != nil || !reflect.DeepEqual(d, want) {
+		t.Errorf("difference %+v, %v, want %+v", d, err, want)
+	}
+	if d, err := next.To(next); err != nil || !reflect.DeepEqual(d, Difference{}) {
+		t.Errorf("difference to itself: %+v, %v", d, err)
+	}
+	for name, bad := range map[string]Topology{
+		"a second store":             base.WithStores(Store, "second"),
+		"a second upstream":          base.WithUpstreams(Upstream, "second"),
+		"another role":               base.Without("a").With(Node{Name: "a", Role: ControlPlane}),
+		"another disk":               base.Without("a").With(Node{Name: "a", Role: DataPlane, Disk: 1 << 20}),
+		"another control plane":      base.With(Node{Name: "cp-2", Role: ControlPlane}).Without("a").With(Node{Name: "a", Role: DataPlane, ControlPlane: "cp-2"}),
+		"an account that it had not": base.Without("a").With(Node{Name: "a", Role: DataPlane, Import: true}),
+	} {
+		if _, err := base.To(bad); err == nil || !strings.Contains(err.Error(), "cannot change") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestWithParameter(t *testing.T) {
+	t.Parallel()
+	first := Topology{}.With(Node{Name: "a", Role: DataPlane}).WithParameter("a", "x", "1")
+	second := first.WithParameter("a", "y", "2").WithParameter("a", "x", "3")
+	if !reflect.DeepEqual(first.Nodes[0].Parameters, map[string]string{"x": "1"}) {
+		t.Errorf("the original was changed: %v", first.Nodes[0].Parameters)
+	}
+	if !reflect.DeepEqual(second.Nodes[0].Parameters, map[string]string{"x": "3", "y": "2"}) {
+		t.Errorf("parameters %v", second.Nodes[0].Parameters)
 	}
 }

@@ -5,223 +5,182 @@
 // It judges nothing. Its central type is [Prober].
 //
 // The prober is open loop: the schedule is absolute and fixed before the first
-// request. A fixed number of workers draw slots from one atomic counter, and
-// each sleeps until its slot's intended time. There is no pacing goroutine and no
-// channel to block on, so a slow target delays nobody, and a late request is
-// recorded as late. There are as many workers as requests can be outstanding
-// (rate × timeout): with fewer, a target that never answers would turn the open
-// loop into a closed one and hide its own failures.
+// request. Workers draw its slots in order, each slot once, and each sleeps until
+// its slot's intended time. No goroutine sets the pace and no channel is there to
+// block on, so a slow target delays nobody, and a late request is recorded as
+// late. There are as many workers as requests can be outstanding (rate × timeout):
+// with fewer, a target that never answers would turn the open loop into a closed
+// one and hide its own failures.
+//
+// How good the measurement itself was is measured too: see [Sampler] and the
+// names of its metrics in package history.
 package traffic
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
-	"io"
+	"fmt"
 	"maps"
-	"net"
-	"net/http"
-	"net/http/httptrace"
+	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"blackout/harness/history"
 )
 
-// maxBody bounds what is read of an answer, in bytes.
-const maxBody = 1 << 16
+// The values of [history.Stream.Protocol]. Over TLS, HTTP/2 is negotiated;
+// without, it is spoken with prior knowledge.
+const (
+	HTTP1 = "http/1.1"
+	HTTP2 = "h2"
+	H2C   = "h2c"
+)
+
+// lead is the time from Start to the first slot: the workers get up in it.
+const lead = 10 * time.Millisecond
 
 // Target is where a stream's requests go.
 type Target struct {
-	Address string   // "host:port" to dial
-	Paths   []string // paths of probed routes; requests take them in turn
+	Endpoint
+	Paths []string // paths of probed routes; requests take them in turn
+
+	GuardedPaths []string    // paths of routes that need a key, for guarded streams
+	Secure       Endpoint    // for TLS streams
+	TLS          *tls.Config // for TLS streams: the roots and the name that the certificate is verified against
+}
+
+// Load is what a prober sends.
+type Load struct {
+	Target  Target
+	Streams map[uint16]history.Stream // by their index in the recording's header
+
+	// ClosedLoop is a known-bad generator, for the harness's own tests: each
+	// stream waits for an answer before it sends the next request, and states the
+	// time at which it did so as the one it intended.
+	ClosedLoop bool
+}
+
+// slack is by how much a busy machine may notice a request's end too late
+// without a stream running out of workers.
+const slack = 250 * time.Millisecond
+
+// Workers is how many requests of a stream can be outstanding if it is to stay
+// open loop: rate × timeout, and some. It is 0 for a stream without an interval.
+func Workers(s history.Stream) int {
+	if s.Interval <= 0 {
+		return 0
+	}
+	return int((s.Timeout+slack)/s.Interval) + 4
+}
+
+// Staggered are k streams like s, named "s 1" to "s k". A prober spaces them
+// evenly, so that together they find every outage longer than interval/k.
+func Staggered(k int, s history.Stream) []history.Stream {
+	out := make([]history.Stream, k)
+	for i := range out {
+		out[i] = s
+		out[i].Name = fmt.Sprintf("%s %d", s.Name, i+1)
+	}
+	return out
 }
 
 // Prober drives the streams of one target until stopped.
 type Prober struct {
-	stop    atomic.Int64 // history.Time after which nothing more is due; 0 while running
-	wake    chan struct{}
+	rec     *history.Writer
+	streams []*stream
 	workers sync.WaitGroup
-	close   []func()
 }
 
-// Start begins to send. The streams are the target's, by their index in the
-// recording's header; they are staggered evenly, because streams in step see
-// the same moments twice and miss the ones between.
-func Start(rec *history.Writer, target Target, streams map[uint16]history.Stream) *Prober {
-	p := &Prober{wake: make(chan struct{})}
-	begin := rec.Now()
-	for k, index := range slices.Sorted(maps.Keys(streams)) {
-		s := streams[index]
-		client := newClient(s)
-		p.close = append(p.close, client.CloseIdleConnections)
-		run := &stream{
-			rec: rec, index: index, spec: s, client: client,
-			base: "http://" + target.Address, paths: target.Paths,
-			begin: begin + history.Time(s.Interval)*history.Time(k)/history.Time(len(streams)),
+// ErrStream is returned, wrapped, for a stream that cannot be sent to its target.
+var ErrStream = errors.New("stream cannot be sent")
+
+// Start begins to send. The target's streams are staggered evenly, because
+// streams in step see the same moments twice and miss the ones between. It
+// records when the first request of each is due. The end of ctx ends nothing: an
+// interrupt must not turn outstanding requests into failures. Stop must be called.
+func Start(ctx context.Context, rec *history.Writer, load Load) (*Prober, error) {
+	p := &Prober{rec: rec}
+	for _, index := range slices.Sorted(maps.Keys(load.Streams)) {
+		s, err := newStream(rec, load, index)
+		if err != nil {
+			return nil, err
 		}
-		for range workers(s) {
-			p.workers.Go(func() { run.work(p) })
-		}
+		p.streams = append(p.streams, s)
 	}
-	return p
+	ctx = context.WithoutCancel(ctx)
+	begin := rec.Now() + history.Time(lead)
+	for k, s := range p.streams {
+		s.begin = begin + history.Time(s.spec.Interval)*history.Time(k)/history.Time(len(p.streams))
+		rec.Event(history.Event{At: s.begin, Kind: history.TrafficBegin, Node: s.spec.Node, Stream: int(s.index)})
+		s.slots = newSlots(s.spec.Workers, s.spec.Interval, func(slot int64) *worker {
+			w := newWorker(ctx, s)
+			if load.ClosedLoop {
+				p.workers.Go(func() { w.workClosed(slot) })
+			} else {
+				p.workers.Go(func() { w.work(slot) })
+			}
+			return w
+		})
+		s.alarm = newAlarm(rec.Wall(s.begin), s.spec.Interval)
+		s.slots.open()
+	}
+	return p, nil
 }
 
 // Stop ends the schedule now, sends what is already due, waits for the answers
-// and closes the connections.
-func (p *Prober) Stop(rec *history.Writer) {
-	p.stop.Store(int64(rec.Now()))
-	close(p.wake)
+// and closes the connections. It records the end of each stream and how well its
+// schedule was kept. Stopping twice is a mistake.
+func (p *Prober) Stop() {
+	stop := p.rec.Now()
+	for _, s := range p.streams {
+		s.stop.Store(int64(stop))
+		s.slots.stop()
+		p.rec.Event(history.Event{At: stop, Kind: history.TrafficEnd, Node: s.spec.Node, Stream: int(s.index)})
+	}
 	p.workers.Wait()
-	for _, c := range p.close {
-		c()
+	for _, s := range p.streams {
+		s.alarm.close()
+		s.transport.CloseIdleConnections()
+		s.recordFigures()
 	}
 }
 
-// workers is how many requests of a stream can be outstanding, and a few.
-func workers(s history.Stream) int { return int(s.Timeout/s.Interval) + 4 }
-
-func newClient(s history.Stream) *http.Client {
-	return &http.Client{
-		Timeout: s.Timeout,
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: s.Timeout}).DialContext,
-			DisableKeepAlives:   s.Fresh,
-			DisableCompression:  true,
-			MaxIdleConnsPerHost: workers(s),
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// newStream is a stream of a load. Its schedule has no beginning yet.
+func newStream(rec *history.Writer, load Load, index uint16) (*stream, error) {
+	spec := load.Streams[index]
+	target := load.Target
+	if spec.Interval <= 0 || spec.Timeout <= 0 {
+		return nil, fmt.Errorf("%w: %s: it needs an interval and a timeout, and has %s and %s", ErrStream, spec.Name, spec.Interval, spec.Timeout)
 	}
-}
-
-type stream struct {
-	rec    *history.Writer
-	index  uint16
-	spec   history.Stream
-	client *http.Client
-	base   string
-	paths  []string
-	begin  history.Time
-	slot   atomic.Int64
-}
-
-func (s *stream) work(p *Prober) {
-	for {
-		slot := s.slot.Add(1) - 1
-		intended := s.begin + history.Time(slot)*history.Time(s.spec.Interval)
-		if !s.await(p, intended) {
-			return
-		}
-		s.rec.Request(s.send(intended, s.base+s.paths[slot%int64(len(s.paths))]))
+	if spec.Workers == 0 {
+		spec.Workers = Workers(spec)
 	}
-}
-
-// await sleeps until the slot is due and reports whether it is to be sent.
-func (s *stream) await(p *Prober, intended history.Time) bool {
-	wait := time.NewTimer(time.Until(s.rec.Wall(intended)))
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-p.wake:
+	if load.ClosedLoop {
+		spec.Workers = 1
 	}
-	stop := p.stop.Load()
-	return stop == 0 || intended <= history.Time(stop)
-}
-
-func (s *stream) send(intended history.Time, url string) history.Request {
-	r := history.Request{Intended: intended, Stream: s.index}
-	connections := 0
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		connections++
-		if !info.Reused {
-			r.Flags |= history.NewConnection
-		}
-	}}
-	// The client's timeout bounds the request; a prober outlives no context.
-	ctx := httptrace.WithClientTrace(context.Background(), trace)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	scheme, endpoint, paths := "http", target.Endpoint, target.Paths
+	if spec.TLS {
+		scheme, endpoint = "https", target.Secure
+	}
+	if spec.Guarded {
+		paths = target.GuardedPaths
+	}
+	if endpoint.Address == "" || len(paths) == 0 {
+		return nil, fmt.Errorf("%w: %s: its target has no such address or path", ErrStream, spec.Name)
+	}
+	transport, err := newTransport(spec, endpoint, target.TLS)
 	if err != nil {
-		r.Sent, r.Done, r.Class = s.rec.Now(), s.rec.Now(), history.OtherError
-		return r
+		return nil, err
 	}
-	r.Sent = s.rec.Now()
-	answer := Ask(s.client, req)
-	r.Done = s.rec.Now()
-	r.Status, r.Class, r.Generation = answer.Status, answer.Class, answer.Generation
-	if connections > 1 {
-		r.Flags |= history.Masked
-	}
-	return r
-}
-
-// Answer is what came back from the probed route.
-type Answer struct {
-	Status     uint16
-	Class      history.Class
-	Generation uint32
-}
-
-// Ask sends req to the probed route and reads the answer whole.
-func Ask(client *http.Client, req *http.Request) Answer {
-	res, err := client.Do(req)
-	if err != nil {
-		return Answer{Class: Classify(err)}
-	}
-	defer res.Body.Close()
-	a := Answer{Status: uint16(res.StatusCode)}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
-	switch {
-	case err != nil:
-		a.Class = Classify(err)
-	case res.StatusCode != http.StatusOK:
-		a.Class = history.WrongStatus
-	default:
-		generation, ok := ReadGeneration(body)
-		a.Generation = generation
-		if !ok {
-			a.Class = history.WrongBody
+	s := &stream{rec: rec, index: index, spec: spec, transport: transport}
+	for _, path := range paths {
+		u, err := url.Parse(scheme + "://" + endpoint.Address + path)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrStream, spec.Name, err)
 		}
+		s.urls = append(s.urls, u)
 	}
-	return a
-}
-
-// ReadGeneration finds the generation in an upstream's echo: a JSON object whose
-// "path" is /gen/<n>, the path of the probed service, with anything after it.
-func ReadGeneration(body []byte) (generation uint32, ok bool) {
-	var echo struct {
-		Path string `json:"path"`
-	}
-	if json.Unmarshal(body, &echo) != nil {
-		return 0, false
-	}
-	rest, found := strings.CutPrefix(echo.Path, "/gen/")
-	if !found {
-		return 0, false
-	}
-	digits, _, _ := strings.Cut(rest, "/")
-	n, err := strconv.ParseUint(digits, 10, 32)
-	return uint32(n), err == nil && n > 0
-}
-
-// Classify says how a request without a whole answer ended.
-func Classify(err error) history.Class {
-	var netErr net.Error
-	switch {
-	case err == nil:
-		return history.Good
-	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return history.Timeout
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return history.Refused
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return history.Reset
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return history.EOF
-	}
-	return history.OtherError
+	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,27 +42,36 @@ type recording struct {
 	dir string
 }
 
-func newRecording(t *testing.T, streams ...history.Stream) recording {
-	t.Helper()
-	dir := t.TempDir()
+func newRecording(tb testing.TB, streams ...history.Stream) recording {
+	tb.Helper()
+	dir := tb.TempDir()
 	w, err := history.Create(dir, history.Header{Streams: streams})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { w.Close() })
+	tb.Cleanup(func() { w.Close() })
 	return recording{w, dir}
 }
 
-func (r recording) load(t *testing.T) *history.Recording {
-	t.Helper()
+func (r recording) load(tb testing.TB) *history.Recording {
+	tb.Helper()
 	if err := r.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	rec, err := history.Load(r.dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return rec
+}
+
+// soFar is what was recorded of a node while the recording is still open.
+func (r recording) soFar(node string) []history.Event {
+	rec, err := history.Load(r.dir)
+	if err != nil {
+		return nil // its header may not be there yet
+	}
+	return slices.DeleteFunc(rec.Events, func(e history.Event) bool { return e.Node != node })
 }
 
 // of returns a stream's requests by intended time.
@@ -76,10 +86,19 @@ func of(rec *history.Recording, stream uint16) []history.Request {
 	return out
 }
 
+func start(tb testing.TB, rec recording, to Target, streams []history.Stream) *Prober {
+	tb.Helper()
+	p, err := Start(tb.Context(), rec.Writer, Load{Target: to, Streams: indexed(streams)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
 func echo(w http.ResponseWriter) { fmt.Fprint(w, `{"path":"/gen/7/"}`) }
 
 func target(server *httptest.Server) Target {
-	return Target{Address: server.Listener.Addr().String(), Paths: []string{"/probe"}}
+	return Target{Endpoint: Endpoint{Address: server.Listener.Addr().String()}, Paths: []string{"/probe"}}
 }
 
 func both(interval, timeout time.Duration) []history.Stream {
@@ -97,11 +116,10 @@ func indexed(streams []history.Stream) map[uint16]history.Stream {
 	return out
 }
 
-// TestHungServerPostponesNothing is the proof of the open loop: while the server
-// hangs for longer than the timeout, every request goes out when it is due.
-func TestHungServerPostponesNothing(t *testing.T) {
-	t.Parallel()
-	const interval, timeout = 5 * time.Millisecond, 400 * time.Millisecond
+// hang probes a server that hangs for longer than the timeout on two streams, and
+// returns between which moments it hung for sure.
+func hang(t *testing.T, streams []history.Stream) (rec *history.Recording, from, to history.Time) {
+	t.Helper()
 	var hangs atomic.Bool
 	var answered, hung atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -114,24 +132,34 @@ func TestHungServerPostponesNothing(t *testing.T) {
 		echo(w)
 	}))
 	defer server.Close()
-	streams := both(interval, timeout)
-	rec := newRecording(t, streams...)
-	p := Start(rec.Writer, target(server), indexed(streams))
+	recording := newRecording(t, streams...)
+	p := start(t, recording, target(server), streams)
 	await(t, "traffic", func() bool { return answered.Load() > 20 })
 	hangs.Store(true)
-	from := rec.Now()
+	from = recording.Now()
 	// Twice as many as fit into one timeout: a loop that waits for answers
 	// would need as many timeouts as it has workers short.
-	await(t, "requests go on although none is answered", func() bool { return hung.Load() >= int64(4*timeout/interval) })
-	to := rec.Now() - history.Time(timeout/2) // later ones may arrive after the hang
+	enough := int64(4 * streams[0].Timeout / streams[0].Interval)
+	await(t, "requests go on although none is answered", func() bool { return hung.Load() >= enough })
+	to = recording.Now() - history.Time(streams[0].Timeout/2) // later ones may arrive after the hang
 	hangs.Store(false)
 	before := answered.Load()
 	await(t, "traffic again", func() bool { return answered.Load() > before+20 })
-	p.Stop(rec.Writer)
+	p.Stop()
+	return recording.load(t), from, to
+}
 
-	loaded := rec.load(t)
+// TestHungServerPostponesNothing is the proof of the open loop: while the server
+// hangs for longer than the timeout, every request goes out when it is due.
+func TestHungServerPostponesNothing(t *testing.T) {
+	const interval, timeout = 5 * time.Millisecond, 400 * time.Millisecond
+	var from, to history.Time
+	rec := measured(t, func(t *testing.T) (rec *history.Recording) {
+		rec, from, to = hang(t, both(interval, timeout))
+		return rec
+	})
 	for stream := range uint16(2) {
-		requests := of(loaded, stream)
+		requests := of(rec, stream)
 		failed := 0
 		for i, r := range requests {
 			if i > 0 && r.Intended != requests[i-1].Intended+history.Time(interval) {
@@ -142,12 +170,12 @@ func TestHungServerPostponesNothing(t *testing.T) {
 			}
 			if r.Sent > from && r.Sent < to {
 				failed++
-				if r.Class != history.Timeout || r.Done.Sub(r.Sent) < timeout-time.Millisecond {
+				if r.Class != history.Timeout || r.Done.Sub(r.Sent) < timeout {
 					t.Errorf("stream %d: a request into the hang ended as %s after %s", stream, r.Class, r.Done.Sub(r.Sent))
 				}
 			}
 		}
-		if due := int(to.Sub(from) / interval); failed < due-2 || failed > due+2 {
+		if due := int(to.Sub(from) / interval); failed < due-4 || failed > due+4 {
 			t.Errorf("stream %d: %d requests failed of %d due during the hang", stream, failed, due)
 		}
 	}
@@ -162,13 +190,36 @@ func TestStreamsAreStaggered(t *testing.T) {
 	const interval = 10 * time.Millisecond
 	streams := both(interval, time.Second)
 	rec := newRecording(t, streams...)
-	p := Start(rec.Writer, target(server), indexed(streams))
+	p := start(t, rec, target(server), streams)
 	await(t, "traffic", func() bool { return answered.Load() >= 10 })
-	p.Stop(rec.Writer)
+	p.Stop()
 	loaded := rec.load(t)
 	if got := of(loaded, 1)[0].Intended.Sub(of(loaded, 0)[0].Intended); got != interval/2 {
 		t.Errorf("the second stream is %s behind the first, want %s", got, interval/2)
 	}
+}
+
+// request reads the head of a request without a body, more cheaply than
+// http.ReadRequest, and returns its path.
+func request(in *bufio.Reader) (path string, err error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	_, path, _ = strings.Cut(line, " ")
+	path, _, _ = strings.Cut(path, " ")
+	for line != "\r\n" {
+		if line, err = in.ReadString('\n'); err != nil {
+			return "", err
+		}
+	}
+	return path, nil
+}
+
+// answer answers a request well.
+func answer(conn net.Conn) {
+	const body = `{"path":"/gen/7"}`
+	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
 
 // fickle serves connections by hand: it answers the first request of each and
@@ -177,12 +228,11 @@ func fickle(t *testing.T, answered *atomic.Int64) Target {
 	return serveRaw(t, func(conn net.Conn) {
 		in := bufio.NewReader(conn)
 		for n := 0; ; n++ {
-			if _, err := http.ReadRequest(in); err != nil || n == 1 {
+			if _, err := request(in); err != nil || n == 1 {
 				return
 			}
 			answered.Add(1)
-			body := `{"path":"/gen/7"}`
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+			answer(conn)
 		}
 	})
 }
@@ -206,7 +256,7 @@ func serveRaw(t *testing.T, serve func(net.Conn)) Target {
 		}
 	}()
 	t.Cleanup(func() { listener.Close(); <-accepting })
-	return Target{Address: listener.Addr().String(), Paths: []string{"/probe"}}
+	return Target{Endpoint: Endpoint{Address: listener.Addr().String()}, Paths: []string{"/probe"}}
 }
 
 // TestMaskedFailuresAreSeen: the HTTP client sends a request again when a
@@ -217,9 +267,9 @@ func TestMaskedFailuresAreSeen(t *testing.T) {
 	to := fickle(t, &answered)
 	streams := both(5*time.Millisecond, 5*time.Second)
 	rec := newRecording(t, streams...)
-	p := Start(rec.Writer, to, indexed(streams))
+	p := start(t, rec, to, streams)
 	await(t, "traffic", func() bool { return answered.Load() >= 60 })
-	p.Stop(rec.Writer)
+	p.Stop()
 	loaded := rec.load(t)
 	masked := 0
 	for _, r := range of(loaded, 0) {
@@ -244,9 +294,9 @@ func TestConnectionsAreKeptOrFresh(t *testing.T) {
 	defer server.Close()
 	streams := both(10*time.Millisecond, 5*time.Second)
 	rec := newRecording(t, streams...)
-	p := Start(rec.Writer, target(server), indexed(streams))
+	p := start(t, rec, target(server), streams)
 	await(t, "traffic", func() bool { return answered.Load() >= 60 })
-	p.Stop(rec.Writer)
+	p.Stop()
 	loaded := rec.load(t)
 	count := func(stream uint16) (fresh, all int) {
 		for _, r := range of(loaded, stream) {
@@ -281,12 +331,12 @@ func TestStopSendsWhatIsDue(t *testing.T) {
 	const interval = 5 * time.Millisecond
 	streams := []history.Stream{{Interval: interval, Timeout: time.Second}}
 	rec := newRecording(t, streams...)
-	p := Start(rec.Writer, target(server), indexed(streams))
+	p := start(t, rec, target(server), streams)
 	await(t, "requests", func() bool { return arrived.Load() >= 10 })
 	before := rec.Now()
 	stopped := make(chan struct{})
-	go func() { p.Stop(rec.Writer); close(stopped) }()
-	await(t, "the stop", func() bool { return p.stop.Load() != 0 })
+	go func() { p.Stop(); close(stopped) }()
+	await(t, "the stop", func() bool { return p.streams[0].stop.Load() != 0 })
 	select {
 	case <-stopped:
 		t.Error("Stop did not wait for answers")
@@ -294,7 +344,7 @@ func TestStopSendsWhatIsDue(t *testing.T) {
 	}
 	close(release)
 	<-stopped
-	end := history.Time(p.stop.Load())
+	end := history.Time(p.streams[0].stop.Load())
 	requests := of(rec.load(t), 0)
 	for i, r := range requests {
 		if i > 0 && r.Intended != requests[i-1].Intended+history.Time(interval) {
@@ -317,9 +367,9 @@ func TestStopDoesNotWaitForTheNextSlot(t *testing.T) {
 	defer server.Close()
 	streams := []history.Stream{{Interval: time.Hour, Timeout: time.Second}}
 	rec := newRecording(t, streams...)
-	p := Start(rec.Writer, target(server), indexed(streams))
+	p := start(t, rec, target(server), streams)
 	await(t, "the first request", func() bool { return answered.Load() == 1 })
-	p.Stop(rec.Writer)
+	p.Stop()
 	if n := len(rec.load(t).Requests); n != 1 {
 		t.Errorf("%d requests, want the one that was due", n)
 	}
@@ -330,12 +380,11 @@ func TestStopDoesNotWaitForTheNextSlot(t *testing.T) {
 func TestSlotsAtTheStop(t *testing.T) {
 	t.Parallel()
 	const stop = history.Time(time.Hour)
-	p := &Prober{wake: make(chan struct{})}
-	p.stop.Store(int64(stop))
-	close(p.wake)
-	s := stream{rec: newRecording(t).Writer}
+	s := &stream{rec: newRecording(t).Writer}
+	s.stop.Store(int64(stop))
+	w := newWorker(t.Context(), s)
 	for intended, want := range map[history.Time]bool{1: true, stop - 1: true, stop: true, stop + 1: false} {
-		if got := s.await(p, intended); got != want {
+		if got := w.await(intended, false); got != want {
 			t.Errorf("slot at %d, stop at %d: sent %v, want %v", intended, stop, got, want)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -15,39 +14,43 @@ import (
 )
 
 // Watch looks at a data plane until ctx ends: at its readiness, at what the
-// probed route answers, and at its configuration hash. It records first sights
-// and changes, and how often it looked.
+// probed route answers, and at its configuration hash. It records the first sights
+// of each of the node's lives and changes, and how often it looked.
 type Watch struct {
 	Node     string
-	Status   string // "host:port" of the Status API
-	Route    Target // only its first path is looked at
-	Interval time.Duration
+	Status   Endpoint             // of the Status API
+	Route    Target               // only its first path is looked at
+	Interval func() time.Duration // from one look to the next; asked after each
+	Life     func() int           // which of the node's lives this is: each has first sights of its own
 	Timeout  time.Duration
 }
 
 // Run watches until ctx ends.
 func (w Watch) Run(ctx context.Context, rec *history.Writer) {
-	client := &http.Client{
-		Timeout:   w.Timeout,
-		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: w.Timeout}).DialContext, DisableCompression: true},
-	}
-	defer client.CloseIdleConnections()
-	seen := sight{readiness: -1, status: -1}
-	tick := time.NewTicker(w.Interval)
-	defer tick.Stop()
+	route, status := w.client(w.Route.Endpoint), w.client(w.Status)
+	defer route.CloseIdleConnections()
+	defer status.CloseIdleConnections()
+	seen := nothing(0, w.Life())
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for {
-		w.look(ctx, rec, client, &seen)
 		select {
 		case <-ctx.Done():
 			rec.Event(history.Event{Kind: history.WatchEnd, Node: w.Node, Looks: seen.looks})
 			return
-		case <-tick.C:
+		case <-next.C:
+			next.Reset(w.Interval())
+			if life := w.Life(); life != seen.life {
+				seen = nothing(seen.looks, life)
+			}
+			w.look(ctx, rec, route, status, &seen)
 		}
 	}
 }
 
-// sight is what was last seen of a node; −1 is nothing yet.
+// sight is what was last seen of a node in a life; −1 is nothing yet.
 type sight struct {
+	life       int
 	readiness  int
 	message    string
 	status     int
@@ -57,13 +60,23 @@ type sight struct {
 	looks      int
 }
 
+// nothing is what has been seen of a life before the first look at it.
+func nothing(looks, life int) sight {
+	return sight{looks: looks, life: life, readiness: -1, status: -1}
+}
+
 // hashEvery is how many looks pass between two at the configuration hash, which
 // needs no resolution in time.
 const hashEvery = 10
 
-func (w Watch) look(ctx context.Context, rec *history.Writer, client *http.Client, seen *sight) {
+// client asks one endpoint.
+func (w Watch) client(to Endpoint) *http.Client {
+	return &http.Client{Timeout: w.Timeout, Transport: &http.Transport{DialContext: to.dialer(w.Timeout), DisableCompression: true}}
+}
+
+func (w Watch) look(ctx context.Context, rec *history.Writer, route, status *http.Client, seen *sight) {
 	at := rec.Now()
-	ready, message := w.readiness(ctx, client)
+	ready, message := w.readiness(ctx, status)
 	if ctx.Err() != nil {
 		return
 	}
@@ -72,11 +85,11 @@ func (w Watch) look(ctx context.Context, rec *history.Writer, client *http.Clien
 		seen.live = seen.live && ready == http.StatusOK
 		seen.readiness, seen.message = ready, message
 	}
-	w.lookAtRoute(ctx, rec, client, seen)
+	w.lookAtRoute(ctx, rec, route, seen)
 	if seen.looks++; seen.looks%hashEvery != 0 {
 		return
 	}
-	if hash := w.hash(ctx, client); hash != "" && hash != seen.hash {
+	if hash := w.hash(ctx, status); hash != "" && hash != seen.hash {
 		rec.Event(history.Event{Kind: history.ConfigHash, Node: w.Node, Text: hash})
 		seen.hash = hash
 	}
@@ -124,7 +137,7 @@ func (w Watch) hash(ctx context.Context, client *http.Client) string {
 // get reads a JSON answer of the Status API into v and returns its status, or 0
 // if none came. A body that is not JSON leaves v empty: gateways differ here.
 func (w Watch) get(ctx context.Context, client *http.Client, path string, v any) int {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.Status+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.Status.Address+path, nil)
 	if err != nil {
 		return 0
 	}

@@ -26,6 +26,14 @@ type node struct {
 	generation int
 	hash       string
 	looks      int // at the route: the end of a look
+	life       int
+}
+
+// present is the node's present life.
+func (n *node) present() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.life
 }
 
 func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +76,7 @@ func watched(t *testing.T, n *node, f func()) map[history.Kind][]string {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan struct{})
-	w := Watch{Node: "dp-1", Status: server.Listener.Addr().String(), Route: target(server), Interval: time.Millisecond, Timeout: 5 * time.Second}
+	w := Watch{Node: "dp-1", Status: Endpoint{Address: server.Listener.Addr().String()}, Route: target(server), Interval: everyMillisecond, Life: n.present, Timeout: 5 * time.Second}
 	go func() { defer close(ended); w.Run(ctx, rec.Writer) }()
 	f()
 	stop()
@@ -110,6 +118,21 @@ func TestWatchRecordsChangesOnly(t *testing.T) {
 	}
 	if n := len(got[history.ReadyCheck]); n != 1 {
 		t.Errorf("%d checks of readiness, want the one after it became 200", n)
+	}
+}
+
+// TestEachLifeIsSeen, also where none of the looks fell between two of them.
+func TestEachLifeIsSeen(t *testing.T) {
+	t.Parallel()
+	n := &node{ready: 200, route: 200, generation: 2, hash: "aa"}
+	got := watched(t, n, func() {
+		n.set(t, 30, func(*node) {})
+		n.set(t, 30, func(n *node) { n.life++ })
+	})
+	for _, kind := range []history.Kind{history.ReadyChange, history.ReadyCheck, history.ServeChange, history.ConfigHash} {
+		if len(got[kind]) != 2 {
+			t.Errorf("%s: %q, want one in each life", kind, got[kind])
+		}
 	}
 }
 
@@ -161,7 +184,7 @@ func TestWatchOfNobody(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		Watch{Node: "dp-1", Status: to.Address, Route: to, Interval: time.Millisecond, Timeout: time.Second}.Run(ctx, rec.Writer)
+		Watch{Node: "dp-1", Status: to.Endpoint, Route: to, Interval: everyMillisecond, Life: firstLife, Timeout: time.Second}.Run(ctx, rec.Writer)
 	}()
 	await(t, "two events", func() bool { return rec.Counts().Events >= 2 })
 	stop()
@@ -172,3 +195,7 @@ func TestWatchOfNobody(t *testing.T) {
 		}
 	}
 }
+
+func everyMillisecond() time.Duration { return time.Millisecond }
+
+func firstLife() int { return 1 }

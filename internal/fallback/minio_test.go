@@ -5,28 +5,19 @@ package fallback
 
 import (
 	"errors"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
+	"blackout/internal/miniotest"
+
 	"github.com/minio/minio-go/v7"
 )
-
-// minIOVariable names a MinIO binary.
-const minIOVariable = "BLACKOUT_MINIO"
 
 // TestSnapshotThroughMinIO shows that uploads are what a real server accepts:
 // signed digest, MD5 and SHA-256 checksums at once.
 func TestSnapshotThroughMinIO(t *testing.T) {
 	t.Parallel()
-	binary := os.Getenv(minIOVariable)
-	if binary == "" {
-		t.Skipf("set %s to a MinIO server's path to test against it", minIOVariable)
-	}
-	endpoint := startMinIO(t, binary)
+	endpoint := "http://" + miniotest.Start(t)
 	opened, err := Open(t.Context(), "s3://backup/p", environment(endpoint))
 	if err != nil {
 		t.Fatal(err)
@@ -58,37 +49,4 @@ func TestSnapshotThroughMinIO(t *testing.T) {
 	if _, err := encrypting.Put(t.Context(), "k", []byte(testTable), Metadata{}); err == nil {
 		t.Error("a server without keys encrypted")
 	}
-}
-
-// startMinIO starts a server that ends with the test, and waits until it is up.
-func startMinIO(t *testing.T, binary string) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	process := exec.CommandContext(t.Context(), binary, "server", "--address", address, t.TempDir())
-	process.Env = append(os.Environ(), "MINIO_ROOT_USER=root-user", "MINIO_ROOT_PASSWORD=root-password")
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		// It is killed with the test's context; its exit status says just that.
-		_ = process.Wait()
-	})
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for range 300 {
-		response, err := http.Get("http://" + address + "/minio/health/live")
-		if err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK {
-			return "http://" + address
-		}
-		<-tick.C
-	}
-	t.Fatal("minio did not come up")
-	return ""
 }

@@ -24,18 +24,14 @@
 package meter
 
 import (
-	"time"
-
 	"github.com/Shopify/toxiproxy/v2/stream"
 	"github.com/Shopify/toxiproxy/v2/toxics"
+
+	"blackout/internal/toxic"
 )
 
 // Type is the name under which Toxiproxy's API knows the meter.
 const Type = "meter"
-
-// flushTimeout bounds the hand-over of a chunk that a meter holds while it is
-// removed. Toxiproxy gives the rest of a removed toxic's buffer the same time.
-const flushTimeout = 5 * time.Second
 
 var (
 	_ toxics.Toxic         = (*Toxic)(nil)
@@ -59,8 +55,9 @@ type Toxic struct {
 // link is the meter's state on one link. Toxiproxy makes it once per link and
 // keeps it while Pipe is left and entered again.
 type link struct {
+	toxic.Link
+
 	count *counter
-	held  *stream.StreamChunk // received and counted, not yet passed on
 }
 
 // NewState implements [toxics.StatefulToxic]. It is called once per link, also
@@ -74,46 +71,15 @@ func (t *Toxic) NewState() any {
 // for the next entry, so that a fault can be added to a stalled connection.
 func (t *Toxic) Pipe(stub *toxics.ToxicStub) {
 	state := stub.State.(*link)
-	for {
-		if state.held == nil && !state.receive(stub) {
-			return
-		}
-		select {
-		case <-stub.Interrupt:
-			return
-		case stub.Output <- state.held:
-			state.held = nil
-		}
-	}
+	state.Pass(stub, func(chunk *stream.StreamChunk) toxic.Piece {
+		process.add(state.count, len(chunk.Data))
+		return toxic.Whole(chunk)
+	})
 }
 
-// receive takes the next chunk in hand and counts it. It returns false when the
-// link was interrupted or has ended.
-func (l *link) receive(stub *toxics.ToxicStub) bool {
-	select {
-	case <-stub.Interrupt:
-		return false
-	case chunk := <-stub.Input:
-		if chunk == nil {
-			stub.Close()
-			return false
-		}
-		process.add(l.count, len(chunk.Data))
-		l.held = chunk
-		return true
-	}
-}
-
-// Cleanup implements [toxics.CleanupToxic]: it passes on the chunk in hand when
-// the meter is removed. Where that is not possible the stream would have a
-// hole, so the link is closed instead.
+// Cleanup implements [toxics.CleanupToxic].
 func (t *Toxic) Cleanup(stub *toxics.ToxicStub) {
-	state, ok := stub.State.(*link)
-	if !ok || state.held == nil {
-		return
+	if state, ok := stub.State.(*link); ok {
+		state.Release(stub)
 	}
-	if err := stub.WriteOutput(state.held, flushTimeout); err != nil {
-		stub.Close()
-	}
-	state.held = nil
 }

@@ -155,8 +155,8 @@ func TestBytesMoveDuringAConnection(t *testing.T) {
 	for i := uint64(1); i <= 3; i++ {
 		e.echo(conn, "hello")
 		for _, id := range []string{up, down} {
-			if got := reading(id); got.Bytes != 5*i || got.Connections != 1 {
-				t.Errorf("meter %s after %d echoes = %+v, want %d bytes and 1 connection", id, i, got, 5*i)
+			if got := reading(id); got.Bytes != 5*i || got.Chunks != i || got.Connections != 1 {
+				t.Errorf("meter %s after %d echoes = %+v, want %d bytes in %d chunks and 1 connection", id, i, got, 5*i, i)
 			}
 		}
 		if got := reading(up).Last; got <= last {

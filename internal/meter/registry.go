@@ -36,6 +36,10 @@ type Reading struct {
 	// Bytes is the number of bytes that reached the meter.
 	Bytes uint64 `json:"bytes"`
 
+	// Chunks is the number of pieces in which they came. What Toxiproxy reads at
+	// once is a piece, and so is what a toxic before the meter makes of it.
+	Chunks uint64 `json:"chunks"`
+
 	// Last is the time of the last byte, 0 if there was none.
 	Last int64 `json:"last"`
 
@@ -53,6 +57,7 @@ func Handler() http.Handler { return process }
 // registry's lock; bytes move without it, once per chunk.
 type counter struct {
 	bytes       atomic.Uint64
+	chunks      atomic.Uint64
 	last        atomic.Int64
 	connections uint64
 	opened      []int64 // a ring once it has RingSize entries
@@ -102,9 +107,10 @@ func (r *registry) open(id string) *counter {
 	return c
 }
 
-// add counts n bytes.
+// add counts a chunk of n bytes.
 func (r *registry) add(c *counter, n int) {
 	c.bytes.Add(uint64(n))
+	c.chunks.Add(1)
 	c.last.Store(r.clock())
 }
 
@@ -117,6 +123,7 @@ func (r *registry) snapshot(after int64) Snapshot {
 		s.Meters[id] = Reading{
 			Connections: c.connections,
 			Bytes:       c.bytes.Load(),
+			Chunks:      c.chunks.Load(),
 			Last:        c.last.Load(),
 			Opened:      c.openedAfter(after),
 		}

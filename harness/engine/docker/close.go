@@ -81,7 +81,8 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("close docker engine: wait for the calls under way: %w", context.Cause(ctx))
 	}
-	if err := errors.Join(e.removeAll(ctx), e.daemon.Close()); err != nil {
+	e.closeHelpers()
+	if err := errors.Join(e.removeAll(ctx), e.containers.Close(), e.daemon.Close()); err != nil {
 		return fmt.Errorf("close docker engine: %w", err)
 	}
 	return nil

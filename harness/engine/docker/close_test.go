@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
 
 	"blackout/harness/engine"
 )
@@ -83,11 +84,18 @@ func fakeDaemon(t *testing.T, fails bool) *client.Client {
 	return daemon
 }
 
+// fakeProvider makes no containers.
+type fakeProvider struct {
+	testcontainers.ContainerProvider
+}
+
+func (fakeProvider) Close() error { return nil }
+
 func fakeEngine(t *testing.T, fails bool) *Engine {
 	t.Helper()
 	life, stop := context.WithCancel(t.Context())
 	return &Engine{
-		options: Options{Run: runID()}, daemon: fakeDaemon(t, fails),
+		options: Options{Run: runID()}, daemon: fakeDaemon(t, fails), containers: fakeProvider{},
 		life: life, stop: stop, idle: make(chan struct{}), sites: make(map[string]*site),
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"sync"
@@ -96,6 +95,15 @@ func newClient(ctx context.Context) (daemon *testcontainers.DockerClient, err er
 	return testcontainers.NewDockerClientWithOpts(ctx)
 }
 
+// newProvider is what makes containers, of Testcontainers' choice.
+func newProvider() (testcontainers.ContainerProvider, error) {
+	provider, err := testcontainers.ProviderDefault.GetProvider(testcontainers.WithLogger(tclog.NewNoopLogger()))
+	if err != nil {
+		return nil, fmt.Errorf("%w: testcontainers: %w", engine.ErrUnavailable, err)
+	}
+	return provider, nil
+}
+
 // pingNamed asks the daemon that the environment names for a sign of life.
 func pingNamed(ctx context.Context) error {
 	daemon, err := client.New(client.FromEnv)
@@ -104,27 +112,6 @@ func pingNamed(ctx context.Context) error {
 	}
 	_, err = daemon.Ping(ctx, client.PingOptions{})
 	return errors.Join(err, daemon.Close())
-}
-
-// routable reports whether containers of a network can be dialled from here on
-// their own addresses: the network's gateway is then an address of this machine.
-func routable(ctx context.Context, daemon *client.Client, networkID string) (bool, error) {
-	result, err := daemon.NetworkInspect(ctx, networkID, client.NetworkInspectOptions{})
-	if err != nil {
-		return false, fmt.Errorf("inspect network: %w", err)
-	}
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		return false, fmt.Errorf("list this machine's addresses: %w", err)
-	}
-	for _, config := range result.Network.IPAM.Config {
-		for _, address := range addresses {
-			if ip, ok := address.(*net.IPNet); ok && config.Gateway.IsValid() && ip.IP.String() == config.Gateway.String() {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
 }
 
 // publishing is how ports are published: the address that the daemon binds on

@@ -13,15 +13,20 @@
 //
 // A program given as a static Linux executable becomes an image of that one
 // file, named by its content and so made once; images stay as a cache. A node's
-// directory is a volume. Nodes reach each other by name, over the network's own
-// resolver. The harness dials a container's own address on the bridge, because
+// directory is a volume, and its disk, if it has one, a tmpfs that is mounted in
+// it from outside. Nodes reach each other by name, over the network's own
+// resolver. A node has one address in the network for the whole run, dead or
+// alive, so that nobody ever takes another for it. The harness dials a container's own address on the bridge, because
 // behind a published port Docker's proxy accepts connections although nothing
 // listens; where the bridge cannot be reached from here (Docker Desktop, a
 // remote daemon) ports are published and [Engine.Routable] says so.
 //
+// What needs a node's network namespace ([Engine.Netfilter]) is done by a helper
+// container that joins it.
+//
 // Containers, networks and volumes carry the run, the node and the owning
-// process as labels from their creation on, so that [Sweep] finds what a killed
-// harness has left. Testcontainers' own reaper is switched off: it needs an
+// process as labels from their creation on, and disks as their source, so that
+// [Sweep] finds what a killed harness has left. Testcontainers' own reaper is switched off: it needs an
 // image that may not be at hand, and knows nothing of runs.
 package docker
 
@@ -29,13 +34,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"sync"
 	"time"
 
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
-	"github.com/testcontainers/testcontainers-go/network"
 
 	"blackout/harness/engine"
 	"blackout/harness/watchdog/owner"
@@ -68,6 +73,10 @@ type Options struct {
 	// Run is the run's id: letters, digits, dots, dashes and underscores.
 	Run string
 
+	// Netfault is cmd/netfault, which acts in the network of a node. Without it
+	// [Engine.Netfilter] is not supported.
+	Netfault engine.Program
+
 	// Progress, if set, is told in one line of what takes time. It may be
 	// called from several goroutines at once.
 	Progress func(line string)
@@ -75,11 +84,16 @@ type Options struct {
 
 // Engine runs the containers of one run. It is safe for concurrent use.
 type Engine struct {
-	options  Options
-	owner    owner.Owner
-	daemon   *client.Client
-	network  *testcontainers.DockerNetwork
-	routable bool
+	options Options
+	owner   owner.Owner
+	daemon  *client.Client
+	// containers makes them. It is one for the run: each finds out about the daemon
+	// first, which takes a tenth of the time of a start.
+	containers testcontainers.ContainerProvider
+	network    *testcontainers.DockerNetwork
+	routable   bool
+	gateways   []netip.Addr // of the network: this machine in it
+	subnet     netip.Prefix // of the network
 
 	stop context.CancelFunc
 	life context.Context // ends with Close, and with it what is under way
@@ -90,6 +104,10 @@ type Engine struct {
 	idle   chan struct{} // closed when the engine is closed and no call is under way
 	cut    bool          // a call was cut short: the daemon may yet make what it asked for
 	sites  map[string]*site
+	last   netip.Addr                // that a site was given
+	images map[engine.Program]string // references, as found
+
+	helpers map[*helper]bool // that run
 }
 
 // New connects to the daemon and makes the run's network. If it fails, nothing
@@ -106,11 +124,16 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	containers, err := newProvider()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make docker engine: %w", err), daemon.Close())
+	}
 	// The engine outlives the call that makes it: Close ends its life.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e := &Engine{
-		options: options, owner: self, daemon: daemon,
+		options: options, owner: self, daemon: daemon, containers: containers,
 		life: life, stop: stop, idle: make(chan struct{}), sites: make(map[string]*site),
+		images: make(map[engine.Program]string), helpers: make(map[*helper]bool),
 	}
 	if err := e.makeNetwork(ctx); err != nil {
 		return nil, e.abandon(ctx, fmt.Errorf("make docker engine: %w", err))
@@ -125,22 +148,6 @@ func (e *Engine) abandon(ctx context.Context, err error) error {
 	if closeErr := e.Close(ctx); closeErr != nil {
 		return errors.Join(err, fmt.Errorf("%w: docker objects with the label %s=%s: %w", ErrNotClean, LabelRun, e.options.Run, closeErr))
 	}
-	return err
-}
-
-// makeNetwork makes the run's network and finds out whether it can be reached.
-func (e *Engine) makeNetwork(ctx context.Context) error {
-	ctx, end, err := e.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	made, err := network.New(ctx, network.WithLabels(e.labels("")))
-	if err != nil {
-		return fmt.Errorf("make network: %w", err)
-	}
-	e.network = made
-	e.routable, err = routable(ctx, e.daemon, made.ID)
 	return err
 }
 
@@ -193,6 +200,10 @@ func (e *Engine) newSite(name string, program engine.Program, ports []string) (*
 	defer e.mu.Unlock()
 	if e.sites[name] != nil {
 		return nil, errors.New("the name is taken")
+	}
+	var err error
+	if s.ip, err = e.nextAddress(); err != nil {
+		return nil, err
 	}
 	e.sites[name] = s
 	return s, nil

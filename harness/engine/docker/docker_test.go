@@ -67,8 +67,9 @@ func TestPauseAndKillPaused(t *testing.T) {
 	if body, err := try(ctx, node, "/data/"); err == nil {
 		t.Errorf("a paused node answers %q", body)
 	}
-	wantState(t, node, engine.State{Running: true})
+	wantState(t, node, engine.State{Running: true, Paused: true})
 	must(t, node.Resume(ctx))
+	wantState(t, node, engine.State{Running: true})
 	get(t, node, "/data/")
 	must(t, node.Pause(ctx))
 	must(t, node.Kill(ctx))
@@ -193,6 +194,9 @@ func TestSweepOfAKilledHarness(t *testing.T) {
 	if left := leavings(ctx, t, run); len(left) != 3 {
 		t.Errorf("of a live harness only %q is left", left)
 	}
+	if !mounted(t, run) {
+		t.Log("NOT MEASURED: that disks are swept, for none could be mounted")
+	}
 	must(t, orphan.Process.Kill())
 	_ = orphan.Wait() // the error is the signal
 	removed, err := Sweep(ctx, "")
@@ -202,8 +206,8 @@ func TestSweepOfAKilledHarness(t *testing.T) {
 			t.Errorf("removed %q, want %s among them", removed, want)
 		}
 	}
-	if left := leavings(ctx, t, run); len(left) > 0 {
-		t.Errorf("left of the dead run: %q", left)
+	if left := leavings(ctx, t, run); len(left) > 0 || mounted(t, run) {
+		t.Errorf("left of the dead run: %q, disks %v", left, mounted(t, run))
 	}
 	get(t, alive, "/data/")
 }

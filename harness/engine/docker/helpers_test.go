@@ -5,6 +5,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -66,6 +67,9 @@ func makeOrphan(run, program string) error {
 	if err != nil {
 		return err
 	}
+	if _, err := site.Disk(ctx, 64<<10); err != nil && !errors.Is(err, engine.ErrUnsupported) {
+		return err
+	}
 	if _, err := e.Start(ctx, site, engine.Process{Args: []string{site.Listen("http")}}); err != nil {
 		return err
 	}
@@ -88,31 +92,41 @@ func needDocker(t *testing.T) {
 	}
 }
 
-// testProgram is the program in testdata, built once for the daemon.
+// testProgram is the program in testdata.
 func testProgram(t *testing.T) engine.Program {
 	t.Helper()
-	path, err := buildOnce()
+	return programs(t)["testnode"]
+}
+
+// programs are built once for the daemon.
+func programs(t *testing.T) map[string]engine.Program {
+	t.Helper()
+	built, err := buildOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return engine.Program{Name: "testnode", Binary: path}
+	return built
 }
 
-var buildOnce = sync.OnceValues(func() (string, error) {
+var buildOnce = sync.OnceValues(func() (map[string]engine.Program, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	platform, err := Platform(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	goos, arch, _ := strings.Cut(platform, "/")
-	path := filepath.Join(scratch, "node")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, "./testdata/node")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+arch)
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build testdata/node: %w\n%s", err, out)
+	built := make(map[string]engine.Program)
+	for name, source := range map[string]string{"testnode": "./testdata/node", "netfault": "blackout/cmd/netfault"} {
+		path := filepath.Join(scratch, name)
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, source)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+arch)
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build %s: %w\n%s", source, err, out)
+		}
+		built[name] = engine.Program{Name: name, Binary: path}
 	}
-	return path, nil
+	return built, nil
 })
 
 func runID() string { return "test-" + uuid.NewString()[:8] }
@@ -121,7 +135,7 @@ func runID() string { return "test-" + uuid.NewString()[:8] }
 func newEngine(t *testing.T) *Engine {
 	t.Helper()
 	needDocker(t)
-	e, err := New(testContext(t), Options{Run: runID(), Progress: func(line string) { t.Log(line) }})
+	e, err := New(testContext(t), Options{Run: runID(), Netfault: programs(t)["netfault"], Progress: func(line string) { t.Log(line) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,9 +235,12 @@ func try(ctx context.Context, node engine.Node, path string) (string, error) {
 	return string(body), err
 }
 
+// wantState compares all but the Life of a node's state, which there must be.
 func wantState(t *testing.T, node engine.Node, want engine.State) {
 	t.Helper()
-	if got, err := node.State(testContext(t)); err != nil || got != want {
+	got, err := node.State(testContext(t))
+	want.Life = got.Life
+	if err != nil || got != want || got.Life == "" {
 		t.Errorf("state = %+v, %v; want %+v", got, err, want)
 	}
 }

@@ -6,8 +6,6 @@ package docker
 import (
 	"archive/tar"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,11 +55,28 @@ func (e *Engine) Digest(ctx context.Context, program engine.Program) (string, er
 	return image.ID, nil
 }
 
-// image returns the reference of the program's image, made if it is not there.
+// image returns the reference of the program's image, made if it is not there. It
+// is looked for once per run.
 func (e *Engine) image(ctx context.Context, program engine.Program) (string, error) {
 	if program.Image != "" {
 		return program.Image, nil
 	}
+	e.mu.Lock()
+	ref, known := e.images[program]
+	e.mu.Unlock()
+	if known {
+		return ref, nil
+	}
+	ref, err := e.findImage(ctx, program)
+	if err == nil {
+		e.mu.Lock()
+		e.images[program] = ref
+		e.mu.Unlock()
+	}
+	return ref, err
+}
+
+func (e *Engine) findImage(ctx context.Context, program engine.Program) (string, error) {
 	if !validProgram.MatchString(program.Name) {
 		return "", fmt.Errorf("image of program %q: use lower-case letters, digits, '.', '-' and '_'", program.Name)
 	}
@@ -88,16 +103,11 @@ func (e *Engine) image(ctx context.Context, program engine.Program) (string, err
 
 // reference names the image after the executable's content.
 func reference(program engine.Program) (string, error) {
-	file, err := os.Open(program.Binary)
-	if err != nil {
-		return "", err
+	digest, err := program.Digest, error(nil)
+	if digest == "" {
+		digest, err = engine.DigestOf(program.Binary)
 	}
-	defer file.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return "", fmt.Errorf("read %s: %w", program.Binary, err)
-	}
-	return "blackout/" + program.Name + ":" + hex.EncodeToString(h.Sum(nil))[:12], nil
+	return fmt.Sprintf("blackout/%s:%.12s", program.Name, digest), err
 }
 
 // importImage makes an image of one executable. An import is one request and

@@ -10,7 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
+	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -35,6 +36,12 @@ const (
 type node struct {
 	site *site
 	id   string
+
+	mu      sync.Mutex
+	started chan struct{} // closed by the next Restart
+
+	helping sync.Mutex // one start of a helper at a time
+	help    *helper    // in the network of the latest life that needed one
 }
 
 // Name implements [engine.Node].
@@ -63,21 +70,9 @@ func (n *node) Endpoint(ctx context.Context, port string) (string, error) {
 		return "", fmt.Errorf("endpoint of %s: %w", n.Name(), err)
 	}
 	if n.site.engine.routable {
-		return n.bridgeAddress(info, number)
+		return netip.AddrPortFrom(n.site.ip, number).String(), nil
 	}
 	return n.publishedAddress(info, number)
-}
-
-func (n *node) bridgeAddress(info container.InspectResponse, number uint16) (string, error) {
-	name := n.site.engine.network.Name
-	if info.NetworkSettings == nil || info.NetworkSettings.Networks[name] == nil {
-		return "", fmt.Errorf("endpoint of %s: the container is not on network %s", n.Name(), name)
-	}
-	ip := info.NetworkSettings.Networks[name].IPAddress
-	if !ip.IsValid() {
-		return "", fmt.Errorf("endpoint of %s: the container has no address yet", n.Name())
-	}
-	return net.JoinHostPort(ip.String(), strconv.Itoa(int(number))), nil
 }
 
 func (n *node) publishedAddress(info container.InspectResponse, number uint16) (string, error) {
@@ -91,7 +86,8 @@ func (n *node) publishedAddress(info container.InspectResponse, number uint16) (
 	return "", fmt.Errorf("endpoint of %s: port %d was added after the start and is not published; reserve it before", n.Name(), number)
 }
 
-// State implements [engine.Node].
+// State implements [engine.Node]. Its Life is the time of the start, as the
+// daemon's clock showed it.
 func (n *node) State(ctx context.Context) (engine.State, error) {
 	info, err := n.inspect(ctx)
 	if err != nil {
@@ -101,15 +97,45 @@ func (n *node) State(ctx context.Context) (engine.State, error) {
 }
 
 func stateOf(s *container.State) engine.State {
-	switch {
-	case s == nil:
+	if s == nil {
 		return engine.State{}
-	case s.Running:
-		return engine.State{Running: true}
-	case s.ExitCode > signalExit && s.ExitCode <= signalExit+maxSignal:
-		return engine.State{ExitCode: -1}
 	}
-	return engine.State{ExitCode: s.ExitCode}
+	state := engine.State{Running: s.Running, Paused: s.Paused}
+	if hasRun(s) {
+		state.Life = s.StartedAt
+	}
+	switch {
+	case s.Running:
+	case s.ExitCode > signalExit && s.ExitCode <= signalExit+maxSignal:
+		state.ExitCode = -1
+	default:
+		state.ExitCode = s.ExitCode
+	}
+	return state
+}
+
+// Handle names the node's container.
+func (n *node) Handle(context.Context) (engine.Handle, error) {
+	return engine.Handle{"engine": n.site.engine.Name(), "container": n.id}, nil
+}
+
+// Resume lets the paused container that a handle names go on. One that is gone, or
+// not paused, is no error.
+func Resume(ctx context.Context, process engine.Handle) error {
+	daemon, err := connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer daemon.Close()
+	_, err = daemon.ContainerUnpause(ctx, process["container"], client.ContainerUnpauseOptions{})
+	if err == nil || errdefs.IsNotFound(err) {
+		return nil
+	}
+	info, inspectErr := daemon.ContainerInspect(ctx, process["container"], client.ContainerInspectOptions{})
+	if errdefs.IsNotFound(inspectErr) || inspectErr == nil && info.Container.State != nil && !info.Container.State.Paused {
+		return nil
+	}
+	return fmt.Errorf("resume container %s: %w", process["container"], err)
 }
 
 // survived looks once whether the process runs.
@@ -215,6 +241,7 @@ func (n *node) Restart(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("restart %s: %w", n.Name(), err)
 	}
+	n.wakeFollowers()
 	return nil
 }
 

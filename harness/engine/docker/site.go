@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 
@@ -37,10 +38,13 @@ type site struct {
 	engine  *Engine
 	name    string
 	program engine.Program
+	ip      netip.Addr // in the run's network, of all its containers
 
 	starting sync.Mutex // one start at a time
 	started  *node      // the latest
 	starts   int
+	shared   []string    // volumes that other nodes have too, as binds
+	disk     engine.Disk // its Dir is empty if there is none
 
 	mu    sync.Mutex
 	ports map[string]uint16

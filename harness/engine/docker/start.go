@@ -21,8 +21,6 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
-	tclog "github.com/testcontainers/testcontainers-go/log"
-	tcnetwork "github.com/testcontainers/testcontainers-go/network"
 
 	"blackout/harness/engine"
 )
@@ -82,26 +80,27 @@ func (s *site) run(ctx context.Context, process engine.Process) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := archive(process.Files, s.program.Image != "")
+	hooks, err := s.hooks(process.Files)
 	if err != nil {
 		return nil, err
 	}
-	made, err := testcontainers.Run(ctx, image,
-		testcontainers.WithLogger(tclog.NewNoopLogger()),
-		testcontainers.WithName(s.nextName()),
-		testcontainers.WithLabels(e.labels(s.name)),
-		testcontainers.WithCmd(process.Args...),
-		testcontainers.WithEnv(process.Env),
-		testcontainers.WithExposedPorts(s.published()...),
-		tcnetwork.WithNetwork([]string{s.name}, e.network),
-		testcontainers.WithHostConfigModifier(s.hostConfig),
-		testcontainers.WithAdditionalLifecycleHooks(testcontainers.ContainerLifecycleHooks{
-			PostCreates: []testcontainers.ContainerHook{e.copyIn(files)},
-		}),
-	)
+	made, err := e.containers.CreateContainer(ctx, testcontainers.ContainerRequest{
+		Image:                    image,
+		Name:                     s.nextName(),
+		Labels:                   e.labels(s.name),
+		Cmd:                      process.Args,
+		Env:                      process.Env,
+		ExposedPorts:             s.published(),
+		HostConfigModifier:       s.hostConfig,
+		EndpointSettingsModifier: s.endpointSettings,
+		LifecycleHooks:           []testcontainers.ContainerLifecycleHooks{hooks},
+	})
+	if err == nil {
+		err = made.Start(ctx)
+	}
 	switch {
 	case err == nil:
-		return &node{site: s, id: made.GetContainerID()}, nil
+		return newNode(s, made), nil
 	case ctx.Err() != nil: // says nothing of the environment
 		return s.mayHaveRun(ctx, made), fmt.Errorf("run container: %w", errors.Join(context.Cause(ctx), err))
 	}
@@ -109,16 +108,20 @@ func (s *site) run(ctx context.Context, process engine.Process) (*node, error) {
 	return s.mayHaveRun(ctx, made), fmt.Errorf("%w: run container: %w", engine.ErrUnavailable, err)
 }
 
+func newNode(s *site, made testcontainers.Container) *node {
+	return &node{site: s, id: made.GetContainerID(), started: make(chan struct{})}
+}
+
 // mayHaveRun is the node of a container that could not be run as asked, or nil
 // if its process is known not to have run. A container that never ran has no log
 // and stays until Close.
-func (s *site) mayHaveRun(ctx context.Context, made *testcontainers.DockerContainer) *node {
+func (s *site) mayHaveRun(ctx context.Context, made testcontainers.Container) *node {
 	if made == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 	defer cancel()
-	n := &node{site: s, id: made.GetContainerID()}
+	n := newNode(s, made)
 	if info, err := n.inspect(ctx); err == nil && !hasRun(info.State) {
 		return nil
 	}
@@ -137,11 +140,19 @@ func (s *site) nextName() string {
 // hostConfig mounts the node's volume, and binds published ports narrowly.
 func (s *site) hostConfig(config *container.HostConfig) {
 	config.NetworkMode = container.NetworkMode(s.engine.network.Name)
-	config.Binds = []string{s.object() + ":" + dataDir}
+	config.Binds = append(slices.Clone(s.shared), s.object()+":"+dataDir)
 	bind, _ := publishing(s.engine.daemon.DaemonHost())
 	config.PortBindings = make(network.PortMap)
 	for _, spec := range s.published() {
 		config.PortBindings[network.MustParsePort(spec)] = []network.PortBinding{{HostIP: netip.MustParseAddr(bind)}}
+	}
+}
+
+// endpointSettings put the node into the run's network, by its name and address.
+func (s *site) endpointSettings(networks map[string]*network.EndpointSettings) {
+	networks[s.engine.network.Name] = &network.EndpointSettings{
+		Aliases:    []string{s.name},
+		IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: s.ip},
 	}
 }
 
@@ -158,6 +169,22 @@ func (s *site) published() []string {
 		specs = append(specs, strconv.Itoa(int(number))+"/tcp")
 	}
 	return specs
+}
+
+// hooks bring the files in before the process starts. Where there are none, and
+// the process is root's, nothing is done: unpacking costs as much as a start.
+func (s *site) hooks(files map[string][]byte) (hooks testcontainers.ContainerLifecycleHooks, err error) {
+	foreign := s.program.Image != ""
+	hooks.PostCreates = []testcontainers.ContainerHook{s.checkDisk}
+	if len(files) == 0 && !foreign {
+		return hooks, nil
+	}
+	packed, err := archive(files, foreign)
+	if err != nil {
+		return hooks, err
+	}
+	hooks.PostCreates = append(hooks.PostCreates, s.engine.copyIn(packed))
+	return hooks, nil
 }
 
 // copyIn returns a hook that unpacks the archive in the node's directory before

@@ -7,16 +7,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"blackout/harness/engine/tmpfs"
 	"blackout/harness/watchdog/owner"
 )
 
-// Sweep removes the containers, networks and volumes of a run, whatever their
-// state, and returns what it removed. With an empty run it removes those of
+// Sweep removes the containers, networks, volumes and disks of a run, whatever
+// their state, and returns what it removed. With an empty run it removes those of
 // every run whose harness process has ended; what belongs to a live process, or
 // to another machine's, is never touched. The error wraps
 // [blackout/harness/engine.ErrUnavailable] if there is no daemon.
@@ -40,6 +43,14 @@ func Sweep(ctx context.Context, run string) (removed []string, err error) {
 type selection struct {
 	label string // as Docker filters by it: "key" or "key=value"
 	take  func(labels map[string]string) (bool, error)
+}
+
+// takeDisk is take for a disk, which was not filtered by its label.
+func (s selection) takeDisk(m tmpfs.Mark) (bool, error) {
+	if s.label != LabelRun && s.label != LabelRun+"="+m.Run {
+		return false, nil
+	}
+	return s.take(map[string]string{LabelRun: m.Run, LabelOwner: m.Owner})
 }
 
 // ofRun selects what one run made.
@@ -81,28 +92,49 @@ type object struct {
 	remove func(context.Context) error
 }
 
-// sweep removes what is selected: containers first, because networks and
-// volumes in use cannot be removed. It goes on after an error.
+// sweep removes what is selected: disks and then containers first, because
+// volumes and networks in use cannot be removed. It goes on after an error.
 func sweep(ctx context.Context, daemon *client.Client, which selection) (removed []string, err error) {
-	var errs []error
+	removed, err = tmpfs.Sweep(which.takeDisk)
+	errs := []error{err}
 	for _, list := range []func(context.Context, *client.Client, client.Filters) ([]object, error){containers, networks, volumes} {
 		objects, err := list(ctx, daemon, which.filter())
 		errs = append(errs, err)
+		var taken []object
 		for _, o := range objects {
 			take, err := which.take(o.labels)
-			if err == nil && take {
-				err = o.remove(ctx)
-			}
-			switch {
-			case errdefs.IsNotFound(err): // gone meanwhile
-			case err != nil:
+			if err != nil {
 				errs = append(errs, fmt.Errorf("remove %s: %w", o.name, err))
-			case take:
-				removed = append(removed, o.name)
+			}
+			if err == nil && take {
+				taken = append(taken, o)
 			}
 		}
+		names, err := removeAll(ctx, taken)
+		removed, errs = append(removed, names...), append(errs, err)
 	}
 	return removed, errors.Join(errs...)
+}
+
+// removeAll removes objects side by side: one after the other, a busy daemon takes
+// longer than a killed run may leave them. It returns the names of those that it
+// has removed.
+func removeAll(ctx context.Context, objects []object) (removed []string, err error) {
+	names, errs := make([]string, len(objects)), make([]error, len(objects))
+	var all sync.WaitGroup
+	for i, o := range objects {
+		all.Go(func() {
+			err := o.remove(ctx)
+			switch {
+			case err == nil:
+				names[i] = o.name
+			case !errdefs.IsNotFound(err): // otherwise it is gone meanwhile
+				errs[i] = fmt.Errorf("remove %s: %w", o.name, err)
+			}
+		})
+	}
+	all.Wait()
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" }), errors.Join(errs...)
 }
 
 func containers(ctx context.Context, daemon *client.Client, filter client.Filters) ([]object, error) {

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -21,7 +22,8 @@ import (
 
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	s, err := (&Engine{sites: map[string]*site{}}).newSite("dp-1", engine.Program{}, []string{"proxy", "x", "y"})
+	e := &Engine{sites: map[string]*site{}, subnet: netip.MustParsePrefix("10.0.0.0/24"), last: netip.MustParseAddr("10.0.0.0")}
+	s, err := e.newSite("dp-1", engine.Program{}, []string{"proxy", "x", "y"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,9 @@ func TestStateOf(t *testing.T) {
 		want engine.State
 	}{
 		{nil, engine.State{}},
-		{&container.State{Running: true, Paused: true}, engine.State{Running: true}},
+		{&container.State{Running: true, Paused: true}, engine.State{Running: true, Paused: true}},
+		{&container.State{Running: true, StartedAt: "2026-01-02T03:04:05.6Z"}, engine.State{Running: true, Life: "2026-01-02T03:04:05.6Z"}},
+		{&container.State{StartedAt: "0001-01-01T00:00:00Z"}, engine.State{}},
 		{&container.State{ExitCode: 0}, engine.State{}},
 		{&container.State{ExitCode: 128}, engine.State{ExitCode: 128}},
 		{&container.State{ExitCode: 143}, engine.State{ExitCode: -1}},

@@ -72,6 +72,7 @@ type Engine struct {
 	mu     sync.Mutex
 	closed bool
 	sites  map[string]*site
+	shared map[string]bool // directories that several nodes have
 }
 
 // New makes an engine and the run's ledger. It starts nothing.
@@ -99,6 +100,7 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 		ledger:  book,
 		ports:   newPorts(options.Run + " " + self.String()),
 		sites:   make(map[string]*site),
+		shared:  make(map[string]bool),
 	}, nil
 }
 
@@ -127,6 +129,12 @@ func resolveDirs(options *Options) error {
 
 // Name is "local".
 func (e *Engine) Name() string { return "local" }
+
+// Netfilter returns [engine.ErrUnsupported], wrapped: nodes share the machine's
+// network.
+func (e *Engine) Netfilter(_ context.Context, n engine.Node) (engine.Netfilter, error) {
+	return nil, fmt.Errorf("open the network of %s: %w: processes share the machine's: run with --engine docker", n.Name(), engine.ErrUnsupported)
+}
 
 // Reserve makes the node's directory and sets ports aside for it. A program
 // that is only an image, or whose file cannot be executed, is an

@@ -37,8 +37,9 @@ func TestKillRestartKeepsPlace(t *testing.T) {
 	if err := node.Kill(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if state, err := node.State(ctx); err != nil || state != (engine.State{ExitCode: -1}) {
-		t.Errorf("State() = %+v, %v after Kill, want ended with -1", state, err)
+	before := stateOf(t, node)
+	if want := (engine.State{ExitCode: -1, Life: before.Life}); before != want {
+		t.Errorf("State() = %+v after Kill, want %+v", before, want)
 	}
 	if err := node.Kill(ctx); err != nil {
 		t.Errorf("Kill() of an ended process: %v", err)
@@ -52,6 +53,9 @@ func TestKillRestartKeepsPlace(t *testing.T) {
 	}
 	if second := ask(t, endpoint); second == first {
 		t.Errorf("process %s answers before and after the restart", second)
+	}
+	if after := stateOf(t, node); !after.Running || after.Life == "" || after.Life == before.Life {
+		t.Errorf("State() = %+v, want another life than %q", after, before.Life)
 	}
 	if _, err := os.Stat(left); err != nil {
 		t.Errorf("the directory did not outlive the restart: %v", err)
@@ -192,8 +196,8 @@ func TestPauseFreezesUntilResume(t *testing.T) {
 	if err := node.Pause(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if state, err := node.State(ctx); err != nil || !state.Running {
-		t.Errorf("State() = %+v, %v of a paused process, want running", state, err)
+	if state := stateOf(t, node); !state.Running || !state.Paused {
+		t.Errorf("State() = %+v of a paused process, want running and paused", state)
 	}
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()

@@ -72,6 +72,8 @@ var roles = map[string]func() int{
 	"parent":  func() int { return parent(false) },
 	"escapee": func() int { return parent(true) },
 	"wiped":   wiped,
+	"fill":    fill,
+	"writer":  writer,
 	"owner":   ownARun,
 }
 
@@ -113,6 +115,21 @@ func wiped() int {
 	return 1
 }
 
+// fill writes more into a directory than its disk holds, says how that went, and
+// serves.
+func fill() int {
+	fmt.Println(os.WriteFile(filepath.Join(os.Getenv("FILL"), "file"), make([]byte, 2*diskSize), 0o600))
+	return serve()
+}
+
+// writer writes a line in two parts, and one to each stream, and serves.
+func writer() int {
+	fmt.Print("in two ")
+	fmt.Fprintln(os.Stdout, "parts", os.Getpid())
+	fmt.Fprintln(os.Stderr, "to standard error")
+	return serve()
+}
+
 // ownARun is a harness that starts a node, tells its address, and waits to be
 // killed.
 func ownARun() int {
@@ -124,6 +141,10 @@ func ownARun() int {
 	}
 	site, err := e.Reserve(ctx, "dp-1", engine.Program{Name: "test", Binary: os.Args[0]}, "proxy")
 	if err != nil {
+		fmt.Println("error", err)
+		return 1
+	}
+	if _, err := site.Disk(ctx, diskSize); err != nil && !errors.Is(err, engine.ErrUnsupported) {
 		fmt.Println("error", err)
 		return 1
 	}
@@ -258,6 +279,15 @@ func awaitEnd(t *testing.T, node engine.Node) engine.State {
 		state, err = node.State(ctx)
 		return err == nil && !state.Running
 	})
+	return state
+}
+
+func stateOf(t *testing.T, node engine.Node) engine.State {
+	t.Helper()
+	state, err := node.State(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	return state
 }
 

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"blackout/harness/engine"
+	"blackout/harness/watchdog/owner"
 )
 
 var _ engine.Node = (*node)(nil)
@@ -47,9 +49,40 @@ func (n *node) Endpoint(_ context.Context, port string) (string, error) {
 	return address, nil
 }
 
-// State reports whether the process runs. A paused process runs.
+// State reports whether the process runs. A paused process runs. Its Life is its
+// id and start time.
 func (n *node) State(context.Context) (engine.State, error) {
-	return n.process().state(), nil
+	p := n.process()
+	state := p.state()
+	state.Life = strconv.Itoa(p.cmd.Process.Pid) + "/" + p.started
+	if state.Running {
+		still, err := p.standsStill()
+		state.Paused = err == nil && still // the error is that it is just ending
+	}
+	return state, nil
+}
+
+// Handle names the process by its id and start time.
+func (n *node) Handle(context.Context) (engine.Handle, error) {
+	p := n.process()
+	return engine.Handle{"engine": n.site.engine.Name(), "pid": strconv.Itoa(p.cmd.Process.Pid), "started": p.started}, nil
+}
+
+// Resume lets the paused process group that a handle names go on. One that is
+// gone is no error.
+func Resume(_ context.Context, process engine.Handle) error {
+	pid, err := strconv.Atoi(process["pid"])
+	if err != nil || pid <= 1 {
+		return fmt.Errorf("resume process %q: not a process id", process["pid"])
+	}
+	alive, err := owner.Alive(pid, process["started"])
+	if err != nil || !alive {
+		return err
+	}
+	if err := syscall.Kill(-pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("resume process %d: %w", pid, err)
+	}
+	return nil
 }
 
 // Kill ends the node's process group with SIGKILL, also when it is paused. A

@@ -5,6 +5,7 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 
 	"blackout/harness/engine"
@@ -147,4 +149,43 @@ func FuzzParseLedger(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSharedDirectory: every site that asks for it has the same one, and it goes
+// with the run.
+func TestSharedDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e, err := New(t.Context(), Options{Run: "share-" + strings.ToLower(rand.Text()[:8]), Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dirs []string
+	for _, name := range []string{"cp-1", "cp-2"} {
+		site, err := e.Reserve(t.Context(), name, engine.Program{Name: "self", Binary: self})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared, err := site.Share(t.Context(), "database")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := site.Share(t.Context(), "../x"); err == nil {
+			t.Error("a path was taken for a name")
+		}
+		dirs = append(dirs, shared)
+	}
+	if info, err := os.Stat(dirs[0]); dirs[0] != dirs[1] || err != nil || !info.IsDir() {
+		t.Errorf("directories %q: %v", dirs, err)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dirs[0]); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is left behind: %v", err)
+	}
 }

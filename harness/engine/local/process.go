@@ -20,8 +20,9 @@ import (
 
 // process is one life of a node: from its start to its end.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process was collected
+	cmd     *exec.Cmd
+	started string        // as of owner.Started; empty if it had ended by then
+	done    chan struct{} // closed when the process was collected
 
 	// mu keeps signals away from a process that was collected: its id may by
 	// then be somebody else's.
@@ -55,14 +56,10 @@ func (n *node) launch(spec engine.Process) (ran bool, err error) {
 // enter notes a started process in the ledger. A process that cannot be noted
 // is ended: a sweep might not find it.
 func (e *Engine) enter(p *process) error {
-	pid := p.cmd.Process.Pid
-	started, err := owner.Started(pid)
-	if errors.Is(err, owner.ErrGone) {
+	if p.started == "" {
 		return nil
 	}
-	if err == nil {
-		err = e.ledger.add(entry{PID: pid, Started: started})
-	}
+	err := e.ledger.add(entry{PID: p.cmd.Process.Pid, Started: p.started})
 	if err == nil {
 		return nil
 	}
@@ -92,8 +89,12 @@ func (s *site) execute(spec engine.Process) (*process, error) {
 		return nil, fmt.Errorf("%w: execute %s: %w: build it for this machine (make build)", engine.ErrUnavailable, s.binary, err)
 	}
 	p := &process{cmd: cmd, done: make(chan struct{})}
-	if closeErr != nil {
-		return p, fmt.Errorf("close log: %w", errors.Join(closeErr, p.signalGroup(syscall.SIGKILL)))
+	p.started, err = owner.Started(cmd.Process.Pid)
+	if errors.Is(err, owner.ErrGone) {
+		err = nil
+	}
+	if err := errors.Join(err, closeErr); err != nil {
+		return p, fmt.Errorf("execute %s: %w", s.binary, errors.Join(err, p.signalGroup(syscall.SIGKILL)))
 	}
 	return p, nil
 }
@@ -120,7 +121,8 @@ func (p *process) reap() {
 	p.ended = true
 }
 
-// state is safe while the process is being collected.
+// state is safe while the process is being collected. What only a look at the
+// process itself tells is not in it.
 func (p *process) state() engine.State {
 	select {
 	case <-p.done:

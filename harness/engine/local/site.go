@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"blackout/harness/engine"
+	"blackout/harness/engine/tmpfs"
 	"blackout/harness/watchdog/owner"
 )
 
@@ -30,6 +31,7 @@ type site struct {
 
 	mu   sync.Mutex // one start at a time
 	node *node
+	disk engine.Disk // its Dir is empty if there is none
 }
 
 // Name is the node's name.
@@ -61,6 +63,37 @@ func (s *site) AddPort(port string) error {
 	}
 	s.addresses[port] = address
 	return nil
+}
+
+// diskDir is where a node's disk is mounted, in its directory.
+const diskDir = "disk"
+
+// Disk mounts a tmpfs at <Dir>/disk.
+func (s *site) Disk(ctx context.Context, bytes int64) (engine.Disk, error) {
+	if err := ctx.Err(); err != nil {
+		return engine.Disk{}, fmt.Errorf("add disk to %s: %w", s.name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.node != nil || s.disk.Dir != "" {
+		return engine.Disk{}, fmt.Errorf("add disk to %s: it was started, or has one already", s.name)
+	}
+	dir := filepath.Join(s.Dir(), diskDir)
+	if err := s.engine.mount(dir, bytes); err != nil {
+		return engine.Disk{}, fmt.Errorf("add disk to %s: %w", s.name, err)
+	}
+	s.disk = engine.Disk{Dir: dir, Host: dir, Bytes: bytes}
+	return s.disk, nil
+}
+
+// mount mounts a disk with the run's mark, by which a sweep finds it.
+func (e *Engine) mount(dir string, bytes int64) error {
+	e.mu.Lock() // Close sees every disk that was mounted, or this sees Close
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	return tmpfs.Mount(dir, bytes, tmpfs.Mark{Run: e.options.Run, Owner: e.owner.String()})
 }
 
 // logPath is where the node's output goes. It is beside the node's directory,

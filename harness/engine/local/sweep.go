@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"blackout/harness/engine/tmpfs"
 	"blackout/harness/watchdog/owner"
 )
 
@@ -23,8 +24,8 @@ const (
 	sweepInterval = 10 * time.Millisecond
 )
 
-// Sweep ends every process of a run and removes its nodes' directories and its
-// ledger; logs stay. With run == "" it does so for every run whose harness is
+// Sweep ends every process of a run and removes its nodes' disks, their
+// directories and its ledger; logs stay. With run == "" it does so for every run whose harness is
 // gone, and leaves the runs of living ones alone. It returns a line for each
 // thing that it ended or removed, also together with an error.
 func Sweep(ctx context.Context, run string) (ended []string, err error) {
@@ -43,8 +44,10 @@ func Sweep(ctx context.Context, run string) (ended []string, err error) {
 		}
 	}
 	left, err := s.endProcesses(ctx)
-	errs = append(errs, err)
-	if left == 0 { // otherwise the ledger is still needed
+	disks, diskErr := tmpfs.Sweep(func(m tmpfs.Mark) (bool, error) { return s.wants(mark{run: m.Run, owner: m.Owner}) })
+	s.ended = append(s.ended, disks...)
+	errs = append(errs, err, diskErr)
+	if left == 0 && diskErr == nil { // otherwise the ledger is still needed
 		for _, r := range s.records {
 			errs = append(errs, s.remove(r))
 		}

@@ -41,8 +41,14 @@ func TestSweepAfterTheHarnessWasKilled(t *testing.T) {
 			}
 			kill()
 			ask(t, address) // the node outlives its harness
+			if !mountedBelow(t, dir) {
+				t.Log("NOT MEASURED: that disks are swept, for none could be mounted")
+			}
 
 			assertSwept(t, c.byID, run)
+			if mountedBelow(t, dir) {
+				t.Error("the node's disk is still mounted")
+			}
 			awaitSilence(t, address)
 			assertGone(t, dir, "dp-1")
 			if _, err := os.Stat(filepath.Join(dir, "dp-1.log")); err != nil {

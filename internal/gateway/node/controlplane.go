@@ -59,6 +59,10 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	n.serve(bound)
 	n.release = append(n.release, func() error { cp.server.Close(); return nil })
 	n.run("publish the configuration", cp.publishChanges)
+	n.run("watch the database", func(ctx context.Context) error {
+		cp.db.Watch(ctx, max(config.DBUpdateFrequency, time.Millisecond))
+		return nil
+	})
 	return nil
 }
 

@@ -38,7 +38,7 @@ type Query struct {
 
 // Create stores a complete record, which gets an id and times if it has none.
 func (s *Store) Create(ctx context.Context, schema *entity.Schema, record entity.Record) (entity.Record, error) {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.alter(ctx, func(tx *sql.Tx) error {
 		if id := record.ID(); id != "" {
 			if old, err := get(ctx, tx, schema, Key{"id", id}); err != nil || old != nil {
 				return errors.Join(err, refusal(old != nil, entity.Taken(id)))
@@ -59,7 +59,7 @@ func (s *Store) Create(ctx context.Context, schema *entity.Schema, record entity
 // name or id, whatever change returns.
 func (s *Store) Change(ctx context.Context, schema *entity.Schema, key Key, change func(old entity.Record) (entity.Record, error)) (entity.Record, error) {
 	var record entity.Record
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.alter(ctx, func(tx *sql.Tx) error {
 		old, err := get(ctx, tx, schema, key)
 		if err != nil {
 			return err
@@ -93,7 +93,7 @@ func (s *Store) Get(ctx context.Context, schema *entity.Schema, key Key) (entity
 // others refer to are refused.
 func (s *Store) Delete(ctx context.Context, schema *entity.Schema, key Key) (bool, error) {
 	var found bool
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.alter(ctx, func(tx *sql.Tx) error {
 		old, err := get(ctx, tx, schema, key)
 		if err != nil || old == nil {
 			return err

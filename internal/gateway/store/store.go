@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,11 +31,11 @@ import (
 )
 
 // schemaVersion is the version of the tables below, kept in user_version.
-const schemaVersion = 1
+const schemaVersion = 2
 
 const readers = 4
 
-// tables are the database's tables. An entity's row holds what is looked up or
+// tables make the database. An entity's row holds what is looked up or
 // kept unique by itself, and the whole record as JSON.
 var tables = []string{
 	`CREATE TABLE services (id TEXT PRIMARY KEY, name TEXT UNIQUE, body TEXT NOT NULL) STRICT`,
@@ -42,6 +43,8 @@ var tables = []string{
 	`CREATE INDEX routes_by_service ON routes (service, id)`,
 	`CREATE TABLE workspaces (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL) STRICT`,
 	`CREATE TABLE parameters (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`,
+	`CREATE TABLE revision (number INTEGER NOT NULL) STRICT`, // grows with every change of what is exported
+	`INSERT INTO revision VALUES (0)`,
 	`CREATE TABLE data_planes (id TEXT PRIMARY KEY, expires INTEGER NOT NULL, body TEXT NOT NULL) STRICT`,
 }
 
@@ -57,6 +60,8 @@ type Store struct {
 	read    *sql.DB
 	now     func() time.Time
 	changes chan struct{}
+
+	revision atomic.Int64 // the latest one that is known to have been told
 }
 
 // Open opens the database and creates it if it does not exist.
@@ -146,6 +151,54 @@ func (s *Store) changed() {
 	case s.changes <- struct{}{}:
 	default: // the token of an earlier change is still there
 	}
+}
+
+// Watch gives Changes a token when another control plane has changed the database
+// that it shares with this one. It looks at every interval until ctx ends. A look
+// that fails is made again: a database that cannot be read shows itself to the next
+// who needs it.
+func (s *Store) Watch(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var revision int64
+		if s.read.QueryRowContext(ctx, `SELECT number FROM revision`).Scan(&revision) == nil && s.advance(revision) {
+			s.changed()
+		}
+	}
+}
+
+// advance notes the latest revision that is known here and says whether it is news.
+func (s *Store) advance(revision int64) bool {
+	for {
+		known := s.revision.Load()
+		if revision <= known {
+			return false
+		}
+		if s.revision.CompareAndSwap(known, revision) {
+			return true
+		}
+	}
+}
+
+// alter runs do in a writing transaction that changes what is exported.
+func (s *Store) alter(ctx context.Context, do func(*sql.Tx) error) error {
+	var revision int64
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if err := do(tx); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `UPDATE revision SET number = number + 1 RETURNING number`).Scan(&revision)
+	})
+	if err == nil {
+		s.advance(revision) // its caller tells
+	}
+	return err
 }
 
 // transact runs do in a writing transaction and commits unless it fails.

@@ -148,6 +148,39 @@ func TestChangesTell(t *testing.T) {
 	}
 }
 
+// TestSharedDatabase: a control plane is told what another one changed, and not
+// what it changed itself or what is not exported.
+func TestSharedDatabase(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "shared.db")
+	mine, theirs := open(t, path, time.Now), open(t, path, time.Now)
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { mine.Watch(ctx, time.Millisecond) })
+	defer watching.Wait()
+	defer stop()
+	create(t, mine, entity.Services, entity.Record{"name": "a", "host": "h"})
+	<-mine.Changes()
+	if err := theirs.SaveDataPlane(t.Context(), store.DataPlane{ID: "x"}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	quiet := time.NewTimer(50 * time.Millisecond)
+	defer quiet.Stop()
+	select {
+	case <-mine.Changes():
+		t.Error("told of its own change again, or of a data plane's row")
+	case <-quiet.C:
+	}
+	create(t, theirs, entity.Services, entity.Record{"name": "b", "host": "h"})
+	patience := time.NewTimer(10 * time.Second)
+	defer patience.Stop()
+	select {
+	case <-mine.Changes():
+	case <-patience.C:
+		t.Error("not told of another's change")
+	}
+}
+
 func TestListPagesAndTags(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)

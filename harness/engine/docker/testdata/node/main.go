@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 )
 
 const exitCode = 3
@@ -41,6 +42,7 @@ func serve(address string) error {
 	}
 	http.Handle("/data/", http.StripPrefix("/data/", http.FileServer(http.Dir("."))))
 	http.HandleFunc("/fetch", fetch)
+	http.HandleFunc("/write", write)
 	return http.ListenAndServe(address, nil)
 }
 
@@ -54,4 +56,15 @@ func fetch(w http.ResponseWriter, r *http.Request) {
 	defer answer.Body.Close()
 	// The test judges what has arrived.
 	_, _ = io.Copy(w, answer.Body)
+}
+
+// write writes a file of so many bytes and answers with the error, if any.
+func write(w http.ResponseWriter, r *http.Request) {
+	size, err := strconv.Atoi(r.FormValue("bytes"))
+	if err == nil {
+		err = os.WriteFile(r.FormValue("file"), make([]byte, size), 0o600)
+	}
+	if err != nil {
+		fmt.Fprint(w, err)
+	}
 }

@@ -1,0 +1,91 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"fmt"
+	"slices"
+
+	"blackout/harness/fault"
+	"blackout/harness/plan"
+	"blackout/harness/topology"
+)
+
+// faults follows what a step injects and heals.
+func (c *checker) faults(s plan.Step) error {
+	if a, ok := s.Action.(injecting); ok {
+		if err := c.inject(s.Number, a.injects()); err != nil {
+			return err
+		}
+	}
+	if a, ok := s.Action.(ScaleOut); ok {
+		if err := a.check(); err != nil {
+			return err
+		}
+	}
+	if a, ok := s.Action.(Heal); ok {
+		for _, target := range a.Targets {
+			if !slices.ContainsFunc(c.open, func(u unhealed) bool { return u.Target() == target }) {
+				return fmt.Errorf("there is no fault on %s to heal", target)
+			}
+		}
+	}
+	if a, ok := s.Action.(healing); ok {
+		c.open = slices.DeleteFunc(c.open, func(u unhealed) bool { return a.heals(u.Spec) })
+	}
+	return nil
+}
+
+// inject follows the faults that a step injects.
+func (c *checker) inject(step int, faults []fault.Spec) error {
+	edges := make(map[topology.Edge]bool)
+	for _, f := range faults {
+		if err := c.fault(f); err != nil {
+			return err
+		}
+		if f.Node == "" && edges[f.Edge] {
+			return fmt.Errorf("%s: the step has another fault on that edge", f)
+		}
+		edges[f.Edge] = true
+		c.open = append(c.open, unhealed{f, step})
+	}
+	return nil
+}
+
+// check says why a fault cannot be in force before the nodes that are added start.
+func (a ScaleOut) check() error {
+	for _, f := range a.Faults {
+		if !slices.ContainsFunc(a.Nodes, func(n topology.Node) bool { return n.Name == f.Node || n.Name == f.Edge.From }) {
+			return fmt.Errorf("%s: it concerns no node that this step adds: inject it in a step of its own", f)
+		}
+		if f.Kind.Family() == fault.Nodes || f.Kind == fault.DNSFailure {
+			return fmt.Errorf("%s: the node does not run before this step: inject it in a later one", f)
+		}
+	}
+	return nil
+}
+
+// fault says why a fault cannot be injected now.
+func (c *checker) fault(f fault.Spec) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	if f.Node == "" {
+		n, there := c.now.Node(f.Edge.From)
+		if !there || !slices.Contains(c.now.Edges(n), f.Edge) {
+			return fmt.Errorf("%s: there is no such edge", f)
+		}
+		return nil
+	}
+	n, there := c.now.Node(f.Node)
+	switch {
+	case !there:
+		return fmt.Errorf("%s: no step before it starts %s", f, f.Node)
+	case (f.Kind.Family() == fault.Stores || f.Kind == fault.CredentialRevoked) && !n.HasAccount():
+		return fmt.Errorf("%s: %s has no account of a store", f, f.Node)
+	case f.Kind == fault.StoreUnknownCA && !(n.HasAccount() && n.StoreTLS):
+		return fmt.Errorf("%s: %s does not reach a store over TLS", f, f.Node)
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"context"
+	"time"
+
+	"blackout/harness/fault"
+	"blackout/harness/history"
+)
+
+// Control is a known-bad use of the harness itself. What rests on what it spoils
+// must come out INVALID: a harness that does not notice would believe anything.
+type Control string
+
+// The controls.
+const (
+	NoControl  Control = ""
+	NoopCut    Control = "noop-cut"    // every cut claims to be made and is not
+	NoopHeal   Control = "noop-heal"   // every healing claims to be done and is not
+	NoTraffic  Control = "no-traffic"  // no probe is sent
+	ClosedLoop Control = "closed-loop" // each probe waits for the answer to the last, and claims to be on time
+	ClockStep  Control = "clock-step"  // the run's clock is stepped back, once
+)
+
+// Controls are the controls, for messages and tests.
+var Controls = []Control{NoopCut, NoopHeal, NoTraffic, ClosedLoop, ClockStep}
+
+// When and by how much the clock is stepped under [ClockStep].
+const (
+	stepAfter = 5 * time.Second
+	stepBack  = 2 * time.Second
+)
+
+// Clock is the clock of a run under the control. It begins now.
+func (c Control) Clock() history.Clock {
+	if c != ClockStep {
+		return time.Now
+	}
+	begin := time.Now()
+	return func() time.Time {
+		now := time.Now()
+		if now.Sub(begin) > stepAfter {
+			return now.Add(-stepBack)
+		}
+		return now
+	}
+}
+
+// neverHealed are means whose healing claims to be done, and is done when they are
+// cleaned up.
+type neverHealed struct{ fault.Means }
+
+// Heal implements fault.Means.
+func (neverHealed) Heal(context.Context) error { return nil }
+
+// Clean implements fault.Means.
+func (u neverHealed) Clean(ctx context.Context) error {
+	if err := u.Means.Heal(ctx); err != nil {
+		return err
+	}
+	return u.Means.Clean(ctx)
+}

@@ -1,0 +1,200 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"fmt"
+	"time"
+
+	"blackout/harness/history"
+)
+
+var oneWriter = promise{"G9", "Among several backup nodes exactly one writes; another takes over when it dies; a paused ex-leader can't overwrite newer data.", []clause{
+	{"G9.1", "One backup node writes at a time.", "uploads", oneWrites, func(s *story) {
+		s.exporter("backup-1")
+		s.exporter("backup-2")
+		s.breaks(5, "dp-1>cp", "exit")
+	}},
+	{"G9.2", "Another takes over when the writer dies.", "deaths of a writer", takesOverWriting, func(s *story) {
+		s.exporter("backup-1")
+		s.plane("backup-2", exporting)
+		s.starts(0.5, "backup-2")
+		s.breaks(3, "backup-1", "kill")
+		s.changes(5, 2)
+		s.ends(120)
+	}},
+	{"G9.3", "A writer that was paused while another took over does not overwrite what that one wrote.", "pauses of a writer", pausedWritesNoMore, func(s *story) {
+		s.exporter("backup-1")
+		s.plane("backup-2", exporting)
+		s.starts(0.5, "backup-2")
+		s.breaks(3, "backup-1", "pause")
+		s.writes(30, "backup-2")
+		s.heals(40, "backup-1")
+		s.writes(40.5, "backup-1")
+	}},
+}}
+
+// takeOverAllowance is how long the others may take to notice that the writer is
+// gone, beside the export delay.
+const takeOverAllowance = history.Time(30 * time.Second)
+
+// oneWrites judges the order of uploads: the writer may only change where
+// something befell the one before.
+func oneWrites(v *view, f *finding) {
+	f.missing = "no two backup nodes could write the same object, or none did"
+	for _, rivals := range v.rivals() {
+		var last upload
+		for _, u := range uploadsOf(rivals) {
+			f.opportunities++
+			if last.by != nil && last.by != u.by {
+				v.addUsurper(f, last, u)
+			}
+			last = u
+		}
+	}
+}
+
+// addUsurper adds that another wrote than before, unless it had a reason.
+func (v *view) addUsurper(f *finding, last, u upload) {
+	switch {
+	case u.at < last.until:
+		f.bad.add(u.by.tells(u.at, history.StoreRequest, "wrote the snapshot while %s was writing it", last.by.Name).on(storeEdge(u.by)))
+	case !v.befell(last.by, last.at, u.at):
+		f.bad.add(u.by.tells(u.at, history.StoreRequest, "wrote the snapshot %s after %s, which nothing had befallen", seconds(u.at.Sub(last.at)), last.by.Name).on(storeEdge(u.by)))
+	}
+}
+
+// befell says whether a backup node ended, or a fault came upon it or its edges,
+// in an interval or before and lasted into it.
+func (v *view) befell(n *node, from, to history.Time) bool {
+	if l := n.lifeAt(from); l == nil || l.end <= to {
+		return true
+	}
+	for _, cut := range v.faults {
+		own := cut.node == n.Name || cut.edge == storeEdge(n) || cut.edge == v.cpEdge(n)
+		if own && cut.during(from, to) {
+			return true
+		}
+	}
+	return false
+}
+
+// gone is a writer that ended, or was frozen.
+type gone struct {
+	*node
+	rivals []*node
+	at     history.Time
+	cut    *fault   // nil if the harness simply ended it
+	after  []upload // by it and its rivals
+}
+
+// writersGone are the ends of writers that had rivals.
+func (v *view) writersGone() []gone {
+	var out []gone
+	for _, rivals := range v.rivals() {
+		uploads := uploadsOf(rivals)
+		for i, u := range uploads {
+			next := v.end
+			if i+1 < len(uploads) {
+				next = min(next, uploads[i+1].at)
+			}
+			if g := v.goneAfter(u); g.at < next {
+				g.rivals, g.after = rivals, uploads[i+1:]
+				out = append(out, g)
+			}
+		}
+	}
+	return out
+}
+
+// goneAfter is when and why a writer went after an upload of its.
+func (v *view) goneAfter(u upload) gone {
+	g := gone{node: u.by, at: never}
+	if l := u.by.lifeAt(u.at); l != nil {
+		g.at = l.end
+	}
+	for _, cut := range v.ownFaults(u.by, endsNode...) {
+		if cut.inject > u.at && cut.inject < g.at {
+			g.at, g.cut = cut.inject, cut
+		}
+	}
+	return g
+}
+
+// takesOverWriting needs a change after the writer's end: without one there is
+// nothing to write.
+func takesOverWriting(v *view, f *finding) {
+	f.missing = "no writer died with another backup node alive and a change to write"
+	allowed := history.Time(v.header.Profile.ExportDelay) + uploadAllowance + takeOverAllowance
+	for _, g := range v.writersGone() {
+		heir := v.heir(g)
+		due := v.changedAfter(g.at)
+		if heir == nil || due == never || v.end < due+allowed || v.befell(heir, g.at, due+allowed) {
+			continue
+		}
+		if g.cut != nil {
+			f.rests = append(f.rests, g.cut)
+		}
+		f.opportunities++
+		if len(g.after) == 0 || g.after[0].by == g.node || g.after[0].at > due+allowed {
+			f.undone.add(g.tells(g.at, "", "was gone, and no other backup node wrote within %s of the next change", seconds(allowed.Sub(0))))
+			continue
+		}
+		f.good.add(g.after[0].by.tells(g.after[0].at, history.StoreRequest, "wrote %s after %s was gone", seconds(g.after[0].at.Sub(g.at)), g.Name))
+	}
+}
+
+// heir is a backup node that lived when a writer went, or nil.
+func (v *view) heir(g gone) *node {
+	for _, n := range g.rivals {
+		if n != g.node && n.lifeAt(g.at) != nil && v.storeFaultAt(n, g.at) == nil && v.outageAt(n, g.at) == nil {
+			return n
+		}
+	}
+	return nil
+}
+
+// changedAfter is when the first change after a moment was acknowledged.
+func (v *view) changedAfter(t history.Time) history.Time {
+	for _, c := range v.changes.acked {
+		if c.at > t {
+			return c.at
+		}
+	}
+	return never
+}
+
+func pausedWritesNoMore(v *view, f *finding) {
+	f.missing = "no writer was paused while another took over"
+	for _, g := range v.writersGone() {
+		if g.cut == nil || !g.cut.is("pause") || len(g.after) == 0 || g.after[0].by == g.node || g.after[0].at > g.cut.heal {
+			continue
+		}
+		f.rests = append(f.rests, g.cut)
+		f.opportunities++
+		heir := g.after[0].by
+		for _, u := range g.after {
+			if u.by == g.node && !v.befell(heir, g.after[0].at, u.at) {
+				f.bad.add(g.tells(u.at, history.StoreRequest, "wrote the snapshot %s after its pause, although %s had taken over", seconds(u.at.Sub(g.cut.heal)), heir.Name).on(storeEdge(g.node)))
+			}
+		}
+		v.addSetBack(f, g)
+	}
+}
+
+// addSetBack adds that an older configuration was found in the store after a newer
+// one, once a paused writer went on.
+func (v *view) addSetBack(f *finding, g gone) {
+	newest := 0
+	for _, o := range v.snapshotsOf(g.node) {
+		if o.err != "" || v.isPlanted(o.generation) {
+			continue
+		}
+		if o.at > g.cut.heal && o.generation < newest {
+			f.bad.add(Evidence{At: o.at, Node: g.Name, Kind: history.StoreObject,
+				Text: fmt.Sprintf("the store held generation %d again after generation %d, once %s went on", o.generation, newest, g.Name)})
+		}
+		newest = max(newest, o.generation)
+	}
+}

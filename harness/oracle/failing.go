@@ -1,0 +1,135 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"blackout/harness/history"
+)
+
+var failsVisibly = promise{"G13", "What needs the control plane fails in that part, visibly, and takes nothing else down.", []clause{
+	{"G13.1", "A new data plane that may not import is not ready and serves nothing until the control plane returns.", "data planes", waitsForControlPlane, func(s *story) {
+		s.plane("dp-1")
+		s.breaks(1, "dp-1>cp", "reset")
+		s.starts(2, "dp-1")
+		s.live(4, "dp-1", 1)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G13.2", "A data plane that is not ready says why.", "answers", saysWhy, func(s *story) {
+		s.plane("dp-1")
+		s.ready(2, "dp-1", http.StatusServiceUnavailable, "")
+		s.breaks(5, "dp-1>cp", "exit")
+	}},
+	{"G13.3", "No node dies of the outage.", "nodes", nobodyDies, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.dies(9, "dp-1", "panic")
+	}},
+	{"G13.4", "A node that cannot start at all says why.", "nodes that did not start", diesSayingWhy, func(s *story) {
+		s.plane("dp-1")
+		s.breaks(1, "dp-1", "disk-read-only")
+		s.starts(2, "dp-1")
+		s.dies(3, "dp-1", "")
+	}},
+}}
+
+func waitsForControlPlane(v *view, f *finding) {
+	f.missing = "no data plane that may not import was started during the outage"
+	for _, b := range v.newcomers() {
+		if b.Import {
+			continue
+		}
+		f.rests = append(f.rests, b.cut)
+		if len(in(b.ready, b.life)) == 0 {
+			continue
+		}
+		f.opportunities++
+		f.addLive(b, "although it may not import and the control plane was gone")
+		for _, r := range b.requestsIn(b.life) {
+			if !b.Export {
+				f.bad.add(b.tells(r.at, history.StoreRequest, "sent %s although it may not import", r).on(storeEdge(b.node)))
+			}
+		}
+	}
+}
+
+func saysWhy(v *view, f *finding) {
+	f.missing = "no data plane was seen not ready"
+	for _, b := range v.newcomers() {
+		looks := in(b.ready, b.life)
+		mute := func(k look) bool { return k.code == 0 || k.at > b.cut.heal }
+		if len(looks) > 0 && b.died == nil && !slices.ContainsFunc(looks, func(k look) bool { return !mute(k) }) {
+			f.undone.add(b.tells(looks[0].at, history.ReadyChange, "ran, and its Status API did not answer before the control plane was back"))
+		}
+	}
+	for _, n := range v.planes {
+		for _, k := range n.ready {
+			if k.code == http.StatusOK || k.code == 0 {
+				continue
+			}
+			f.opportunities++
+			if k.text == "" {
+				f.bad.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness and did not say why", status(k.code)))
+				continue
+			}
+			f.good.add(n.tells(k.at, history.ReadyChange, "said why it was not ready: %q", k.text))
+		}
+	}
+}
+
+func nobodyDies(v *view, f *finding) {
+	f.missing = "no node was started"
+	for _, n := range v.recorded() {
+		if !n.started() {
+			continue
+		}
+		f.opportunities++
+		for _, l := range n.lives {
+			if l.died != nil && !v.stillborn(n, l) {
+				f.bad.add(n.tells(l.died.at, history.NodeExit, "was found ended with code %d; its last line: %s", l.died.code, l.died.text))
+			}
+		}
+	}
+}
+
+// recorded are the nodes of the header, in its order.
+func (v *view) recorded() []*node {
+	var out []*node
+	for _, n := range v.header.Nodes {
+		out = append(out, v.nodes[n.Name])
+	}
+	return out
+}
+
+// stillborn says whether a node that died could not start: something of its own
+// that it needs, its disk or its identity, was broken when its process began, and
+// it never answered.
+func (v *view) stillborn(n *node, l *life) bool {
+	needs := slices.Concat(diskKinds, []string{"certificate-wrong", "certificate-expired", "certificate-rotated"})
+	broken := slices.ContainsFunc(v.ownFaults(n, needs...), func(f *fault) bool { return f.at(l.start) })
+	answered := slices.ContainsFunc(in(n.ready, l), func(k look) bool { return k.code != 0 })
+	return broken && !answered
+}
+
+func diesSayingWhy(v *view, f *finding) {
+	f.missing = "every node could start"
+	for _, n := range v.recorded() {
+		for _, l := range n.lives {
+			if l.died == nil || !v.stillborn(n, l) {
+				continue
+			}
+			f.opportunities++
+			if l.died.text == "" || l.died.text == history.WroteNothing || l.died.code == 0 {
+				f.bad.add(n.tells(l.died.at, history.NodeExit, "could not start and ended with code %d; its last line: %q", l.died.code, l.died.text))
+				continue
+			}
+			f.good.add(n.tells(l.died.at, history.NodeExit, "could not start and said: %q", l.died.text))
+		}
+	}
+}
+
+// sorted are the keys of a set, in order.
+func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }

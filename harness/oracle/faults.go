@@ -1,0 +1,266 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"slices"
+	"strings"
+
+	"blackout/harness/history"
+)
+
+// fault is one fault on its way. Its edges are intervals: it was not in force
+// before inject, was from active to heal, and was not after healed. A moment that
+// was not recorded is never.
+type fault struct {
+	number                       int
+	kind                         string
+	edge, node                   string // its target: one of them
+	inject, active, heal, healed history.Time
+	witnessed, healWitnessed     bool
+}
+
+// target is what the fault acts on.
+func (f *fault) target() string {
+	if f.edge != "" {
+		return f.edge
+	}
+	return f.node
+}
+
+func (f *fault) String() string { return f.kind + " on " + f.target() }
+
+// at says whether the fault was or may have been in force at a moment.
+func (f *fault) at(t history.Time) bool { return f.inject < t && t < f.heal }
+
+// during says whether it may have been in force at any time of an interval.
+func (f *fault) during(from, to history.Time) bool { return f.inject <= to && from <= f.healed }
+
+// is says whether the fault is of one of some kinds.
+func (f *fault) is(kinds ...string) bool { return slices.Contains(kinds, f.kind) }
+
+// takeFault adds an event of a fault. Faults are told apart by their number; in a
+// recording without numbers, by their target and order.
+func (v *view) takeFault(e history.Event) {
+	f := v.faultOf(e)
+	if e.Kind == history.FaultInject {
+		f.kind, f.inject = e.Text, e.At
+		return
+	}
+	switch e.Kind {
+	case history.FaultActive:
+		f.active = e.At
+	case history.FaultWitness:
+		f.witnessed = e.OK
+	case history.FaultHeal:
+		f.heal = min(f.heal, e.At)
+	case history.FaultHealed:
+		f.healed = min(f.healed, e.At)
+	case history.HealWitness:
+		f.healWitnessed = e.OK
+	}
+}
+
+// faultOf is the fault that an event belongs to.
+func (v *view) faultOf(e history.Event) *fault {
+	for i := len(v.faults) - 1; i >= 0; i-- {
+		f := v.faults[i]
+		switch {
+		case e.Fault != 0 && f.number == e.Fault:
+			return f
+		case e.Fault == 0 && f.edge == e.Edge && f.node == e.Node && (e.Kind != history.FaultInject || f.kind == ""):
+			return f
+		}
+	}
+	f := &fault{number: e.Fault, edge: e.Edge, node: e.Node, inject: never, active: never, heal: never, healed: never}
+	v.faults = append(v.faults, f)
+	return f
+}
+
+// settleFaults drops what is known of faults that were never injected, and orders
+// the rest by their injection.
+func (v *view) settleFaults() {
+	v.faults = slices.DeleteFunc(v.faults, func(f *fault) bool { return f.inject == never })
+	byTime(v.faults, func(f *fault) history.Time { return f.inject })
+}
+
+// manner is how a control plane fails to give a configuration.
+type manner string
+
+// The manners.
+const (
+	refusing   manner = "refuses the connection"
+	silent     manner = "does not answer"
+	resetting  manner = "resets the connection"
+	untrusting manner = "fails in TLS"
+	declining  manner = "refuses the upgrade"
+	mute       manner = "is connected and says nothing"
+	nameless   manner = "has no address"
+	dead       manner = "is not running"
+)
+
+// outage is what a kind of fault means to a data plane whose control plane it
+// takes away.
+type outage struct {
+	manner  manner
+	severs  bool // standing connections as well, so that nothing new can come
+	metered bool // the edge's meter counts every attempt
+	retried bool // each attempt ends by itself, within the dial time-out
+}
+
+// outages are the kinds that keep a control plane from giving a configuration.
+// Under exit and drop no attempt reaches the meter. Of a control plane that is not
+// running, Toxiproxy takes the connections and cannot count what is refused behind
+// it. One that is mute keeps the connection, and one that declines may ask for more
+// time than the delays between attempts. One server resolves all of a node's names,
+// so that its failure takes the store away too.
+var outages = map[string]outage{
+	"exit":                    {refusing, true, false, true},
+	"blackhole":               {silent, true, true, true},
+	"reset":                   {resetting, true, true, true},
+	"drop":                    {silent, true, false, true},
+	"asymmetric":              {silent, false, true, true},
+	"dns-failure":             {nameless, false, false, false},
+	"kill":                    {dead, true, false, true},
+	"terminate":               {dead, true, false, true},
+	"pause":                   {silent, true, true, true},
+	"certificate-wrong":       {untrusting, false, true, true},
+	"certificate-expired":     {untrusting, false, true, true},
+	"certificate-rotated":     {untrusting, false, true, true},
+	"cp-busy":                 {declining, true, true, false},
+	"cp-silent-after-tls":     {mute, true, true, false},
+	"cp-silent-after-upgrade": {mute, true, true, false},
+	"cp-no-database":          {mute, true, true, false},
+}
+
+// harmless are the kinds on a control plane's edge, or on the control plane, that
+// a data plane must get over, though a configuration may come through.
+var harmless = []string{"half-open", "latency", "jitter", "bandwidth", "slicing", "truncate", "flapping", "restart", "crash-loop", "cp-oversized-payload"}
+
+// What store faults do to a reader.
+var (
+	failingStore  = []string{"exit", "blackhole", "reset", "drop", "asymmetric", "dns-failure", "store-refuses", "store-status", "store-hangs", "store-other-version", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca"}
+	damagingStore = []string{"truncate", "store-truncated", "store-flipped", "store-empty"}
+	diskKinds     = []string{"disk-wiped", "disk-corrupted", "disk-full", "disk-read-only"}
+	losesCache    = []string{"disk-wiped", "disk-corrupted"}
+	endsNode      = []string{"kill", "terminate", "pause", "restart", "crash-loop"}
+)
+
+// pathFaults are the faults between a data plane and its control plane: on their
+// edge, on the control plane itself, and of the data plane's identity.
+func (v *view) pathFaults(n *node) []*fault {
+	var out []*fault
+	for _, f := range v.faults {
+		_, outage := outages[f.kind]
+		if v.onPath(f, n) && (outage || f.is(harmless...) || f.is("cp-empty-configuration", "cp-older-database")) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// onPath says whether a fault lies between a data plane and its control plane.
+func (v *view) onPath(f *fault, n *node) bool {
+	cp := v.controlPlane(n)
+	switch f.kind {
+	case "certificate-wrong", "certificate-expired":
+		return f.node == n.Name
+	case "dns-failure":
+		return strings.HasPrefix(f.edge, n.Name+">")
+	case "certificate-rotated": // the control plane's: whoever dials it has the old one
+		other := v.nodes[f.node]
+		return other != nil && v.controlPlane(other) == cp
+	}
+	return f.edge == v.cpEdge(n) || f.node == cp
+}
+
+// faultsOf are the faults of a kind between a data plane and its control plane.
+func (v *view) faultsOf(n *node, kind string) []*fault {
+	return slices.DeleteFunc(v.pathFaults(n), func(f *fault) bool { return f.kind != kind })
+}
+
+// outageAt is the fault that keeps a data plane's control plane from giving it a
+// configuration at a moment: of several, the one that lasts longest.
+func (v *view) outageAt(n *node, t history.Time) *fault {
+	var found *fault
+	for _, f := range v.pathFaults(n) {
+		if _, ok := outages[f.kind]; ok && f.at(t) && (found == nil || f.heal > found.heal) {
+			found = f
+		}
+	}
+	return found
+}
+
+// storeFaults are the faults of what a node's store is to it.
+func (v *view) storeFaults(n *node) []*fault {
+	var out []*fault
+	for _, f := range v.faults {
+		nameless := f.is("dns-failure") && strings.HasPrefix(f.edge, n.Name+">")
+		if f.edge == storeEdge(n) || nameless || f.node == n.Name && f.is(storeKinds...) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// storeKinds are the store's faults that name a node.
+var storeKinds = []string{
+	"store-refuses", "store-status", "store-hangs", "store-slow", "store-truncated", "store-flipped", "store-stale", "store-empty",
+	"store-other-version", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca",
+}
+
+// storeFaultAt is the fault of a node's store at a moment, or nil. Of several, it
+// is the first that was injected.
+func (v *view) storeFaultAt(n *node, t history.Time) *fault {
+	for _, f := range v.storeFaults(n) {
+		if f.at(t) {
+			return f
+		}
+	}
+	return nil
+}
+
+// onlyMet are the faults of some kinds that a new data plane's requests to its
+// store met. There is none if it read anything that met none of them.
+func (v *view) onlyMet(b boot, kinds ...string) []*fault {
+	faults := slices.DeleteFunc(v.storeFaults(b.node), func(f *fault) bool { return !f.is(kinds...) })
+	var met []*fault
+	for _, r := range b.requestsIn(b.life) {
+		i := slices.IndexFunc(faults, func(f *fault) bool { return f.met(r) })
+		switch {
+		case i >= 0:
+			met = append(met, faults[i])
+		case r.reads():
+			return nil
+		}
+	}
+	return met
+}
+
+// met says whether a request to the store met the fault: a scripted one answered
+// it, one on the edge was in force from its begin to its end.
+func (f *fault) met(r storeRequest) bool {
+	if f.edge != "" {
+		return r.at >= f.active && max(r.at, r.until) < f.heal
+	}
+	return strings.HasPrefix(r.rule, f.kind+".") && f.during(r.at, max(r.at, r.until))
+}
+
+// ownFaults are the faults of some kinds on a node itself.
+func (v *view) ownFaults(n *node, kinds ...string) []*fault {
+	var out []*fault
+	for _, f := range v.faults {
+		if f.node == n.Name && f.is(kinds...) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Knows says whether the oracles know what a kind of fault means. One that they do
+// not know excuses nothing and proves nothing.
+func Knows(kind string) bool {
+	_, outage := outages[kind]
+	return outage || slices.Contains(slices.Concat(harmless, storeKinds, diskKinds, endsNode, []string{"cp-empty-configuration", "cp-older-database"}), kind)
+}

@@ -1,0 +1,84 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import "blackout/harness/history"
+
+// reachesInTime bounds staleness: a change that was acknowledged, or is in force
+// at a control plane that returns, is served soon.
+func reachesInTime(v *view, f *finding) {
+	f.missing = "no change was made while a data plane's control plane was there"
+	for _, n := range v.planes {
+		if len(n.serves) == 0 {
+			continue
+		}
+		for _, c := range v.changes.acked {
+			v.reachInTime(f, n, c)
+		}
+	}
+}
+
+// reachInTime judges one change at one data plane. A fault between the two, or one
+// that comes before the time is up, puts the time off until it is healed.
+func (v *view) reachInTime(f *finding, n *node, c change) {
+	bound := history.Time(v.bound())
+	if served, ok := n.servedSince(c.generation, c.at); ok && served.at <= c.at+bound {
+		f.opportunities++
+		f.good.add(n.tells(served.at, history.ServeChange, "served generation %d %s after it was acknowledged", c.generation, seconds(served.at.Sub(c.at))))
+		return
+	}
+	from := c.at
+	var healed []*fault
+	for _, cut := range v.pathFaults(n) {
+		if cut.is("cp-older-database") || cut.during(from, from+bound) && cut.healed == never {
+			return // what is the newest there is not what was acknowledged, or nothing could come
+		}
+		if cut.during(from, from+bound) {
+			from, healed = cut.healed, append(healed, cut)
+		}
+	}
+	if v.end < from+bound || !v.lived(n, from, from+bound) || !v.lived(v.node(v.controlPlane(n)), from, from+bound) {
+		return
+	}
+	f.healed = append(f.healed, healed...)
+	f.opportunities++
+	if served, ok := n.servedSince(c.generation, c.at); ok && served.at <= from+bound {
+		f.good.add(n.tells(served.at, history.ServeChange, "served generation %d %s after the control plane returned", c.generation, seconds(max(served.at.Sub(from), 0))))
+		return
+	}
+	f.undone.add(n.tells(from+bound, "", "did not serve generation %d within %s, though its control plane was there", c.generation, v.bound()))
+}
+
+// servedSince is the first look after a moment that saw a generation or a newer
+// one; what it served already counts from that moment.
+func (n *node) servedSince(generation int, from history.Time) (look, bool) {
+	var last look
+	for _, k := range n.serves {
+		if k.at >= from && k.generation >= generation {
+			return k, true
+		}
+		if k.at < from {
+			last = k
+		}
+	}
+	last.at = from
+	return last, last.generation >= generation
+}
+
+// lived says whether a node's process ran through an interval undisturbed. Of one
+// whose start was not recorded that is taken for granted.
+func (v *view) lived(n *node, from, to history.Time) bool {
+	l := n.lifeAt(from)
+	return (!n.started() || l != nil && l.end > to) && !v.down(n, from, to)
+}
+
+// lifeAt is a node's life at a moment, or nil.
+func (n *node) lifeAt(t history.Time) *life {
+	for _, l := range n.lives {
+		if l.start <= t && t < l.end {
+			return l
+		}
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package blackout_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"blackout/harness"
+	"blackout/harness/engine/docker"
+	"blackout/harness/match"
+	"blackout/harness/run"
+	"blackout/reports"
+)
+
+// needs leaves out a spec that needs Docker where no daemon answers, loudly,
+// since what is left out was not tested. Asked for by name, Docker must be there.
+func needs(ctx SpecContext, engine string) {
+	if engine != run.Docker {
+		return
+	}
+	if err := docker.Available(ctx); err != nil {
+		if os.Getenv(suiteEngine) == run.Docker {
+			Fail(err.Error())
+		}
+		Skip("LEFT OUT: " + err.Error())
+	}
+}
+
+// artifacts are what a run leaves for those who want to know more.
+var artifacts = []string{reports.HTMLFile, "plan.json", "recording", "logs", "watchdog.log"}
+
+// home makes a directory for the runs of a spec. What lies there when the spec
+// ends, however it ends, is attached to its report by path.
+func home() string {
+	GinkgoHelper()
+	Expect(os.MkdirAll(out, 0o755)).To(Succeed())
+	dir, err := os.MkdirTemp(out, "suite-")
+	Expect(err).NotTo(HaveOccurred())
+	dir, err = filepath.Abs(dir)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func(SpecContext) {
+		Expect(filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			if slices.Contains(artifacts, filepath.Base(path)) {
+				AddReportEntry(filepath.Base(path), path, ReportEntryVisibilityFailureOrVerbose)
+			}
+			return err
+		})).To(Succeed())
+	}, NodeTimeout(specTimeout))
+	return dir
+}
+
+// runIn is the directory of the run in a home, or empty if it made none.
+func runIn(home string) string {
+	GinkgoHelper()
+	dirs, err := filepath.Glob(filepath.Join(home, "*"))
+	Expect(err).NotTo(HaveOccurred())
+	if len(dirs) == 0 {
+		return ""
+	}
+	Expect(dirs).To(HaveLen(1), "one run's directory in %s", home)
+	return dirs[0]
+}
+
+// optionsIn are the options of the suite's runs in this process; on local, the nodes
+// run with the race detector.
+func optionsIn(home, engine string) run.Options {
+	return run.Options{
+		Engine: engine, Race: engine == run.Local, Timers: "fast", Seed: seed, Out: home,
+		Progress: func(line string) { GinkgoWriter.Println(line) },
+	}
+}
+
+// carryOut runs a scenario in this process. An INVALID run may be done once more,
+// on the record; any other outcome stands.
+func carryOut(ctx SpecContext, scenario harness.Scenario, engine string) run.Result {
+	GinkgoHelper()
+	options := optionsIn(home(), engine)
+	options.Repeat = func(engine string) string {
+		return fmt.Sprintf("bin/blackout run %s --engine %s --seed %d --timers fast", scenario.Name, engine, seed)
+	}
+	result, err := run.Run(ctx, scenario, options)
+	if run.ExitCode(result, err) == run.ExitInvalid {
+		AddReportEntry("INVALID, run once more", result.Dir, ReportEntryVisibilityAlways)
+		result, err = run.Run(ctx, scenario, options)
+	}
+	Expect(err).NotTo(HaveOccurred(), "see %s", result.Dir)
+	return result
+}
+
+// judgement is what the command line made of a run.
+type judgement struct {
+	*os.ProcessState
+	command, text string // what it was asked, and all that it printed
+	run           match.Dir
+	report        reports.Model // report.json
+}
+
+// String is for messages.
+func (j judgement) String() string {
+	return fmt.Sprintf("%s (%s), which printed\n%s\n", j.command, j.ProcessState, strings.TrimSpace(j.text))
+}
+
+// blackout runs the program and reads the report that it wrote; `blackout run`
+// gets the suite's seed and fast timers.
+func blackout(ctx SpecContext, args ...string) judgement {
+	GinkgoHelper()
+	home := home()
+	args = append(args, "--out", home)
+	if args[0] == "run" {
+		args = append(args, "--seed", fmt.Sprint(seed))
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	text, err := cmd.CombinedOutput()
+	GinkgoWriter.Println(string(text))
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		Expect(err).NotTo(HaveOccurred())
+	}
+	dir := runIn(home)
+	Expect(dir).NotTo(BeEmpty(), "the run made no directory in %s; it printed:\n%s", home, text)
+	return judgement{
+		ProcessState: cmd.ProcessState, command: "blackout " + strings.Join(args, " "), text: string(text),
+		run: match.Dir(dir), report: readReport(dir),
+	}
+}
+
+// readReport is the report.json of a run.
+func readReport(dir string) reports.Model {
+	GinkgoHelper()
+	b, err := os.ReadFile(filepath.Join(dir, reports.JSONFile))
+	Expect(err).NotTo(HaveOccurred())
+	var m reports.Model
+	Expect(json.Unmarshal(b, &m)).To(Succeed())
+	return m
+}
