@@ -19,6 +19,7 @@ type fault struct {
 	edge, node                   string // its target: one of them
 	inject, active, heal, healed history.Time
 	witnessed, healWitnessed     bool
+	belied                       string // what its edge's meters show against its witness
 }
 
 // target is what the fault acts on.
@@ -83,6 +84,11 @@ func (v *view) faultOf(e history.Event) *fault {
 func (v *view) settleFaults() {
 	v.faults = slices.DeleteFunc(v.faults, func(f *fault) bool { return f.inject == never })
 	byTime(v.faults, func(f *fault) history.Time { return f.inject })
+	for _, f := range v.faults {
+		if e := v.edges[f.edge]; e != nil {
+			f.belied = e.belies(f)
+		}
+	}
 }
 
 // manner is how a control plane fails to give a configuration.

@@ -93,7 +93,7 @@ func (g *edge) take(e history.Event) {
 	case history.EdgeSYN:
 		g.packets = append(g.packets, counted{e.At, int64(e.Attempts)})
 	default:
-		g.bytes = append(g.bytes, counted{e.At, e.Offered})
+		g.bytes = append(g.bytes, moved{e.At, e.Offered, e.Passed})
 	}
 }
 

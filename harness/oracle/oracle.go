@@ -230,8 +230,11 @@ func (f *finding) status(v *view, void, unfinished string) (Status, string) {
 // unfounded says why what a finding rests on was bad; empty if it was not.
 func (f *finding) unfounded(v *view) string {
 	for _, cut := range f.rests {
-		if !cut.witnessed {
+		switch {
+		case !cut.witnessed:
 			return fmt.Sprintf("the fault %s was not witnessed", cut)
+		case cut.belied != "":
+			return fmt.Sprintf("the fault %s was not in force all the time: %s", cut, cut.belied)
 		}
 	}
 	for _, cut := range f.healed {

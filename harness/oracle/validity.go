@@ -126,6 +126,8 @@ func (v *view) faultsWitnessed() Check {
 		switch {
 		case !f.witnessed:
 			unseen = append(unseen, f.String())
+		case f.belied != "":
+			unseen = append(unseen, f.String()+": "+f.belied)
 		case !Knows(f.kind):
 			unseen = append(unseen, f.String()+", of which no oracle knows what it means")
 		}

@@ -138,6 +138,8 @@ func TestWhatWasNotExercisedIsNotMeasured(t *testing.T) {
 	unplugged := func(node string) mutation {
 		return all(drop(match{kind: history.TrafficBegin, node: node}), dropRequests(func(_ int, n string, _ history.Request) bool { return n == node }))
 	}
+	refused := edit(match{kind: history.FaultInject, from: 8.9}, func(e *history.Event) { e.Text = "exit" })
+	unreached := drop(match{kind: history.EdgeConnect, from: 8.9, to: healAt})
 	unheard := edit(match{kind: history.ChangeAcked, from: changedAt}, func(e *history.Event) { e.Kind, e.Error = history.ChangeUnknown, "no answer" })
 	for name, c := range map[string]struct {
 		do   mutation
@@ -153,7 +155,7 @@ func TestWhatWasNotExercisedIsNotMeasured(t *testing.T) {
 		"no new data plane without":    {gone("dp-4"), []string{"G13.1"}},
 		"no truncation":                {gone("dp-5"), []string{"G2.2", "G3.2"}},
 		"no whole snapshot to read":    {gone("dp-3"), []string{"G2.1", "G3.1", "G10.5"}},
-		"newcomers met a refusal":      {edit(match{kind: history.FaultInject, from: 8.9}, func(e *history.Event) { e.Text = "exit" }), []string{"G1.1", "G1.3", "G3.2", "G4.1", "G4.2", "G4.6"}},
+		"newcomers met a refusal":      {all(refused, unreached), []string{"G1.1", "G1.3", "G3.2", "G4.1", "G4.2", "G4.6"}},
 		"no traffic to who ran before": {all(unplugged("dp-1"), unplugged("dp-2")), []string{"G10.1", "G10.2"}},
 		"nobody looked at readiness":   {all(drop(match{kind: history.ReadyChange}), drop(match{kind: history.ReadyCheck})), []string{"G3.1", "G4.3", "G10.3", "G10.4", "G13.1", "G13.2"}},
 		"nothing was healed":           {all(drop(match{kind: history.FaultHeal}), drop(match{kind: history.FaultHealed}), until(sec(24.9)), add(func(s *story) { s.event(24.9, history.Event{Kind: history.RunEnd, OK: true}) })), []string{"G4.3", "G10.5", "G10.6"}},

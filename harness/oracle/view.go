@@ -80,7 +80,13 @@ type edge struct {
 	name    string
 	dials   []dial    // connection attempts that reached it
 	packets []counted // attempts counted at the packet level
-	bytes   []counted // offered so far
+	bytes   []moved
+}
+
+// moved is what an edge had taken and let through by a moment, in bytes.
+type moved struct {
+	at              history.Time
+	offered, passed int64
 }
 
 type dial struct {
@@ -186,7 +192,7 @@ func (v *view) order() {
 	for _, e := range v.edges {
 		byTime(e.dials, func(d dial) history.Time { return d.at })
 		byTime(e.packets, func(c counted) history.Time { return c.at })
-		byTime(e.bytes, func(c counted) history.Time { return c.at })
+		byTime(e.bytes, func(m moved) history.Time { return m.at })
 	}
 	for _, of := range []*[]change{&v.changes.sent, &v.changes.acked, &v.changes.unknown} {
 		byTime(*of, func(c change) history.Time { return c.at })
