@@ -141,6 +141,9 @@ func (c *checker) traffic(a plan.Action) error {
 			return err
 		}
 		for _, name := range a.Nodes {
+			if n, _ := c.now.Node(name); n.Role == topology.ControlPlane {
+				return fmt.Errorf("%s is a control plane, which takes no traffic: name a data plane", name)
+			}
 			if c.probed[name] {
 				return fmt.Errorf("traffic to %s has begun before and was not stopped", name)
 			}

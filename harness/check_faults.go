@@ -39,15 +39,13 @@ func (c *checker) faults(s plan.Step) error {
 
 // inject follows the faults that a step injects.
 func (c *checker) inject(step int, faults []fault.Spec) error {
-	edges := make(map[topology.Edge]bool)
 	for _, f := range faults {
 		if err := c.fault(f); err != nil {
 			return err
 		}
-		if f.Node == "" && edges[f.Edge] {
-			return fmt.Errorf("%s: the step has another fault on that edge", f)
+		if i := slices.IndexFunc(c.open, func(u unhealed) bool { return f.Node == "" && u.Edge == f.Edge }); i >= 0 {
+			return fmt.Errorf("%s: step %d injects %s on that edge: heal it first", f, c.open[i].step, c.open[i].Kind)
 		}
-		edges[f.Edge] = true
 		c.open = append(c.open, unhealed{f, step})
 	}
 	return nil
@@ -65,6 +63,9 @@ func (a ScaleOut) check() error {
 	}
 	return nil
 }
+
+// certificates are the kinds that act on how a data plane identifies itself.
+var certificates = []fault.Kind{fault.CertificateWrong, fault.CertificateExpired, fault.CertificateRotated}
 
 // fault says why a fault cannot be injected now.
 func (c *checker) fault(f fault.Spec) error {
@@ -84,6 +85,10 @@ func (c *checker) fault(f fault.Spec) error {
 		return fmt.Errorf("%s: no step before it starts %s", f, f.Node)
 	case (f.Kind.Family() == fault.Stores || f.Kind == fault.CredentialRevoked) && !n.HasAccount():
 		return fmt.Errorf("%s: %s has no account of a store", f, f.Node)
+	case f.Kind.Family() == fault.Disks && n.Disk == 0:
+		return fmt.Errorf("%s: %s has no disk of its own: give it a size", f, f.Node)
+	case slices.Contains(certificates, f.Kind) && n.Role == topology.ControlPlane:
+		return fmt.Errorf("%s: it acts on a node that dials a control plane: name a data plane", f)
 	case f.Kind == fault.StoreUnknownCA && !(n.HasAccount() && n.StoreTLS):
 		return fmt.Errorf("%s: %s does not reach a store over TLS", f, f.Node)
 	}
