@@ -31,8 +31,9 @@ import (
 // spoils are the promises of which something rests on what a control spoils, where
 // that is not all of them.
 var spoils = map[harness.Control][]string{
-	harness.NoopHeal:   {"G4", "G10"},       // what a data plane does once the control plane is back
-	harness.ClosedLoop: {"G2", "G3", "G10"}, // what is seen in requests
+	harness.LapsingCut: {"G1", "G3", "G4", "G10", "G13"}, // what a data plane does while the control plane is gone; none reads the store, for G2
+	harness.NoopHeal:   {"G4", "G10"},                    // what a data plane does once the control plane is back
+	harness.ClosedLoop: {"G2", "G3", "G10"},              // what is seen in requests
 }
 
 var _ = Describe("the harness, misused", labels(label.Control, label.Local), func() {

@@ -19,6 +19,7 @@ type Control string
 const (
 	NoControl  Control = ""
 	NoopCut    Control = "noop-cut"    // every cut claims to be made and is not
+	LapsingCut Control = "lapsing-cut" // every cut is made, and ends unannounced once it was witnessed
 	NoopHeal   Control = "noop-heal"   // every healing claims to be done and is not
 	NoTraffic  Control = "no-traffic"  // no probe is sent
 	ClosedLoop Control = "closed-loop" // each probe waits for the answer to the last, and claims to be on time
@@ -26,7 +27,7 @@ const (
 )
 
 // Controls are the controls, for messages and tests.
-var Controls = []Control{NoopCut, NoopHeal, NoTraffic, ClosedLoop, ClockStep}
+var Controls = []Control{NoopCut, LapsingCut, NoopHeal, NoTraffic, ClosedLoop, ClockStep}
 
 // When and by how much the clock is stepped under [ClockStep].
 const (
@@ -47,6 +48,29 @@ func (c Control) Clock() history.Clock {
 		}
 		return now
 	}
+}
+
+// lapsing are means whose fault ends once it was seen in force.
+type lapsing struct{ fault.Means }
+
+// Look implements fault.Means.
+func (l lapsing) Look(ctx context.Context) (string, bool) {
+	seen, inForce := l.Means.Look(ctx)
+	if !inForce {
+		return seen, false
+	}
+	if err := l.Heal(ctx); err != nil {
+		return err.Error(), false
+	}
+	return seen, true
+}
+
+// Lapsed implements fault.Lapser.
+func (l lapsing) Lapsed(ctx context.Context) (string, bool) {
+	if means, ok := l.Means.(fault.Lapser); ok {
+		return means.Lapsed(ctx)
+	}
+	return "", false
 }
 
 // neverHealed are means whose healing claims to be done, and is done when they are

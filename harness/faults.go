@@ -173,8 +173,11 @@ func (c *Cluster) prepareFault(ctx context.Context, spec fault.Spec) (*numbered,
 	if err != nil {
 		return nil, err
 	}
-	if c.control == NoopHeal {
+	switch c.control {
+	case NoopHeal:
 		means = neverHealed{means}
+	case LapsingCut:
+		means = lapsing{means}
 	}
 	f := fault.New(spec, means, c.ledger)
 	if err := f.Prepare(ctx); err != nil {
@@ -220,12 +223,11 @@ func (c *Cluster) witness(ctx context.Context, faults []numbered) error {
 // and tries that again at the next call. A target that was healed and is not seen
 // to work is recorded: what rests on it becomes INVALID.
 func (c *Cluster) heal(ctx context.Context, wanted func(fault.Spec) bool) error {
+	held := slices.DeleteFunc(slices.Clone(c.faults), func(f numbered) bool { return !f.InForce() || !wanted(f.Spec()) })
+	c.witnessLapsed(ctx, held)
 	var errs []error
 	var healed []numbered
-	for _, f := range c.faults {
-		if !f.InForce() || !wanted(f.Spec()) {
-			continue
-		}
+	for _, f := range held {
 		c.rec.Event(f.event(history.FaultHeal))
 		if err := f.Heal(ctx); err != nil {
 			errs = append(errs, err)
@@ -236,6 +238,25 @@ func (c *Cluster) heal(ctx context.Context, wanted func(fault.Spec) bool) error 
 	}
 	c.witnessHealed(ctx, healed)
 	return errors.Join(errs...)
+}
+
+// witnessLapsed looks a last time at faults that are about to be healed. One that
+// has ended by then, of which only a guess could tell when, was not witnessed.
+func (c *Cluster) witnessLapsed(ctx context.Context, held []numbered) {
+	var looks sync.WaitGroup
+	for _, f := range held {
+		looks.Go(func() {
+			seen, lapsed := f.Lapsed(ctx)
+			if !lapsed {
+				return
+			}
+			e := f.event(history.FaultWitness)
+			e.Text = seen
+			c.rec.Event(e)
+			c.progress("  %s has ended by itself: %s", f.Spec(), seen)
+		})
+	}
+	looks.Wait()
 }
 
 func everyFault(fault.Spec) bool { return true }

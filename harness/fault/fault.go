@@ -68,6 +68,17 @@ type Means interface {
 	Clean(ctx context.Context) error
 }
 
+// Lapser is what means implement that can tell, while their fault is held, that it
+// has ended by itself.
+type Lapser interface {
+	// Lapsed looks once, for no longer than [LapseLimit], and says what was seen in
+	// one sentence. What it cannot tell has not lapsed.
+	Lapsed(ctx context.Context) (seen string, lapsed bool)
+}
+
+// LapseLimit bounds a look for a lapse, which puts off the healing.
+const LapseLimit = 300 * time.Millisecond
+
 // Fault is one fault on its way from preparation to clean-up. Its methods belong
 // to one goroutine, but for Spec and InForce, which any may call.
 type Fault struct {
@@ -179,6 +190,18 @@ func (f *Fault) Witness(ctx context.Context) (string, error) {
 		f.become(inForce)
 	}
 	return seen, err
+}
+
+// Lapsed looks whether a fault that was seen in force has ended before it is
+// healed, where its means can tell.
+func (f *Fault) Lapsed(ctx context.Context) (seen string, lapsed bool) {
+	means, ok := f.means.(Lapser)
+	if !ok || f.now() != inForce {
+		return "", false
+	}
+	ctx, cancel := context.WithTimeout(ctx, LapseLimit)
+	defer cancel()
+	return means.Lapsed(ctx)
 }
 
 // Heal takes the fault away, whatever the state; it does nothing where there is

@@ -58,6 +58,10 @@ type linkKind struct {
 	// on. Else live connections meet them too. shut says that it stays shut.
 	ends, shut bool
 
+	// stops says that no probe gets through. That it does not is looked for again
+	// before the healing, unless the edge is shut: its meters then show who comes.
+	stops bool
+
 	// timed says that times are compared, and probes how many probes one look
 	// takes side by side.
 	timed  bool
@@ -70,10 +74,10 @@ type linkKind struct {
 
 var linkKinds = map[Kind]linkKind{
 	Exit:       {ends: true, shut: true, inForce: (*link).seenExit},
-	Reset:      {ends: true, toxics: resetToxics, inForce: (*link).seenReset},
+	Reset:      {ends: true, stops: true, toxics: resetToxics, inForce: (*link).seenReset},
 	Truncate:   {ends: true, toxics: truncateToxics, inForce: (*link).seenTruncate},
-	Blackhole:  {toxics: silenceToxics, inForce: (*link).seenBlackhole},
-	Asymmetric: {toxics: silenceToxics, inForce: (*link).seenAsymmetric},
+	Blackhole:  {stops: true, toxics: silenceToxics, inForce: (*link).seenBlackhole},
+	Asymmetric: {stops: true, toxics: silenceToxics, inForce: (*link).seenAsymmetric},
 	Latency:    {toxics: delayToxics, timed: true, probes: 3, inForce: (*link).seenDelay, healed: (*link).seenNoDelay},
 	Jitter:     {toxics: delayToxics, timed: true, probes: 6, inForce: (*link).seenDelay, healed: (*link).seenNoDelay},
 	Bandwidth:  {toxics: paceToxics, timed: true, inForce: (*link).seenPace, healed: (*link).seenNoPace},
@@ -194,6 +198,15 @@ func (l *link) addToxics(ctx context.Context, proxy string) error {
 		}
 	}
 	return nil
+}
+
+// Lapsed implements [Lapser].
+func (l *link) Lapsed(ctx context.Context) (string, bool) {
+	if !l.kind.stops {
+		return "", false
+	}
+	err := l.edges.Probe(ctx, l.spec.Edge, l.probes.Cut)
+	return fmt.Sprintf("a probe through %s works, though nobody has healed it", l.spec.Edge), err == nil
 }
 
 // Heal implements [Means].

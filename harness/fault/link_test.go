@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,42 @@ func TestLinksAreWitnessed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLapse: a fault that ends before anybody healed it is noticed, where a probe
+// can tell, and none is while it is held.
+func TestLapse(t *testing.T) {
+	t.Parallel()
+	tells := []Kind{Reset, Blackhole, Asymmetric}
+	eachLink(t, func(b *bench, c linkCase) {
+		f := b.stage(c.spec)
+		b.inject(f)
+		if _, lapsed := f.Lapsed(b.t.Context()); lapsed {
+			b.t.Error("one that nobody has witnessed yet has lapsed")
+		}
+		if seen, err := b.witness(f, patience); err != nil {
+			b.t.Fatalf("not witnessed: %q, %v", seen, err)
+		}
+		if seen, lapsed := f.Lapsed(b.t.Context()); lapsed {
+			b.t.Errorf("it lapsed while it is held: %s", seen)
+		}
+		p, err := b.links.find(b.edge)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if err := b.links.server.mend(b.t.Context(), p); err != nil {
+			b.t.Fatal(err)
+		}
+		wants := slices.Contains(tells, c.spec.Kind)
+		ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+		defer cancel()
+		for seen, lapsed := f.Lapsed(ctx); lapsed != wants; seen, lapsed = f.Lapsed(ctx) { // a busy machine may be late with a probe
+			if lapsed || ctx.Err() != nil {
+				b.t.Fatalf("it lapsed: %t, and should: %t; seen: %s", lapsed, wants, seen)
+			}
+		}
+		b.healed(f)
+	})
 }
 
 // healed heals a fault, sees that it is and cleans up.
