@@ -89,7 +89,7 @@ func (c *checker) fault(f fault.Spec) error {
 		return fmt.Errorf("%s: %s has no disk of its own: give it a size", f, f.Node)
 	case slices.Contains(certificates, f.Kind) && n.Role == topology.ControlPlane:
 		return fmt.Errorf("%s: it acts on a node that dials a control plane: name a data plane", f)
-	case f.Kind == fault.StoreUnknownCA && !(n.HasAccount() && n.StoreTLS):
+	case f.Kind == fault.StoreUnknownCA && (!n.HasAccount() || !n.StoreTLS):
 		return fmt.Errorf("%s: %s does not reach a store over TLS", f, f.Node)
 	}
 	return nil
