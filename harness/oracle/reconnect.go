@@ -285,10 +285,19 @@ func takesOver(v *view, f *finding) {
 		case n.ready[len(n.ready)-1].code != http.StatusOK:
 			f.undone.add(n.tells(v.end, history.ReadyChange, "was not ready at the end, %s after the control plane was back", after))
 		default:
-			i := slices.IndexFunc(n.serves, func(k look) bool { return k.generation == newest })
-			f.good.add(n.tells(n.serves[i].at, history.ServeChange, "served generation %d %s after the edge was healed", newest, seconds(n.serves[i].at.Sub(cut.healed))).on(cut.edge))
+			f.good.add(n.took(newest, cut))
 		}
 	}
+}
+
+// took is evidence of when a data plane first served the newest generation.
+func (n *node) took(newest int, cut *fault) Evidence {
+	at := n.serves[slices.IndexFunc(n.serves, func(k look) bool { return k.generation == newest })].at
+	when := "before the edge was healed"
+	if at >= cut.healed {
+		when = seconds(at.Sub(cut.healed)) + " after the edge was healed"
+	}
+	return n.tells(at, history.ServeChange, "served generation %d %s", newest, when).on(cut.edge)
 }
 
 // lastCut is the last fault between a data plane and its control plane, or nil. A
