@@ -30,7 +30,7 @@ func Build(in Input) Model {
 		Validity:    in.Result.Validity,
 		Phases:      r.phases(),
 		Steps:       r.steps(),
-		Faults:      r.faults(),
+		Faults:      disbelieve(r.faults(), in.Result.Belied),
 		Traffic:     r.traffic(),
 		Generations: r.generations(),
 		Nodes:       r.nodes(),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"blackout/harness/history"
+	"blackout/harness/oracle"
 )
 
 // model builds the model of events alone.
@@ -167,6 +168,29 @@ func TestConnections(t *testing.T) {
 		if r := rows[0]; number(r.Attempts) != c.attempts || number(r.Faulted) != c.faulted || span(r.MedianGap) != c.median {
 			t.Errorf("%s: attempts %s, under a fault %s, median gap %s", c.name, number(r.Attempts), number(r.Faulted), span(r.MedianGap))
 		}
+	}
+}
+
+// TestBeliedFaults: a fault that the recording contradicts was not witnessed, and
+// its row says both what its witness saw and what shows the contrary.
+func TestBeliedFaults(t *testing.T) {
+	t.Parallel()
+	var events []history.Event
+	for i := range 2 { // the same edge, one fault after the other
+		from := float64(10 * i)
+		events = append(events,
+			history.Event{At: sec(from + 1), Kind: history.FaultInject, Edge: "e", Text: "exit"},
+			history.Event{At: sec(from + 2), Kind: history.FaultWitness, Edge: "e", Text: "refused", OK: true},
+			history.Event{At: sec(from + 3), Kind: history.FaultHeal, Edge: "e"})
+	}
+	m := Build(Input{Recording: &history.Recording{Events: events}, Result: oracle.Result{
+		Belied: []oracle.Belied{{Edge: "e", Inject: sec(11), Text: "dp-1 reached the edge at 12.00 s"}},
+	}})
+	if f := m.Faults[0]; !f.Witnessed || f.Witness != "refused" {
+		t.Errorf("the first: %+v", f)
+	}
+	if f := m.Faults[1]; f.Witnessed || f.Witness != "refused; but dp-1 reached the edge at 12.00 s" {
+		t.Errorf("the second: %+v", f)
 	}
 }
 

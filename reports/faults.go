@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"blackout/harness/history"
+	"blackout/harness/oracle"
 )
 
 // faults pairs the events of each fault, in the order of injection. Faults are
@@ -46,6 +47,18 @@ func (r recorded) faults() []Fault {
 		case history.HealWitness:
 			for _, i := range healed[key] {
 				faults[i].HealWitnessed, faults[i].HealWitness = &e.OK, e.Text
+			}
+		}
+	}
+	return faults
+}
+
+// disbelieve takes back what was witnessed of faults that the recording contradicts.
+func disbelieve(faults []Fault, belied []oracle.Belied) []Fault {
+	for _, b := range belied {
+		for i := range faults {
+			if f := &faults[i]; f.Edge == b.Edge && f.Start.From == b.Inject {
+				f.Witnessed, f.Witness = false, f.Witness+"; but "+b.Text
 			}
 		}
 	}

@@ -101,7 +101,7 @@ type Fault struct {
 	Start         Interval  `json:"start"`
 	Active        bool      `json:"active"`         // the call that put it in force returned
 	End           *Interval `json:"end"`            // null: not healed within the recording
-	Witnessed     bool      `json:"witnessed"`      // a witness saw it in force, and none saw the contrary
+	Witnessed     bool      `json:"witnessed"`      // a witness saw it in force, and nothing recorded shows the contrary
 	Witness       string    `json:"witness"`        // what was seen; empty: nobody looked
 	HealWitnessed *bool     `json:"heal_witnessed"` // null: nobody looked
 	HealWitness   string    `json:"heal_witness"`   // what was seen after healing

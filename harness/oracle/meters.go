@@ -19,6 +19,16 @@ var (
 	metersTellLate = history.Time(1e9)              // bytes may have moved this long before a poll finds them
 )
 
+func (v *view) belied() []Belied {
+	var out []Belied
+	for _, f := range v.faults {
+		if f.witnessed && f.belied != "" {
+			out = append(out, Belied{f.edge, f.inject, f.belied})
+		}
+	}
+	return out
+}
+
 // belies says what the meters show against a fault's having been in force from
 // its witness to its healing; empty if nothing does.
 func (g *edge) belies(f *fault) string {

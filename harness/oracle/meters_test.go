@@ -4,6 +4,7 @@
 package oracle
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,13 @@ func TestMetersBelieAWitness(t *testing.T) {
 				if check.Name == "faults witnessed" && (check.OK != (c.belied == "") || !strings.Contains(check.Text, c.belied)) {
 					t.Errorf("the check says %t, %s", check.OK, check.Text)
 				}
+			}
+			var belied []string
+			for _, b := range result.Belied {
+				belied = append(belied, b.Edge+": "+b.Text)
+			}
+			if want := "dp-1>cp: " + c.belied; (c.belied != "") != slices.Equal(belied, []string{want}) {
+				t.Errorf("belied %q, want %q alone if it says anything", belied, want)
 			}
 			loses := statuses(t, all(c.do, request("dp-1", 14, lose(history.Timeout))))["G10.1"]
 			if c.belied != "" && (loses.Status != Invalid || !strings.Contains(loses.Reason, "was not in force all the time: "+c.belied)) {

@@ -134,7 +134,7 @@ func (c court) judge(source *history.Source) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Validity: v.checks()}
+	result := Result{Validity: v.checks(), Belied: v.belied()}
 	void, unfinished := v.usable()
 	for i, p := range c.promises {
 		verdict := Verdict{Promise: p.id, Title: p.title, Status: NotMeasured}

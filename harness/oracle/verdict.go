@@ -55,6 +55,17 @@ const Answer history.Kind = "request"
 type Result struct {
 	Validity []Check   `json:"validity"` // of the measurement itself
 	Verdicts []Verdict `json:"verdicts"` // one per promise asked for, in order
+
+	// Belied are the faults that were witnessed and that the rest of the recording
+	// contradicts, in the order of their injection.
+	Belied []Belied `json:"belied,omitempty"`
+}
+
+// Belied is a fault that was not in force all the time.
+type Belied struct {
+	Edge   string       `json:"edge"`
+	Inject history.Time `json:"inject"` // when its injection began
+	Text   string       `json:"text"`   // what shows it
 }
 
 // Check is one test of whether the measurement can be believed. One that could
