@@ -75,10 +75,10 @@ func peak() float64 {
 // requests, and one without any, every line of it JSON. Memory is a limit; time is
 // reported beside the load, since a busy machine takes longer.
 func BenchmarkJudge(b *testing.B) {
-	for name, share := range map[string]float64{"as recorded": 0.1, "all JSON": 1} {
+	for name, events := range eventsOf(million) {
 		b.Run(name, func(b *testing.B) {
 			dir := b.TempDir()
-			writeLarge(b, dir, int(share*million))
+			writeLarge(b, dir, events, million-events)
 			var took, processor, memory float64
 			for b.Loop() {
 				s, cpu, mb := judgeInChild(b, dir)
@@ -94,6 +94,48 @@ func BenchmarkJudge(b *testing.B) {
 			}
 			if took/float64(b.N) > mostSeconds {
 				b.Logf("judging took %.2f s on this machine now, at most %.0f s on a quiet one", took/float64(b.N), mostSeconds)
+			}
+		})
+	}
+}
+
+// eventsOf is how many are events in the sorts of recordings of so many events and
+// requests.
+func eventsOf(all int) map[string]int {
+	return map[string]int{"as recorded": all / 10, "all JSON": all}
+}
+
+// TestLargeRecordings: what the benchmark judges is a recording of a good run, and
+// judging it does work.
+func TestLargeRecordings(t *testing.T) {
+	t.Parallel()
+	const all = 20_000
+	for name, events := range eventsOf(all) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			writeLarge(t, dir, events, all-events)
+			source, err := history.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := JudgeSource(source, Promises())
+			if err != nil {
+				t.Fatal(err)
+			}
+			held := 0
+			for _, v := range result.Verdicts {
+				for _, c := range v.Clauses {
+					switch c.Status {
+					case Held:
+						held++
+					case Invalid, Violated:
+						t.Errorf("%s is %s: %s", c.ID, c.Status, c.Reason)
+					}
+				}
+			}
+			if held < 10 {
+				t.Errorf("%d clauses held", held)
 			}
 		})
 	}
@@ -133,13 +175,12 @@ func load() float64 {
 // largePlanes is how many data planes a large run has.
 const largePlanes = 20
 
-// writeLarge writes a recording of a million events and requests, of which so many
-// are events: an outage of twenty data planes and scale-out of ten.
-func writeLarge(b *testing.B, dir string, events int) {
-	b.Helper()
+// writeLarge writes a recording of so many events and requests: an outage of twenty
+// data planes and scale-out of ten.
+func writeLarge(tb testing.TB, dir string, events, requests int) {
+	tb.Helper()
 	s := tell()
 	s.changes(0.2, 1)
-	requests := million - events
 	length := 100.0
 	for i := range largePlanes {
 		name := fmt.Sprintf("dp-%d", i)
@@ -168,7 +209,7 @@ func writeLarge(b *testing.B, dir string, events int) {
 	}
 	s.chatter(events-len(s.rec.Events), length)
 	s.ends(length + 1)
-	save(b, dir, s.recording())
+	save(tb, dir, s.recording())
 }
 
 // large tells of a stream of so many requests to a node.
@@ -191,7 +232,7 @@ func (s *story) chatter(count int, length float64) {
 		case 4, 5:
 			e.Kind, e.Text, e.Value = history.Metric, "rss_bytes", float64(i)*1024.5
 		case 6:
-			e.Kind, e.Edge, e.Node, e.Offered, e.Passed = history.EdgeBytes, node+">cp", "", int64(i)*40, int64(i)*20
+			e.Kind, e.Edge, e.Node, e.Offered = history.EdgeBytes, node+">cp", "", int64(i)*40
 		case 7:
 			e.Kind, e.Code, e.OK, e.Until = history.ReadyCheck, 200, true, at+4e6
 		case 8:
@@ -204,14 +245,14 @@ func (s *story) chatter(count int, length float64) {
 }
 
 // save writes a recording as a run does, at the times that its events tell.
-func save(b *testing.B, dir string, rec *history.Recording) {
-	b.Helper()
+func save(tb testing.TB, dir string, rec *history.Recording) {
+	tb.Helper()
 	var now atomic.Int64
 	begin := time.Now()
 	clock := func() time.Time { return begin.Add(time.Duration(now.Load())) }
 	w, err := history.Create(dir, rec.Header, history.WithClock(clock))
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, e := range rec.Events {
 		now.Store(int64(e.At))
@@ -221,6 +262,6 @@ func save(b *testing.B, dir string, rec *history.Recording) {
 		w.Request(r)
 	}
 	if err := w.Close(); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 }
