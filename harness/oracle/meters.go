@@ -41,8 +41,9 @@ func (g *edge) belies(f *fault) string {
 			return fmt.Sprintf("%s reached the edge at %s", g.dials[i].node, seconds(g.dials[i].at.Sub(0)))
 		}
 	}
-	for i := 1; i < len(g.bytes); i++ {
-		before, now := g.bytes[i-1], g.bytes[i]
+	var before, now moved // the first reading follows the edge's opening, with nothing moved yet
+	for _, next := range g.bytes {
+		before, now = now, next
 		if now.at <= from+metersTellLate || now.at >= to {
 			continue
 		}

@@ -33,6 +33,7 @@ func TestMetersBelieAWitness(t *testing.T) {
 		"bytes reached a refusing edge":           {all(cut("exit"), moves(15, 4900, 0)), "bytes reached the edge before 15.00 s"},
 		"so did an attempt":                       {all(cut("exit"), dials(15)), "dp-1 reached the edge at 15.00 s"},
 		"one reached an edge that drops":          {all(cut("drop"), dials(15)), "dp-1 reached the edge at 15.00 s"},
+		"the first bytes of an edge came through": {all(cut("blackhole"), drop(match{kind: history.EdgeBytes}), moves(15, 900, 600)), "bytes came through before 15.00 s"},
 		"attempts reach a blackhole":              {all(cut("blackhole"), dials(15), moves(15.1, 4900, 0)), ""},
 		"bytes reach an edge that drops answers":  {all(cut("drop"), moves(15, 4900, 0)), ""},
 		"slow bytes come through":                 {all(cut("latency"), dials(15), moves(15, 4900, 600)), ""},
