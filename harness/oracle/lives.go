@@ -115,23 +115,27 @@ func (v *view) boots() []boot {
 }
 
 // cached says whether a node may have had a usable cache when a life began:
-// whether it served in an earlier one and nothing took its disk since.
+// whether it served in an earlier one and nothing took its disk since. After that,
+// what it is given anew it may cache: a newer configuration, or any in a later life.
 func (v *view) cached(n *node, l *life) bool {
-	served := never
-	for _, k := range n.serves {
-		if k.good() && k.at < l.start {
-			served = min(served, k.at)
-		}
-	}
-	if served == never {
-		return false
-	}
+	var lost history.Time
 	for _, f := range v.ownFaults(n, losesCache...) {
-		if f.inject < l.start && f.inject > served {
-			return false
+		if f.inject < l.start {
+			lost = max(lost, f.inject)
 		}
 	}
-	return true
+	had := 0
+	for _, k := range n.serves {
+		if !k.good() || k.at >= l.start {
+			continue
+		}
+		its := n.lifeAt(k.at)
+		if k.at > lost && (k.generation != had || its != nil && its.start > lost) {
+			return true
+		}
+		had = k.generation
+	}
+	return false
 }
 
 // newcomers are the starts without a cache.

@@ -214,6 +214,33 @@ var rulings = []struct {
 		s.starts(6, "dp-1")
 		s.ends(60)
 	}},
+	{"G1.3", "who was given a configuration after its disk was wiped has a cache again", NotMeasured, "", func(s *story) {
+		s.wipedAndFilled()
+		s.live(13, "dp-1", 1)
+		s.ends(60)
+	}},
+	{"G3.1", "and need not serve the snapshot", NotMeasured, "", func(s *story) {
+		s.holds(9, 2)
+		s.wipedAndFilled()
+		s.live(13, "dp-1", 1)
+		s.ends(60)
+	}},
+}
+
+// wipedAndFilled tells of a data plane whose disk was wiped at 3 s, that was given its
+// configuration again at 6 s, and was started once more at 12 s in an outage.
+func (s *story) wipedAndFilled() {
+	s.plane("dp-1", importing)
+	s.starts(1, "dp-1")
+	s.live(2, "dp-1", 1)
+	s.stops(2.5, "dp-1")
+	s.breaks(3, "dp-1", "disk-wiped")
+	s.heals(4, "dp-1")
+	s.starts(5, "dp-1")
+	s.live(6, "dp-1", 1)
+	s.breaks(10, "dp-1>cp", "reset")
+	s.stops(11, "dp-1")
+	s.starts(12, "dp-1")
 }
 
 // frozenBehind tells of a running data plane that dials in an outage from 5 s to
