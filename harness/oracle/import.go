@@ -86,8 +86,9 @@ func servesTheSnapshot(v *view, f *finding) {
 			continue
 		}
 		f.good.add(b.tells(served.at, history.ServeChange, "served %s after its process was started", seconds(served.at.Sub(b.start))))
+		held := v.held(b.node)
 		v.answers(f, b.node, func(r history.Request) {
-			if r.Intended > b.cut.heal || r.Intended < served.until || r.Done >= b.end || v.isPlanted(int(r.Generation)) {
+			if anyDuring(held, r.Intended, r.Done) || r.Intended > b.cut.heal || r.Intended < served.until || r.Done >= b.end || v.isPlanted(int(r.Generation)) {
 				return // a planted generation is G2.4's to judge
 			}
 			f.opportunities++

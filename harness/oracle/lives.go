@@ -198,6 +198,10 @@ func (v *view) down(n *node, from, to history.Time) bool {
 	return anyDuring(v.ownFaults(n, endsNode...), from, to)
 }
 
+// held are the faults by which the harness froze or ended a node, until it let it go
+// on: it cannot answer then.
+func (v *view) held(n *node) []*fault { return v.ownFaults(n, "pause", "kill", "terminate") }
+
 // anyDuring says whether one of some faults may have been in force at any time of
 // an interval.
 func anyDuring(faults []*fault, from, to history.Time) bool {

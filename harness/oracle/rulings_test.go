@@ -214,6 +214,19 @@ var rulings = []struct {
 		s.starts(6, "dp-1")
 		s.ends(60)
 	}},
+	{"G3.1", "nor from the snapshot", Held, "", func(s *story) {
+		s.importedBehind()
+		s.breaks(6, "dp-1", "pause")
+		s.heals(7, "dp-1")
+		s.answers("dp-1", 6, 7, lose(history.Timeout))
+	}},
+	{"G10.5", "nor when the control plane returns", Held, "", func(s *story) {
+		s.importedBehind()
+		s.heals(5.5, "dp-1>cp")
+		s.breaks(6, "dp-1", "pause")
+		s.heals(7, "dp-1")
+		s.answers("dp-1", 6, 7, lose(history.Timeout))
+	}},
 	{"G1.3", "who was given a configuration after its disk was wiped has a cache again", NotMeasured, "", func(s *story) {
 		s.wipedAndFilled()
 		s.live(13, "dp-1", 1)
@@ -225,6 +238,34 @@ var rulings = []struct {
 		s.live(13, "dp-1", 1)
 		s.ends(60)
 	}},
+	{"G10.3", "a node that is frozen before it can be checked does not answer", NotMeasured, "", func(s *story) {
+		s.changes(0.5, 1)
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.ready(4.999, "dp-1", http.StatusOK, "")
+		s.event(5, history.Event{Kind: history.ReadyCheck, Node: "dp-1", Until: moments(7)})
+		s.breaks(5.002, "dp-1", "pause")
+		s.heals(8, "dp-1")
+	}},
+	{"G10.3", "nor one that is ended", NotMeasured, "", func(s *story) {
+		s.changes(0.5, 1)
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.ready(4.999, "dp-1", http.StatusOK, "")
+		s.checks(5, "dp-1", 0)
+		s.stops(5.001, "dp-1")
+		s.breaks(8, "dp-1>cp", "exit")
+	}},
+}
+
+// importedBehind tells of a new data plane that serves the snapshot in an outage from
+// 1 s on, with traffic from 4.5 s to 9 s.
+func (s *story) importedBehind() {
+	s.holds(0.5, 1)
+	s.outageBefore("dp-1", "reset")
+	s.reads(3, "dp-1")
+	s.live(4, "dp-1", 1)
+	s.probes("dp-1", 4.5, 9, 1)
 }
 
 // wipedAndFilled tells of a data plane whose disk was wiped at 3 s, that was given its

@@ -129,7 +129,7 @@ func (v *view) loseNone(f *finding, sort func(*node) []*fault, what string) {
 // owesAnswers says which requests a data plane that ran at a moment has to answer
 // well, from then on.
 func (v *view) owesAnswers(n *node, from history.Time) func(history.Request) bool {
-	frozen := v.ownFaults(n, "pause", "kill", "terminate")
+	held := v.held(n)
 	type span struct{ begin, end history.Time }
 	var spans []span
 	for _, l := range n.lives {
@@ -143,7 +143,7 @@ func (v *view) owesAnswers(n *node, from history.Time) func(history.Request) boo
 		}
 	}
 	return func(r history.Request) bool {
-		if r.Done < from || anyDuring(frozen, r.Intended, r.Done) {
+		if r.Done < from || anyDuring(held, r.Intended, r.Done) {
 			return false
 		}
 		return slices.ContainsFunc(spans, func(s span) bool { return r.Intended >= s.begin && r.Done < s.end })
@@ -219,6 +219,7 @@ func readyMeansLive(v *view, f *finding) {
 	f.missing = "no data plane was seen to become ready after there was a configuration"
 	for _, n := range v.planes {
 		nothingGood := slices.Concat(v.storeFaults(n), v.faultsOf(n, "cp-empty-configuration"))
+		held := v.held(n)
 		since, next := history.Time(0), 0 // when the readiness that a check followed began
 		for _, k := range n.checks {
 			for ; next < len(n.ready) && n.ready[next].at <= k.at; next++ {
@@ -230,12 +231,25 @@ func readyMeansLive(v *view, f *finding) {
 			if !v.owesRoute(n, since) || slices.ContainsFunc(nothingGood, func(c *fault) bool { return c.at(since) }) {
 				continue
 			}
+			if anyDuring(held, k.at, k.until) || n.endedBefore(k) {
+				continue // the harness did not let it answer
+			}
 			f.opportunities++
 			if !k.ok {
 				f.bad.add(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then answered %s", status(k.code)))
 			}
 		}
 	}
+}
+
+// endedBefore says whether the harness ended a node's process before a look at it
+// was over.
+func (n *node) endedBefore(k look) bool {
+	l := n.lifeAt(k.at)
+	if l == nil {
+		return n.started()
+	}
+	return l.died == nil && l.end <= k.until
 }
 
 // firstLoad is how long after its acknowledgement the first configuration may take
@@ -285,12 +299,13 @@ func staysReady(v *view, f *finding) {
 func losesNoneAtReturn(v *view, f *finding) {
 	f.missing = "no traffic was sent to a data plane that was added"
 	for _, b := range v.newcomers() {
+		held := v.held(b.node)
 		broken := false // before the return: that is G3.1's, and its sequel too
 		var lost evidence
 		returned := 0
 		v.answers(f, b.node, func(r history.Request) {
 			switch {
-			case r.Done >= b.end || r.Intended < b.start:
+			case r.Done >= b.end || r.Intended < b.start || anyDuring(held, r.Intended, r.Done):
 			case r.Intended <= b.cut.heal:
 				broken = broken || failed(r)
 			default:
