@@ -214,6 +214,33 @@ var rulings = []struct {
 		s.starts(6, "dp-1")
 		s.ends(60)
 	}},
+	{"G10.1", "who is still starting when the cut comes owes nothing yet", Held, "", func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.probes("dp-1", 3, 9, 1)
+		s.breaks(4.5, "dp-1", "restart")
+		s.stops(4.5, "dp-1")
+		s.starts(4.6, "dp-1")
+		s.ready(4.7, "dp-1", 0, "")
+		s.serves(4.7, "dp-1", 0, 0)
+		s.breaks(4.8, "dp-1>cp", "exit")
+		s.live(5.4, "dp-1", 1)
+		s.answers("dp-1", 4.7, 5.35, lose(history.Refused))
+	}},
+	{"G10.1", "but does once it serves", Violated, "refused", func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.probes("dp-1", 3, 9, 1)
+		s.stops(4, "dp-1")
+		s.starts(4.1, "dp-1")
+		s.live(4.2, "dp-1", 1)
+		s.breaks(4.8, "dp-1>cp", "exit")
+		s.serves(5, "dp-1", 0, 0)
+		s.live(6, "dp-1", 1)
+		s.answers("dp-1", 5, 6, lose(history.Refused))
+	}},
 	{"G3.1", "nor from the snapshot", Held, "", func(s *story) {
 		s.importedBehind()
 		s.breaks(6, "dp-1", "pause")

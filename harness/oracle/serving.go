@@ -127,18 +127,18 @@ func (v *view) loseNone(f *finding, sort func(*node) []*fault, what string) {
 }
 
 // owesAnswers says which requests a data plane that ran at a moment has to answer
-// well, from then on.
+// well, from then on. One that was yet starting owes none before its first good one.
 func (v *view) owesAnswers(n *node, from history.Time) func(history.Request) bool {
 	held := v.held(n)
 	type span struct{ begin, end history.Time }
 	var spans []span
 	for _, l := range n.lives {
+		served, _ := n.firstGood(l)
 		switch {
 		case l.end <= from:
-		case l.start < from:
+		case l.start < from && (served.at <= from || len(in(n.serves, l)) == 0):
 			spans = append(spans, span{l.start, l.end})
 		default:
-			served, _ := n.firstGood(l)
 			spans = append(spans, span{served.until, l.end})
 		}
 	}
