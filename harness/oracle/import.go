@@ -180,17 +180,33 @@ func (v *view) servesFromCache(f *finding, of func(boot) bool) {
 			f.doubts("nobody looked at %s after its restart at %s", b.Name, seconds(b.start.Sub(0)))
 		case !inTime:
 			f.undone.add(b.tells(b.start, "", "did not serve from its cache before the control plane was back, %s after its restart", seconds(b.until(v).Sub(b.start))))
-		case served.generation != had && served.until < b.cut.heal:
+		case served.generation != had && served.until < b.cut.heal && !v.cachedUnseen(b, served.generation, had):
 			f.bad.add(b.tells(served.at, history.ServeChange, "served generation %d after its restart; its cache held generation %d", served.generation, had))
 		default:
 			f.good.add(b.tells(served.at, history.ServeChange, "served from its cache %s after its restart", seconds(served.at.Sub(b.start))))
+			held := v.held(b.node)
 			v.answers(f, b.node, func(r history.Request) {
-				if r.Intended >= served.until && r.Done < min(b.cut.heal, b.end) && failed(r) {
-					f.bad.add(b.got(r, " after it served from its cache"))
+				if r.Intended < served.until || r.Done >= min(b.cut.heal, b.end) || anyDuring(held, r.Intended, r.Done) || v.isPlanted(int(r.Generation)) {
+					return // a planted generation is G2.4's to judge
+				}
+				if failed(r) || int(r.Generation) != served.generation {
+					f.bad.add(b.got(r, " after it served generation %d from its cache", served.generation))
 				}
 			})
 		}
 	}
+}
+
+// cachedUnseen says whether a restarted data plane may have cached a newer generation
+// than it was last seen to serve: one that came between the last look and its end.
+func (v *view) cachedUnseen(b boot, generation, had int) bool {
+	possible := b.start
+	if outages[b.cut.kind].severs {
+		possible = min(b.cut.active, b.start)
+	}
+	return generation > had && !v.imported(b) && slices.ContainsFunc(v.changes.sent, func(c change) bool {
+		return c.generation == generation && c.at < possible
+	})
 }
 
 // servedBefore is the last generation that a node was seen to serve before a

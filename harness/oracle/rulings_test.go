@@ -241,6 +241,15 @@ var rulings = []struct {
 		s.live(6, "dp-1", 1)
 		s.answers("dp-1", 5, 6, lose(history.Refused))
 	}},
+	{"G10.9", "who is frozen does not answer from its cache", Held, "", func(s *story) {
+		s.restartBehind("dp-1", "exit")
+		s.live(6, "dp-1", 1)
+		s.probes("dp-1", 6.5, 12, 1)
+		s.breaks(8, "dp-1", "pause")
+		s.heals(9, "dp-1")
+		s.answers("dp-1", 7.5, 9, lose(history.Timeout))
+		s.answers("dp-1", 7.5, 8, func(r *history.Request) { r.Done = moments(8.5) })
+	}},
 	{"G3.1", "nor from the snapshot", Held, "", func(s *story) {
 		s.importedBehind()
 		s.breaks(6, "dp-1", "pause")
@@ -253,6 +262,28 @@ var rulings = []struct {
 		s.breaks(6, "dp-1", "pause")
 		s.heals(7, "dp-1")
 		s.answers("dp-1", 6, 7, lose(history.Timeout))
+	}},
+	{"G10.9", "a cache is answered from, not only looked at", Violated, "generation 1", func(s *story) {
+		s.changes(0.2, 1)
+		s.changes(0.5, 2)
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 2)
+		s.breaks(3, "dp-1>cp", "exit")
+		s.stops(4, "dp-1")
+		s.starts(5, "dp-1")
+		s.live(6, "dp-1", 2)
+		s.probes("dp-1", 6.5, 12, 1)
+	}},
+	{"G10.9", "a change that came just before the end may have been cached unseen", Held, "", func(s *story) {
+		s.changes(2.8, 2)
+		s.restartBehind("dp-1", "exit")
+		s.live(6, "dp-1", 2)
+	}},
+	{"G10.9", "which excuses no older generation", Violated, "its cache held generation 1", func(s *story) {
+		s.changes(0.5, 2)
+		s.restartBehind("dp-1", "exit")
+		s.live(6, "dp-1", 3)
 	}},
 	{"G1.3", "who was given a configuration after its disk was wiped has a cache again", NotMeasured, "", func(s *story) {
 		s.wipedAndFilled()
