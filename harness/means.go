@@ -89,8 +89,8 @@ func (c *Cluster) nodeMeans(spec fault.Spec) (fault.Means, error) {
 			c.has.markStopped(spec.Node)
 		},
 		Starting: func() {
-			c.has.markStarted(spec.Node)
 			c.rec.Event(history.Event{Kind: history.NodeStart, Node: spec.Node})
+			c.has.markStarted(spec.Node) // a watcher's first sight of the new life is then dated in it
 		},
 	}, spec), nil
 }
