@@ -48,7 +48,7 @@ func backupServes(v *view, f *finding) {
 		may, _ := v.snapshots(b)
 		served, ok := b.firstGood(b.life)
 		inTime := ok && served.at <= b.cut.heal
-		if !inTime && b.until(v).Sub(b.start) < v.importBound() {
+		if !inTime && v.rushed(b) {
 			continue
 		}
 		f.rests = append(f.rests, b.cut)

@@ -102,7 +102,7 @@ func turnsToStore(id, title, kind string, how manner) clause {
 			}
 			reads := b.readsIn(b.life)
 			turned := len(reads) > 0 && reads[0].at <= b.cut.heal
-			if !turned && b.until(v).Sub(b.start) < v.importBound() {
+			if !turned && v.rushed(b) {
 				continue // there was no time for it
 			}
 			f.rests = append(f.rests, b.cut)

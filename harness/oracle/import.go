@@ -72,7 +72,7 @@ func servesTheSnapshot(v *view, f *finding) {
 		}
 		served, ok := b.firstGood(b.life)
 		inTime := ok && served.at <= b.cut.heal
-		if !inTime && b.until(v).Sub(b.start) < v.importBound() {
+		if !inTime && v.rushed(b) {
 			continue // there was no time for it
 		}
 		f.rests = append(f.rests, b.cut)
@@ -169,7 +169,7 @@ func (v *view) servesFromCache(f *finding, of func(boot) bool) {
 		}
 		served, ok := b.firstGood(b.life)
 		inTime := ok && served.at <= b.cut.heal
-		if !inTime && b.until(v).Sub(b.start) < v.importBound() {
+		if !inTime && v.rushed(b) {
 			continue
 		}
 		had := b.servedBefore(b.start)

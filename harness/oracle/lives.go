@@ -101,6 +101,18 @@ type boot struct {
 // the life's if that came first.
 func (b boot) until(v *view) history.Time { return min(b.cut.heal, b.end, v.end) }
 
+// rushed says whether a data plane had not the time that a good one may take until it
+// serves from the store or its cache, or was not left alone for it.
+func (v *view) rushed(b boot) bool {
+	until := b.until(v)
+	for _, f := range v.held(b.node) {
+		if f.inject >= b.start {
+			until = min(until, f.inject)
+		}
+	}
+	return until.Sub(b.start) < v.importBound()
+}
+
 // boots are the starts during an outage.
 func (v *view) boots() []boot {
 	var out []boot

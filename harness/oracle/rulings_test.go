@@ -314,6 +314,37 @@ var rulings = []struct {
 		s.stops(5.001, "dp-1")
 		s.breaks(8, "dp-1>cp", "exit")
 	}},
+	{"G1.3", "who is frozen does not turn to the store", NotMeasured, "", func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(2.3, "dp-1", "pause")
+		s.heals(20, "dp-1")
+		s.heals(21, "dp-1>cp")
+		s.ends(60)
+	}},
+	{"G3.1", "nor serves the snapshot", NotMeasured, "", func(s *story) {
+		s.holds(0.5, 1)
+		s.outageBefore("dp-1", "reset")
+		s.breaks(2.3, "dp-1", "pause")
+		s.heals(20, "dp-1")
+		s.heals(21, "dp-1>cp")
+		s.ends(60)
+	}},
+	{"G3.1", "it should have before", Violated, "did not serve before", func(s *story) {
+		s.holds(0.5, 1)
+		s.outageBefore("dp-1", "reset")
+		s.breaks(15, "dp-1", "pause")
+		s.heals(20, "dp-1")
+		s.heals(21, "dp-1>cp")
+		s.ends(60)
+	}},
+	{"G10.9", "nor its cache", NotMeasured, "", func(s *story) {
+		s.restartBehind("dp-1", "reset")
+		s.ready(5.1, "dp-1", http.StatusServiceUnavailable, "no configuration available")
+		s.breaks(5.3, "dp-1", "pause")
+		s.heals(20, "dp-1")
+		s.heals(21, "dp-1>cp")
+		s.ends(60)
+	}},
 }
 
 // importedBehind tells of a new data plane that serves the snapshot in an outage from
