@@ -15,6 +15,12 @@ STARTS   ?= local=100,docker=25
 KILLS    ?= local=25,docker=25
 SOAK_LOG ?= reports/out/soak/log.jsonl
 
+# How long make fuzz runs each target of the packages FUZZ; FUZZ_LOG is what it
+# goes on from.
+T        ?= 10s
+FUZZ     ?= ./...
+FUZZ_LOG ?= reports/out/fuzz/log
+
 GO       ?= go
 # All programs of a run in one go command: with an empty build cache the long
 # compilations then overlap, and the run itself only links.
@@ -85,7 +91,7 @@ verdict() { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short soak lint bench docker-up clean
+.PHONY: help build run test test-short soak fuzz lint bench docker-up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -133,6 +139,24 @@ test-short: ## the unit tests alone, without their long cases
 soak: build ## start topologies STARTS times, four at a time, and kill harnesses KILLS times; called again, it goes on
 	$(GO) build -o bin/ ./cmd/soak
 	bin/soak --starts '$(STARTS)' --kills '$(KILLS)' --log '$(SOAK_LOG)' $(if $(SEED),--seed $(SEED))
+
+fuzz: ## fuzz every target of the packages FUZZ for T each; called again, it goes on with the rest
+	@mkdir -p $(dir $(FUZZ_LOG)); touch $(FUZZ_LOG); failed=; ran=0; \
+	for at in $$($(GO) list -f '{{.ImportPath}}={{.Dir}}' $(FUZZ)); do \
+		for target in $$(grep -hos '^func Fuzz[A-Za-z0-9_]*' $${at#*=}/*_test.go | cut -c 6-); do \
+			entry="$(COMMIT) $${at%%=*} $$target $(T)"; ran=$$((ran + 1)); \
+			case $(COMMIT) in *+changes) ;; *) if grep -qxF "$$entry" $(FUZZ_LOG); then echo "passed before: $$entry"; continue; fi ;; esac; \
+			echo "==> $$entry"; \
+			if $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(T) $${at%%=*}; then \
+				echo "$$entry" >>$(FUZZ_LOG); \
+			else \
+				failed="$$failed $${at%%=*}.$$target"; \
+			fi; \
+		done; \
+	done; \
+	if [ $$ran -eq 0 ]; then echo "$(FUZZ) has no fuzz target"; exit 1; fi; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
+	echo "$$ran targets passed, $(T) each"
 
 lint: ## gofmt, go vet and golangci-lint
 	@unformatted=$$(gofmt -l .) || exit 1; \
