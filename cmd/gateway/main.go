@@ -4,11 +4,12 @@
 // Command gateway runs one node of the reference gateway: a control plane or a
 // data plane, as KONG_ROLE says.
 //
-//	gateway [-c kong.conf]
-//	gateway version
+//	gateway [-c kong.conf] [--set name=value]…
+//	gateway [-c kong.conf] [--set name=value]… version
 //
-// It is configured by KONG_* variables and, with -c, a kong.conf; see package
-// conf. It logs JSON lines to standard error and ends cleanly on SIGTERM and
+// It is configured by KONG_* variables and a kong.conf, which is looked for in
+// /etc/kong and /etc unless -c names it; what --set says beats both. See package
+// conf and docs/gateway-configuration.md. It logs JSON lines to standard error and ends cleanly on SIGTERM and
 // SIGINT. When it cannot start it says why in one line and exits with 1.
 package main
 
@@ -44,11 +45,16 @@ func main() {
 }
 
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	source := conf.Source{Search: conf.DefaultFiles(), Environ: environ}
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file := flags.String("c", "", "read `FILE`, a kong.conf")
+	flags.StringVar(&source.File, "c", "", "read `FILE`, a kong.conf")
+	flags.Func("set", "set a parameter, as `NAME=VALUE`", func(assignment string) error {
+		source.Set = append(source.Set, assignment)
+		return nil
+	})
 	flags.Usage = func() {
-		_, _ = fmt.Fprint(stderr, "usage: gateway [-c FILE]\n       gateway [-c FILE] version\n")
+		_, _ = fmt.Fprint(stderr, "usage: gateway [-c FILE] [--set NAME=VALUE]...\n       gateway [-c FILE] [--set NAME=VALUE]... version\n")
 	}
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
@@ -59,18 +65,17 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return exitUsage
 	}
 	if show {
-		return version(environ, stdout)
+		return version(source, stdout, stderr)
 	}
-	return serve(ctx, conf.Source{File: *file, Environ: environ}, stderr)
+	return serve(ctx, source, stderr)
 }
 
 // version prints the version that a node started here would have.
-func version(environ []string, stdout io.Writer) int {
-	shown := conf.DefaultVersion
-	for _, variable := range environ {
-		if value, ok := strings.CutPrefix(variable, "KONG_BLACKOUT_VERSION="); ok {
-			shown = value
-		}
+func version(source conf.Source, stdout, stderr io.Writer) int {
+	shown, err := conf.Version(source)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, err)
+		return exitError
 	}
 	if _, err := fmt.Fprintln(stdout, shown); err != nil {
 		return exitError

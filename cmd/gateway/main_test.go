@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -97,6 +99,33 @@ func TestNodeRunsUntilItIsTold(t *testing.T) {
 	}
 	if strings.Contains(stderr.String(), "PRIVATE KEY") {
 		t.Error("the log shows the key")
+	}
+}
+
+func TestSetBeatsVariablesBeatsFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "kong.conf")
+	if err := os.WriteFile(file, []byte("blackout_version = 3.1.0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	variable := []string{"KONG_BLACKOUT_VERSION=3.2.0"}
+	for name, c := range map[string]struct {
+		args, environ []string
+		want          string
+	}{
+		"default":  {nil, nil, "3.9.1\n"},
+		"file":     {[]string{"-c", file}, nil, "3.1.0\n"},
+		"variable": {[]string{"-c", file}, variable, "3.2.0\n"},
+		"set":      {[]string{"-c", file, "--set", "blackout_version=3.3.0"}, variable, "3.3.0\n"},
+		"last set": {[]string{"-set", "blackout_version=3.3.0", "-set=blackout_version=3.4.0"}, variable, "3.4.0\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			if code := run(t.Context(), append(c.args, "version"), c.environ, &stdout, &stderr); code != exitOK || stdout.String() != c.want {
+				t.Errorf("got %d %q %q, want %q", code, stdout.String(), stderr.String(), c.want)
+			}
+		})
 	}
 }
 

@@ -29,6 +29,10 @@ type Options struct {
 	Version  string // in the Server header and at /
 	NodeID   string
 	Hostname string
+
+	// Configuration is what / shows as "configuration"; no secret may be in it.
+	Configuration map[string]any
+
 	Log      *slog.Logger // slog.Default()
 }
 

@@ -4,6 +4,7 @@
 package admin
 
 import (
+	"maps"
 	"net/http"
 	"os"
 
@@ -14,17 +15,24 @@ import (
 func (c *call) root() {
 	options := c.handler.options
 	c.send(http.StatusOK, map[string]any{
-		"tagline":  "Welcome to kong",
-		"version":  options.Version,
-		"edition":  "community",
-		"hostname": options.Hostname,
-		"node_id":  options.NodeID,
-		"pids":     map[string]any{"master": os.Getpid(), "workers": []int{os.Getpid()}},
-		"plugins":  map[string]any{"available_on_server": map[string]any{}, "enabled_in_cluster": []string{}},
-		"configuration": map[string]any{
-			"role": "control_plane", "database": "sqlite", "router_flavor": "traditional_compatible", "rbac": "off", "portal": false,
-		},
+		"tagline":       "Welcome to kong",
+		"version":       options.Version,
+		"edition":       "community",
+		"hostname":      options.Hostname,
+		"node_id":       options.NodeID,
+		"pids":          map[string]any{"master": os.Getpid(), "workers": []int{os.Getpid()}},
+		"plugins":       map[string]any{"available_on_server": map[string]any{}, "enabled_in_cluster": []string{}},
+		"configuration": c.handler.configuration(),
 	})
+}
+
+// configuration is the node's, with what clients look for in any case: they
+// learn from it that there are neither access rights nor a portal.
+func (h *Handler) configuration() map[string]any {
+	shown := map[string]any{"role": "control_plane", "database": "sqlite", "router_flavor": "traditional_compatible"}
+	maps.Copy(shown, h.options.Configuration)
+	shown["rbac"], shown["portal"] = "off", false
+	return shown
 }
 
 // status is GET /status.

@@ -5,20 +5,22 @@
 // environment variables, under the names and with the defaults of Kong 3.9.
 // Its central type is [Config].
 //
-//	config, err := conf.Load(conf.Source{File: "kong.conf", Environ: os.Environ()})
+//	config, err := conf.Load(conf.Source{Search: conf.DefaultFiles(), Environ: os.Environ()})
 //	for _, key := range config.Ignored { … } // known to Kong, without effect here
+//	log.Info("started", "configuration", config.Redacted()) // no secret in it
 //
-// A variable beats the file, and the file beats the default. Parameters of
-// our own start with blackout_; their durations are in Go's syntax ("1.5s").
+// What the command line sets beats a variable, a variable beats the file, and
+// the file beats the default. A value may be a reference to a secret that is
+// in the environment, {vault://env/name}.
+//
+// One table holds all parameters of Kong 3.9's kong.conf, in the files
+// table_*.go: it drives reading, defaults, checks and redaction, and
+// docs/gateway-configuration.md is made from it. Parameters of our own start
+// with blackout_; their durations are in Go's syntax ("1.5s").
 package conf
 
 import (
-	"errors"
-	"fmt"
-	"maps"
-	"os"
-	"slices"
-	"strings"
+	"net/netip"
 	"time"
 )
 
@@ -31,20 +33,56 @@ const (
 	DataPlane    Role = "data_plane"
 )
 
+// Database is where a node keeps what the Admin API configures.
+type Database string
+
+// The databases. A data plane has none; a control plane that is not told
+// otherwise uses SQLite, which Kong does not have.
+const (
+	NoDatabase Database = "off"
+	SQLite     Database = "sqlite"
+	PostgreSQL Database = "postgres"
+)
+
+// MTLS is how the nodes of a cluster know each other (Kong 3.9 cluster_mtls).
+type MTLS string
+
+// The ways of mutual TLS.
+const (
+	SharedMTLS MTLS = "shared" // all show the same certificate
+	PKI        MTLS = "pki"    // each shows its own, issued by the cluster's CA
+)
+
 // Config is a node's whole configuration, checked.
 type Config struct {
 	Role     Role
 	Prefix   string // directory that the node may write to
-	NodeID   string // empty: the node makes and keeps its own
-	LogLevel string // debug, info, notice, warn, error or crit
+	NodeID   string // empty: the node makes its own
+	LogLevel string // debug, info, notice, warn, error, crit, alert or emerg
 
-	ProxyListen  []string // "host:port"; empty means off
-	AdminListen  []string
-	StatusListen []string
+	ProxyListen  []Listener // empty means off
+	AdminListen  []Listener
+	StatusListen []Listener
 	Cluster      Cluster
 
+	// Certificates of the TLS listeners; none means that the node makes its own.
+	ProxyTLS, AdminTLS, StatusTLS []KeyPair
+
+	Database          Database
+	Postgres          Postgres
+	SQLitePath        string        // file; a control plane's
 	DBUpdateFrequency time.Duration // pushes to data planes are this far apart at least
-	SQLitePath        string        // control plane only
+	AdminMaxBody      int64         // bytes of a request to the Admin API; 0 means no limit
+
+	Proxy Proxy
+	Trust Trust
+
+	// Plugins are the names of those that are enabled and that this gateway
+	// has, sorted.
+	Plugins []string
+
+	DeclarativeConfig       string // path of a declarative configuration; empty means none
+	DeclarativeConfigString string // the same as text; secret
 
 	Version       string // version in the handshake and the Server header
 	BucketVersion string // version in the fallback object's key
@@ -54,17 +92,78 @@ type Config struct {
 	// Ignored names the given parameters that Kong knows and that have no
 	// effect here, sorted.
 	Ignored []string
+
+	shown []shown // for Redacted, in the table's order
 }
 
 // Cluster is how control plane and data plane meet.
 type Cluster struct {
-	Listen       []string
-	ControlPlane string // "host:port" that a data plane dials
-	Certificate  []byte // PEM
+	Listen       []Listener // always with the cluster's TLS
+	ControlPlane string     // "host:port" that a data plane dials
+	MTLS         MTLS
+	Certificate  []byte // PEM; the leaf first
 	Key          []byte // PEM; secret
+	CA           []byte // PEM of what issued the peers' certificates, with PKI. A data plane without it trusts [Trust]
+	ServerName   string // with PKI: the name that the control plane's certificate must have
 	MaxPayload   int64  // bytes of one compressed configuration
 	PurgeDelay   time.Duration
 	Labels       map[string]string
+}
+
+// KeyPair is a certificate with its private key, both PEM; the key is secret.
+type KeyPair struct{ Certificate, Key []byte }
+
+// Postgres is where the control plane's PostgreSQL is (Kong 3.9 pg_*).
+type Postgres struct {
+	Host     string
+	Port     int
+	User     string
+	Password string // secret
+	Database string
+	Schema   string // empty: the server's search_path
+
+	SSL         bool // asks for TLS, and does without if the server has none
+	SSLRequired bool // with SSL: does not do without
+	SSLVerify   bool // with SSL: checks the server's certificate against [Trust]
+	SSLVersion  string
+	ClientTLS   *KeyPair // for mutual TLS, nil for none
+
+	Timeout              time.Duration // of connecting, reading and writing
+	MaxConcurrentQueries int           // 0: no limit
+	SemaphoreTimeout     time.Duration // longest wait for one of them
+	KeepaliveTimeout     time.Duration // of an idle connection; 0: no limit
+	PoolSize             int           // idle connections
+	Backlog              int           // longest queue for a connection; -1: connections are not limited
+}
+
+// Proxy tunes the data plane's proxy.
+type Proxy struct {
+	// Headers are the headers that answers get, lower case, with server_tokens
+	// and latency_tokens resolved into what they stand for.
+	Headers         []string
+	HeadersUpstream []string // headers that requests to upstreams get, lower case
+
+	AllowDebugHeader bool // Kong-Debug: 1 is answered with Kong-Route-Id and its like
+
+	// TrustedIPs are the peers whose X-Forwarded-* headers are believed.
+	TrustedIPs      []netip.Prefix
+	TrustUnix       bool   // peers at UNIX sockets are trusted too
+	RealIPHeader    string // names the client of a trusted peer's request
+	RealIPRecursive bool   // the client is the last address there that is not trusted
+
+	KeepalivePoolSize    int           // idle connections for each upstream; 0: none is kept
+	KeepaliveMaxRequests int           // over one connection; 0: no limit
+	KeepaliveIdleTimeout time.Duration // 0: no limit
+
+	StateUpdateFrequency time.Duration // between two looks for a changed router; changes take effect at once here
+}
+
+// Trust is what connections that the node itself opens are checked against
+// (Kong 3.9 lua_ssl_trusted_certificate, lua_ssl_verify_depth).
+type Trust struct {
+	System bool   // the host's own authorities
+	PEM    []byte // further ones
+	Depth  int    // intermediate certificates that may stand between, plus one
 }
 
 // Fallback are the parameters of the configuration's copy in object storage.
@@ -85,129 +184,13 @@ type Timing struct {
 	Silence                    time.Duration // without a frame before a peer is given up
 	DialTimeout                time.Duration // TCP, TLS and upgrade together
 	NoConfigurationWait        time.Duration // connected without a configuration
-}
 
-// Source says where a configuration is read from.
-type Source struct {
-	File    string   // path of a kong.conf; empty means none
-	Environ []string // "KEY=value", as os.Environ gives it
-}
+	// ReconnectSpread delays the first attempt after an established connection
+	// was lost by a further time, drawn from 0 to this. Kong 3.9 has no such
+	// delay; it keeps a large fleet from coming back as one.
+	ReconnectSpread time.Duration
 
-// Load reads and checks a configuration. The error is one line that says what
-// to change; where Kong has a sentence for it, it is Kong's.
-func Load(source Source) (*Config, error) {
-	given, err := collect(source)
-	if err != nil {
-		return nil, err
-	}
-	config := &Config{}
-	values := make(map[string]string, len(parameters))
-	for _, parameter := range parameters {
-		values[parameter.name] = parameter.value
-	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		switch {
-		case strings.HasPrefix(given[name], "{vault://"):
-			return nil, fmt.Errorf("%s: vault references are not supported; give the value itself", name)
-		case isParameter(name):
-			values[name] = given[name]
-		case isIgnored(name):
-			config.Ignored = append(config.Ignored, name)
-		default:
-			return nil, fmt.Errorf("unknown parameter %s; correct its name or remove it", name)
-		}
-	}
-	for _, parameter := range parameters {
-		if err := parameter.set(config, values[parameter.name]); err != nil {
-			return nil, fmt.Errorf("%s: %w", parameter.name, err)
-		}
-	}
-	return config, config.check(values)
-}
-
-// collect merges the file and the variables under the parameters' names.
-func collect(source Source) (map[string]string, error) {
-	given := map[string]string{}
-	if source.File != "" {
-		text, err := os.ReadFile(source.File)
-		if err != nil {
-			return nil, fmt.Errorf("read the configuration file: %w", err)
-		}
-		if given, err = parseFile(string(text)); err != nil {
-			return nil, fmt.Errorf("configuration file %s: %w", source.File, err)
-		}
-	}
-	for _, variable := range source.Environ {
-		name, value, _ := strings.Cut(variable, "=")
-		if key, ok := strings.CutPrefix(name, "KONG_"); ok {
-			given[strings.ToLower(key)] = value
-		}
-	}
-	return given, nil
-}
-
-// parseFile reads the lines of a kong.conf: "key = value", with comments from
-// an unescaped # to the end of the line.
-func parseFile(text string) (map[string]string, error) {
-	given := map[string]string{}
-	for number, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(stripComment(line))
-		if line == "" {
-			continue
-		}
-		key, value, ok := strings.Cut(line, "=")
-		key = strings.TrimSpace(key)
-		if !ok || key == "" {
-			return nil, fmt.Errorf("line %d: expected key = value", number+1)
-		}
-		given[strings.ToLower(key)] = strings.TrimSpace(value)
-	}
-	return given, nil
-}
-
-func stripComment(line string) string {
-	for i := 0; i < len(line); i++ {
-		if line[i] == '#' && (i == 0 || line[i-1] != '\\') {
-			line = line[:i]
-		}
-	}
-	return strings.ReplaceAll(line, `\#`, "#")
-}
-
-// check looks at the parameters together.
-func (c *Config) check(values map[string]string) error {
-	if len(c.Cluster.Certificate) == 0 || len(c.Cluster.Key) == 0 {
-		return errors.New("cluster certificate and key must be provided to use Hybrid mode")
-	}
-	if c.Timing.ReconnectMin > c.Timing.ReconnectMax {
-		return errors.New("blackout_reconnect_min must not be greater than blackout_reconnect_max")
-	}
-	if c.Role == ControlPlane {
-		return c.checkControlPlane(values["database"])
-	}
-	return c.checkDataPlane(values["database"])
-}
-
-func (c *Config) checkControlPlane(database string) error {
-	switch {
-	case len(c.AdminListen) == 0:
-		return errors.New(`admin_listen must be specified when role = "control_plane"`)
-	case len(c.Cluster.Listen) == 0:
-		return errors.New(`cluster_listen must be specified when role = "control_plane"`)
-	case database == "off":
-		return errors.New(`in-memory storage can not be used when role = "control_plane"`)
-	case database != "sqlite":
-		return fmt.Errorf("database %s is not supported by this control plane; set database = sqlite", database)
-	}
-	return nil
-}
-
-func (c *Config) checkDataPlane(database string) error {
-	switch {
-	case len(c.ProxyListen) == 0:
-		return errors.New(`proxy_listen must be specified when role = "data_plane"`)
-	case database != "off":
-		return errors.New(`only in-memory storage can be used when role = "data_plane" (Hint: set database = off in your kong.conf)`)
-	}
-	return nil
+	// HonourRetryAfter makes a data plane wait as long as a 429 or 503 answer
+	// asks for before it tries again. Open-source Kong 3.9 does not look at it.
+	HonourRetryAfter bool
 }

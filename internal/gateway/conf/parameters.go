@@ -4,188 +4,197 @@
 package conf
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
-
-	"github.com/google/uuid"
+	"sync"
 )
 
-// DefaultVersion is the gateway version that a node stands for unless
-// blackout_version says otherwise.
-const DefaultVersion = "3.9.1"
+// kind is how a parameter's text is read, and its type in JSON.
+type kind int
 
-// parameter is one line of the table of what can be set.
+const (
+	textKind    kind = iota
+	boolean          // on and true are true, everything else is false
+	directive        // on or off, kept as text: it goes into nginx's configuration
+	number           // with decimals if need be
+	enum             // one of the values
+	listKind         // separated by commas
+	listenKind       // "off", or a list of host:port with flags
+	pemKind          // a path, PEM text, or PEM text in base64
+	pemListKind      // a list of them
+	spanKind         // a duration in Go's syntax; parameters of ours alone
+)
+
+// String is the kind's name in the documentation.
+func (k kind) String() string {
+	return [...]string{"text", "boolean", "on, off", "number", "one of", "list", "listeners", "PEM", "list of PEM", "duration"}[k]
+}
+
+func (k kind) isList() bool { return k == listKind || k == listenKind || k == pemListKind }
+
+// setter stores a parameter's text in the configuration.
+type setter = func(c *Config, value string) error
+
+// parameter is one line of the table.
 type parameter struct {
 	name  string
-	value string // default, as it would be written in the file
-	set   func(c *Config, value string) error
+	kind  kind
+	value string // Kong's default, as it would be written in the file
+	bare  string // our default, where it is another one
+	enum  []string
+	about string // for the documentation
+
+	secret     bool // never shown
+	enterprise bool // Kong Enterprise's; open-source Kong does not know it
+
+	// set stores the value; without it the parameter has no effect.
+	set setter
+
+	// inert: the value is checked and kept in [Config], but no part of the node
+	// uses it yet.
+	inert bool
 }
 
-// parameters are set in this order; one may look at those before it. The
-// defaults are Kong 3.9's, apart from the TLS listeners, which are not served.
-var parameters = []parameter{
-	{"role", "traditional", setRole},
-	{"prefix", "/usr/local/kong", func(c *Config, v string) error { c.Prefix = filepath.Clean(v); return nil }},
-	{"database", "postgres", oneOf(nil, "postgres", "off", "sqlite")},
-	{"node_id", "", setNodeID},
-	{"log_level", "notice", oneOf(func(c *Config) *string { return &c.LogLevel },
-		"debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")},
-	{"proxy_listen", "0.0.0.0:8000", listen(func(c *Config) *[]string { return &c.ProxyListen })},
-	{"admin_listen", "127.0.0.1:8001", listen(func(c *Config) *[]string { return &c.AdminListen })},
-	{"status_listen", "127.0.0.1:8007", listen(func(c *Config) *[]string { return &c.StatusListen })},
-	{"cluster_listen", "0.0.0.0:8005", listen(func(c *Config) *[]string { return &c.Cluster.Listen })},
-	{"cluster_control_plane", "127.0.0.1:8005", setControlPlane},
-	{"cluster_mtls", "shared", setMTLS},
-	{"cluster_server_name", "", func(*Config, string) error { return nil }}, // shared mode always uses kong_clustering
-	{"cluster_cert", "", pemText(func(c *Config) *[]byte { return &c.Cluster.Certificate })},
-	{"cluster_cert_key", "", pemText(func(c *Config) *[]byte { return &c.Cluster.Key })},
-	{"cluster_max_payload", "16777216", setMaxPayload},
-	{"cluster_data_plane_purge_delay", "1209600", setPurgeDelay},
-	{"cluster_dp_labels", "", setLabels},
-	{"db_update_frequency", "5", seconds(func(c *Config) *time.Duration { return &c.DBUpdateFrequency })},
-	{"cluster_fallback_config_import", "off", flag(func(c *Config) *bool { return &c.Fallback.Import })},
-	{"cluster_fallback_config_export", "off", flag(func(c *Config) *bool { return &c.Fallback.Export })},
-	{"cluster_fallback_config_storage", "", text(func(c *Config) *string { return &c.Fallback.Storage })},
-	{"cluster_fallback_config_export_delay", "60", seconds(func(c *Config) *time.Duration { return &c.Fallback.ExportDelay })},
-	{"cluster_fallback_export_s3_config", "", text(func(c *Config) *string { return &c.Fallback.S3Config })},
-	{"blackout_fallback_read_attempts", "1", setReadAttempts},
-	{"blackout_fallback_read_timeout", "30s", duration(func(c *Config) *time.Duration { return &c.Fallback.ReadTimeout })},
-	{"blackout_reconnect_min", "5s", duration(func(c *Config) *time.Duration { return &c.Timing.ReconnectMin })},
-	{"blackout_reconnect_max", "10s", duration(func(c *Config) *time.Duration { return &c.Timing.ReconnectMax })},
-	{"blackout_ping_interval", "30s", duration(func(c *Config) *time.Duration { return &c.Timing.PingInterval })},
-	{"blackout_silence", "45s", duration(func(c *Config) *time.Duration { return &c.Timing.Silence })},
-	{"blackout_dial_timeout", "5s", duration(func(c *Config) *time.Duration { return &c.Timing.DialTimeout })},
-	{"blackout_no_configuration_wait", "10s", duration(func(c *Config) *time.Duration { return &c.Timing.NoConfigurationWait })},
-	{"blackout_version", DefaultVersion, setVersion},
-	{"blackout_bucket_version", "", setBucketVersion},
-	{"blackout_sqlite_path", "", setSQLitePath},
+// section is a part of the table, with its heading in the documentation.
+type section struct {
+	title string
+	lines []parameter
 }
 
-// ignored are parameters that Kong knows and that change nothing here; a name
-// ending in * stands for all that start so.
-var ignored = []string{
-	"admin_access_log", "admin_error_log", "admin_gui_*", "allow_debug_header", "anonymous_reports",
-	"cluster_allowed_common_names", "cluster_ca_cert", "cluster_incremental_sync", "cluster_ocsp", "cluster_rpc*",
-	"cluster_telemetry_*", "cluster_use_proxy", "db_cache_*", "db_resurrect_ttl", "db_update_propagation",
-	"declarative_config", "declarative_config_string", "dedicated_config_processing", "dns_*", "error_default_type",
-	"headers", "headers_upstream", "incremental_sync", "konnect_mode", "license_data", "license_path",
-	"lmdb_environment_path", "lmdb_map_size", "lua_*", "mem_cache_size", "nginx_*", "password", "pg_*", "plugins",
-	"pluginserver_*", "portal*", "proxy_access_log", "proxy_error_log", "proxy_server", "proxy_server_ssl_verify",
-	"proxy_stream_*", "real_ip_*", "request_debug*", "router_flavor", "ssl_*", "status_access_log", "status_error_log",
-	"stream_listen", "tracing_*", "trusted_ips", "untrusted_lua*", "upstream_keepalive_*", "vault*", "vitals*",
-	"wasm*", "worker_*",
-}
-
-func isParameter(name string) bool {
-	return slices.ContainsFunc(parameters, func(p parameter) bool { return p.name == name })
-}
-
-func isIgnored(name string) bool {
-	return slices.ContainsFunc(ignored, func(known string) bool {
-		prefix, wild := strings.CutSuffix(known, "*")
-		return known == name || wild && strings.HasPrefix(name, prefix)
-	})
-}
-
-func setRole(c *Config, value string) error {
-	c.Role = Role(value)
-	if c.Role != ControlPlane && c.Role != DataPlane {
-		return fmt.Errorf("%q is not supported; set control_plane or data_plane", value)
+// sections are the table. A setter may look at what the lines before it stored.
+func sections() []section {
+	return []section{
+		{"Node", nodeParameters()},
+		{"Hybrid mode", clusterParameters()},
+		{"Fallback configuration", fallbackParameters()},
+		{"Parameters of our own", ownParameters()},
+		{"Listeners and TLS", listenParameters()},
+		{"Proxy", proxyParameters()},
+		{"Database", databaseParameters()},
+		{"Database cache and LMDB", cacheParameters()},
+		{"Names and addresses", resolverParameters()},
+		{"Vaults", vaultParameters()},
+		{"Lua, nginx and WebAssembly", runtimeParameters()},
+		{"Logs and tracing", logParameters()},
+		{"Kong Manager", managerParameters()},
+		{"Kong Enterprise", enterpriseParameters()},
 	}
-	return nil
 }
 
-func setNodeID(c *Config, value string) error {
-	if value != "" && uuid.Validate(value) != nil {
-		return errors.New("must be a valid UUID")
+// index is the table in one piece, and by name.
+var index = sync.OnceValues(func() ([]parameter, map[string]*parameter) {
+	var all []parameter
+	for _, s := range sections() {
+		all = append(all, s.lines...)
 	}
-	c.NodeID = value
-	return nil
+	byName := make(map[string]*parameter, len(all))
+	for i := range all {
+		byName[all[i].name] = &all[i]
+	}
+	return all, byName
+})
+
+func table() []parameter {
+	all, _ := index()
+	return all
 }
 
-func setMTLS(_ *Config, value string) error {
-	if value != "shared" {
-		return fmt.Errorf("%s is not supported yet; set cluster_mtls = shared", value)
-	}
-	return nil
+func lookup(name string) (*parameter, bool) {
+	_, byName := index()
+	p, ok := byName[name]
+	return p, ok
 }
 
-func setMaxPayload(c *Config, value string) error {
-	bytes, err := wholeNumber(value)
-	if err != nil {
-		return err
-	}
-	if bytes < 4194304 {
-		return errors.New("cluster_max_payload must be 4194304 (4MB) or greater")
-	}
-	c.Cluster.MaxPayload = bytes
-	return nil
+// namespace is a set of parameters whose names nobody can list: directives that
+// go into nginx's configuration under a name of the user's choice, and the like
+// (Kong 3.9 "injected directives").
+type namespace struct {
+	prefix string
+	about  string
+	secret bool
 }
 
-func setPurgeDelay(c *Config, value string) error {
-	if err := seconds(func(c *Config) *time.Duration { return &c.Cluster.PurgeDelay })(c, value); err != nil {
-		return err
+func namespaces() []namespace {
+	return []namespace{
+		{prefix: "nginx_main_", about: "directives of nginx's main block"},
+		{prefix: "nginx_events_", about: "directives of its events block"},
+		{prefix: "nginx_http_", about: "directives of its http block"},
+		{prefix: "nginx_upstream_", about: "directives of the proxy's upstream block"},
+		{prefix: "nginx_proxy_", about: "directives of the proxy's server block"},
+		{prefix: "nginx_location_", about: "directives of the proxy's location block"},
+		{prefix: "nginx_status_", about: "directives of the Status API's server block"},
+		{prefix: "nginx_admin_", about: "directives of the Admin API's server block"},
+		{prefix: "nginx_debug_", about: "directives of the Debug API's server block (Enterprise)"},
+		{prefix: "nginx_stream_", about: "directives of the stream block"},
+		{prefix: "nginx_supstream_", about: "directives of the stream upstream block"},
+		{prefix: "nginx_sproxy_", about: "directives of the stream server block"},
+		{prefix: "nginx_wasm_", about: "directives of the wasm block"},
+		{prefix: "pluginserver_", about: "socket and commands of an external plugin server"},
+		{prefix: "vault_", about: "settings of a vault of one's own", secret: true},
 	}
-	if c.Cluster.PurgeDelay < time.Minute {
-		return errors.New("cluster_data_plane_purge_delay must be 60 or greater")
-	}
-	return nil
 }
 
-func setLabels(c *Config, value string) error {
-	c.Cluster.Labels = map[string]string{}
-	for _, label := range list(value) {
-		key, text, ok := strings.Cut(label, ":")
-		if !ok || key == "" || text == "" {
-			return fmt.Errorf("label %q must be key:value", label)
+// namespaceOf finds the namespace of a name, or nil.
+func namespaceOf(name string) *namespace {
+	all := namespaces()
+	i := slices.IndexFunc(all, func(n namespace) bool { return len(name) > len(n.prefix) && strings.HasPrefix(name, n.prefix) })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
+
+// check looks at the value's form alone. The words are those of Kong 3.9.
+func (p *parameter) check(value string) error {
+	switch p.kind {
+	case number:
+		if _, err := strconv.ParseFloat(value, 64); err != nil && (value != "" || p.value != "") {
+			return fmt.Errorf("%s is not a number: '%s'", p.name, p.visible(value))
 		}
-		c.Cluster.Labels[key] = text
-	}
-	return nil
-}
-
-func setReadAttempts(c *Config, value string) error {
-	attempts, err := wholeNumber(value)
-	if err != nil {
-		return err
-	}
-	if attempts < 1 || attempts > 100 {
-		return errors.New("must be between 1 and 100")
-	}
-	c.Fallback.ReadAttempts = int(attempts)
-	return nil
-}
-
-func setVersion(c *Config, value string) error {
-	parts := strings.Split(value, ".")
-	for _, part := range parts {
-		if _, err := wholeNumber(part); err != nil {
-			return fmt.Errorf("%q is no version like 3.9.1", value)
+	case enum:
+		if !slices.Contains(p.enum, value) && (value != "" || p.value != "") {
+			return fmt.Errorf("%s has an invalid value: '%s' (%s)", p.name, p.visible(value), strings.Join(p.enum, ", "))
 		}
 	}
-	if len(parts) < 3 {
-		return fmt.Errorf("%q is no version like 3.9.1", value)
-	}
-	c.Version = value
 	return nil
 }
 
-func setBucketVersion(c *Config, value string) error {
-	c.BucketVersion = value
-	if value == "" {
-		c.BucketVersion = c.Version
+// visible is a value for an error.
+func (p *parameter) visible(value string) string {
+	if p.secret {
+		return placeholder
 	}
-	return nil
+	return short(value)
 }
 
-func setSQLitePath(c *Config, value string) error {
-	c.SQLitePath = value
-	if value == "" {
-		c.SQLitePath = filepath.Join(c.Prefix, "blackout.db")
+// short cuts what goes into an error.
+func short(text string) string {
+	const most = 80
+	text = strings.ToValidUTF8(strings.Map(oneLine, text), "?")
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	return nil
+	return text
+}
+
+func oneLine(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return ' '
+	}
+	return r
+}
+
+var namePattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,99}$`)
+
+// isName reports whether text can be the name of a parameter. Names are lower
+// case; a known one may be written otherwise.
+func isName(text string) bool {
+	if namePattern.MatchString(text) {
+		return true
+	}
+	_, ok := lookup(strings.ToLower(text))
+	return ok
 }

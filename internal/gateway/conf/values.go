@@ -4,20 +4,17 @@
 package conf
 
 import (
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"slices"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// setter stores a parameter's text in the configuration.
-type setter = func(c *Config, value string) error
+// accept takes any value of the right form: what it asks for is always so.
+func accept(*Config, string) error { return nil }
 
 func text(field func(*Config) *string) setter {
 	return func(c *Config, value string) error {
@@ -26,23 +23,12 @@ func text(field func(*Config) *string) setter {
 	}
 }
 
-// oneOf accepts one of the given words; a nil field keeps it nowhere.
-func oneOf(field func(*Config) *string, allowed ...string) setter {
-	return func(c *Config, value string) error {
-		if !slices.Contains(allowed, value) {
-			return fmt.Errorf("%q is not one of: %s", value, strings.Join(allowed, ", "))
-		}
-		if field != nil {
-			*field(c) = value
-		}
-		return nil
-	}
-}
+// isOn takes on and true for true, and everything else for false, as Kong does.
+func isOn(value string) bool { return value == "on" || value == "true" }
 
-// flag takes on and true for true, and everything else for false, as Kong does.
 func flag(field func(*Config) *bool) setter {
 	return func(c *Config, value string) error {
-		*field(c) = value == "on" || value == "true"
+		*field(c) = isOn(value)
 		return nil
 	}
 }
@@ -51,10 +37,20 @@ func duration(field func(*Config) *time.Duration) setter {
 	return func(c *Config, value string) error {
 		d, err := time.ParseDuration(value)
 		if err != nil || d <= 0 {
-			return fmt.Errorf("%q is no positive duration like 500ms or 5s", value)
+			return fmt.Errorf("%q is no positive duration like 500ms or 5s", short(value))
 		}
 		*field(c) = d
 		return nil
+	}
+}
+
+// durationOrZero is a duration that may be switched off.
+func durationOrZero(field func(*Config) *time.Duration) setter {
+	return func(c *Config, value string) error {
+		if *field(c) = 0; value == "0" {
+			return nil
+		}
+		return duration(field)(c, value)
 	}
 }
 
@@ -63,12 +59,26 @@ const maxSeconds = 1e9
 
 // seconds takes a number of seconds, with decimals if need be.
 func seconds(field func(*Config) *time.Duration) setter {
+	return span(field, time.Second, "seconds")
+}
+
+// milliseconds takes a number of milliseconds; nothing means zero.
+func milliseconds(field func(*Config) *time.Duration) setter {
+	return func(c *Config, value string) error {
+		if *field(c) = 0; value == "" {
+			return nil
+		}
+		return span(field, time.Millisecond, "milliseconds")(c, value)
+	}
+}
+
+func span(field func(*Config) *time.Duration, unit time.Duration, name string) setter {
 	return func(c *Config, value string) error {
 		number, err := strconv.ParseFloat(value, 64)
-		if err != nil || !(number >= 0 && number <= maxSeconds) {
-			return fmt.Errorf("%q is no number of seconds", value)
+		if err != nil || !(number >= 0 && number*unit.Seconds() <= maxSeconds) {
+			return fmt.Errorf("%q is no number of %s", short(value), name)
 		}
-		*field(c) = time.Duration(number * float64(time.Second))
+		*field(c) = time.Duration(number * float64(unit))
 		return nil
 	}
 }
@@ -76,9 +86,55 @@ func seconds(field func(*Config) *time.Duration) setter {
 func wholeNumber(value string) (int64, error) {
 	number, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || number < 0 {
-		return 0, fmt.Errorf("%q is no whole number", value)
+		return 0, fmt.Errorf("%q is no whole number", short(value))
 	}
 	return number, nil
+}
+
+// within takes a whole number between two bounds, both allowed.
+func within(field func(*Config) *int, low, high int) setter {
+	return func(c *Config, value string) error {
+		number, err := wholeNumber(value)
+		if err != nil {
+			return err
+		}
+		if number < int64(low) || number > int64(high) {
+			return fmt.Errorf("must be between %d and %d", low, high)
+		}
+		*field(c) = int(number)
+		return nil
+	}
+}
+
+func count(field func(*Config) *int) setter { return within(field, 0, math.MaxInt32) }
+
+// orUnset is a whole number that may be left out.
+func orUnset(field func(*Config) *int, unset int) setter {
+	return func(c *Config, value string) error {
+		if *field(c) = unset; value == "" {
+			return nil
+		}
+		return count(field)(c, value)
+	}
+}
+
+var sizePattern = regexp.MustCompile(`^([0-9]{1,15})([kKmMgG]?)$`)
+
+// size takes a number of bytes as nginx writes it: 10m, 8k, 512.
+func size(field func(*Config) *int64) setter {
+	return func(c *Config, value string) error {
+		parts := sizePattern.FindStringSubmatch(value)
+		if parts == nil {
+			return fmt.Errorf("%q is no size like 512, 8k or 10m", short(value))
+		}
+		number, err := strconv.ParseInt(parts[1], 10, 64)
+		unit := map[string]int64{"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[strings.ToLower(parts[2])]
+		if err != nil || number > math.MaxInt64/unit {
+			return fmt.Errorf("%q is too large", short(value))
+		}
+		*field(c) = number * unit
+		return nil
+	}
 }
 
 // list splits a comma-separated list and leaves empty elements out.
@@ -92,89 +148,31 @@ func list(value string) []string {
 	return elements
 }
 
-// listen takes "off" or a list of "host:port [suffix …]".
-func listen(field func(*Config) *[]string) setter {
-	return func(c *Config, value string) error {
-		*field(c) = nil
-		if value == "off" || value == "" {
-			return nil
-		}
-		for _, element := range list(value) {
-			address, err := listenAddress(element)
-			if err != nil {
-				return err
-			}
-			*field(c) = append(*field(c), address)
-		}
-		return nil
+// isCanonicalUUID is stricter than package uuid, which also takes braces, a urn
+// and a form without hyphens.
+var isCanonicalUUID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`).MatchString
+
+// IsNodeID reports whether id can be a node's: a UUID in its usual form.
+func IsNodeID(id string) bool { return isCanonicalUUID(id) }
+
+func setNodeID(c *Config, value string) error {
+	if value != "" && !IsNodeID(value) {
+		return errors.New("must be a valid UUID")
 	}
+	c.NodeID = value
+	return nil
 }
 
-func listenAddress(element string) (string, error) {
-	words := strings.Fields(element)
-	for _, suffix := range words[1:] {
-		name, _, _ := strings.Cut(suffix, "=")
-		switch name {
-		case "reuseport", "backlog", "deferred", "bind", "so_keepalive": // tuning of nginx's sockets
-		default:
-			return "", fmt.Errorf("%q: a listener with %s is not supported yet; use a plain one", element, name)
+func setVersion(c *Config, value string) error {
+	parts := strings.Split(value, ".")
+	for _, part := range parts {
+		if _, err := wholeNumber(part); err != nil || len(part) > 9 {
+			return fmt.Errorf("%q is no version like 3.9.1", short(value))
 		}
 	}
-	return hostPort(words[0])
-}
-
-func hostPort(address string) (string, error) {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", fmt.Errorf("%q is no host:port", address)
+	if len(parts) < 3 || len(parts) > 4 {
+		return fmt.Errorf("%q is no version like 3.9.1", short(value))
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", fmt.Errorf("%q has no valid port", address)
-	}
-	return address, nil
-}
-
-func setControlPlane(c *Config, value string) error {
-	address, err := hostPort(value)
-	c.Cluster.ControlPlane = address
-	return err
-}
-
-// pemText takes a path, PEM text or the base64 form of PEM text. The value may
-// be a private key: no error shows any of it.
-func pemText(field func(*Config) *[]byte) setter {
-	return func(c *Config, value string) error {
-		if value == "" {
-			return nil
-		}
-		data, err := readPEM(value)
-		*field(c) = data
-		return err
-	}
-}
-
-func readPEM(value string) ([]byte, error) {
-	if strings.Contains(value, "-----BEGIN ") {
-		return requirePEM([]byte(value), "the given text")
-	}
-	if data, err := base64.StdEncoding.DecodeString(value); err == nil && strings.Contains(string(data), "-----BEGIN ") {
-		return requirePEM(data, "the given base64 text")
-	}
-	data, err := os.ReadFile(value)
-	if err == nil {
-		return requirePEM(data, value)
-	}
-	// What is no path may be a garbled key.
-	var reason *os.PathError
-	if errors.As(err, &reason) && strings.HasPrefix(value, "/") {
-		return nil, fmt.Errorf("read %s: %w", value, reason.Err)
-	}
-	return nil, errors.New("is neither a readable file, nor PEM text, nor base64 of PEM text")
-}
-
-func requirePEM(data []byte, what string) ([]byte, error) {
-	if block, _ := pem.Decode(data); block == nil {
-		return nil, fmt.Errorf("%s holds no PEM block", what)
-	}
-	return data, nil
+	c.Version = value
+	return nil
 }

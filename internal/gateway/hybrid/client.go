@@ -49,6 +49,7 @@ type ClientOptions struct {
 	NodeID, Hostname, Version string
 	Plugins                   []Plugin
 	Labels                    map[string]string
+	ProcessConf               map[string]any // the configuration to tell; no secret may be in it
 
 	ReconnectMin, ReconnectMax time.Duration // the wait before the next attempt is drawn from this range; 5 s, 10 s
 	PingInterval               time.Duration // 30 s
@@ -123,9 +124,13 @@ func (c *Client) wait() time.Duration {
 
 // dial connects, upgrades and introduces the node.
 func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
+	processConf := c.options.ProcessConf
+	if processConf == nil {
+		processConf = map[string]any{} // null would be another type
+	}
 	info, err := json.Marshal(basicInfo{
 		Type: typeBasicInfo, Plugins: append([]Plugin{}, c.options.Plugins...),
-		ProcessConf: map[string]any{}, Filters: map[string]any{}, Labels: c.options.Labels,
+		ProcessConf: processConf, Filters: map[string]any{}, Labels: c.options.Labels,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode basic_info: %w", err)

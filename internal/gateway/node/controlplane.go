@@ -69,7 +69,8 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 func (cp *controlPlane) services(identity hybrid.Identity) []service {
 	n, config := cp.node, cp.node.options.Config
 	overTLS := func(listener net.Listener) net.Listener { return tls.NewListener(listener, identity.ServerTLS()) }
-	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname, Log: n.log})
+	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname,
+		Configuration: config.Redacted(), Log: n.log})
 	return []service{
 		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, wrap: overTLS},
 		{name: "admin", addresses: config.AdminListen, handler: api},

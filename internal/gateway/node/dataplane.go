@@ -106,6 +106,7 @@ func clientOptions(n *Node, identity hybrid.Identity) hybrid.ClientOptions {
 	return hybrid.ClientOptions{
 		Address: config.Cluster.ControlPlane, Identity: identity,
 		NodeID: n.id, Hostname: n.options.Hostname, Version: config.Version, Labels: config.Cluster.Labels,
+		ProcessConf:  config.Redacted(),
 		ReconnectMin: config.Timing.ReconnectMin, ReconnectMax: config.Timing.ReconnectMax,
 		PingInterval: config.Timing.PingInterval, Silence: config.Timing.Silence, DialTimeout: config.Timing.DialTimeout,
 		MaxPayload: config.Cluster.MaxPayload, Rand: n.options.Rand, Log: n.log,

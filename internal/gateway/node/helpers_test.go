@@ -67,7 +67,7 @@ type running struct {
 
 func (c *cluster) config(role conf.Role, prefix string) *conf.Config {
 	config := &conf.Config{
-		Role: role, Prefix: prefix, Version: "3.9.1", BucketVersion: "3.9.1", StatusListen: []string{"127.0.0.1:0"},
+		Role: role, Prefix: prefix, Version: "3.9.1", BucketVersion: "3.9.1", StatusListen: at("127.0.0.1:0"),
 		Cluster:           conf.Cluster{Certificate: c.certificate, Key: c.key, ControlPlane: c.address, MaxPayload: 16 << 20, PurgeDelay: time.Hour},
 		DBUpdateFrequency: 10 * time.Millisecond,
 		Fallback:          conf.Fallback{Storage: "s3://bucket/prefix", ReadAttempts: 1},
@@ -75,13 +75,16 @@ func (c *cluster) config(role conf.Role, prefix string) *conf.Config {
 			Silence: 5 * time.Second, DialTimeout: 5 * time.Second, NoConfigurationWait: 100 * time.Millisecond},
 	}
 	if role == conf.ControlPlane {
-		config.AdminListen, config.Cluster.Listen = []string{"127.0.0.1:0"}, []string{c.address}
+		config.AdminListen, config.Cluster.Listen = at("127.0.0.1:0"), at(c.address)
 		config.SQLitePath = filepath.Join(prefix, "blackout.db")
 	} else {
-		config.ProxyListen = []string{"127.0.0.1:0"}
+		config.ProxyListen = at("127.0.0.1:0")
 	}
 	return config
 }
+
+// at is a plain listener.
+func at(address string) []conf.Listener { return []conf.Listener{{Address: address}} }
 
 // start starts a node; change, if not nil, edits its configuration.
 func (c *cluster) start(role conf.Role, prefix string, change func(*conf.Config)) *running {

@@ -6,6 +6,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,9 +16,12 @@ import (
 	"blackout/internal/gateway/conf"
 )
 
+// idFile is where a data plane keeps its id, below its prefix (Kong 3.9).
+const idFile = "kong.id"
+
 // nodeID returns the node's id: the one that is configured; for a data plane
 // the one it gave itself at its first start; for a control plane a new one
-// (Kong 3.9).
+// (Kong 3.9). A file that holds no id is overwritten.
 func nodeID(config *conf.Config) (string, error) {
 	if config.NodeID != "" {
 		return config.NodeID, nil
@@ -25,17 +29,46 @@ func nodeID(config *conf.Config) (string, error) {
 	if config.Role == conf.ControlPlane {
 		return uuid.NewString(), nil
 	}
-	path := filepath.Join(config.Prefix, "kong.id")
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("read the node's id: %w", err)
+	path := filepath.Join(config.Prefix, idFile)
+	id, err := readID(path)
+	if err != nil || id != "" {
+		return id, err
 	}
-	if id := strings.TrimSpace(string(text)); uuid.Validate(id) == nil {
-		return id, nil
-	}
-	id := uuid.NewString()
-	if err := os.WriteFile(path, []byte(id+"\n"), 0o644); err != nil {
+	id = uuid.NewString()
+	if err := writeID(path, id); err != nil {
 		return "", fmt.Errorf("keep the node's id: %w", err)
 	}
 	return id, nil
+}
+
+// readID returns an empty id if there is no file, or none with an id in it.
+func readID(path string) (string, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the node's id: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	const enough = 128 // an id with its blanks; the file may hold anything
+	text, err := io.ReadAll(io.LimitReader(file, enough))
+	if err != nil {
+		return "", fmt.Errorf("read the node's id: %w", err)
+	}
+	if id := strings.TrimSpace(string(text)); conf.IsNodeID(id) {
+		return id, nil
+	}
+	return "", nil
+}
+
+// writeID puts the id in place whole, so that a node that ends in the middle of
+// its first start does not come back as another one. It writes the bare id, as
+// Kong does, whose nodes may be given the same prefix.
+func writeID(path, id string) error {
+	partial := path + ".partial"
+	if err := os.WriteFile(partial, []byte(id), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(partial, path)
 }

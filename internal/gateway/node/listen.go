@@ -10,12 +10,14 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"blackout/internal/gateway/conf"
 )
 
-// service is a handler with the addresses it is served at.
+// service is a handler with the listeners it is served at.
 type service struct {
 	name      string
-	addresses []string
+	addresses []conf.Listener
 	handler   http.Handler
 	wrap      func(net.Listener) net.Listener // laid over the listeners, if set
 	track     func(net.Conn, http.ConnState)  // told of connections, if set
@@ -35,8 +37,8 @@ func (n *Node) bind(services []service) ([]bound, error) {
 	var taken []net.Listener
 	for _, s := range services {
 		b := bound{service: s}
-		for _, address := range s.addresses {
-			listener, err := net.Listen("tcp", address)
+		for _, wanted := range s.addresses {
+			listener, err := listen(wanted)
 			if err != nil {
 				return nil, errors.Join(fmt.Errorf("listen for %s_listen: %w", s.name, err), closeAll(taken))
 			}
@@ -52,6 +54,18 @@ func (n *Node) bind(services []service) ([]bound, error) {
 	// Harmless after the servers have closed them; needed if none ever runs.
 	n.release = append(n.release, func() error { _ = closeAll(taken); return nil })
 	return all, nil
+}
+
+// listen takes one address. It refuses a listener that would be served
+// otherwise than it was asked for. The cluster's own TLS is laid over it later.
+func listen(wanted conf.Listener) (net.Listener, error) {
+	switch {
+	case wanted.TLS:
+		return nil, fmt.Errorf("%s: TLS is not supported yet; use a listener without ssl", wanted)
+	case wanted.ProxyProtocol:
+		return nil, fmt.Errorf("%s: the PROXY protocol is not supported; use a listener without proxy_protocol", wanted)
+	}
+	return net.Listen("tcp", wanted.Address)
 }
 
 func closeAll(listeners []net.Listener) error {

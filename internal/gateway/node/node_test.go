@@ -271,7 +271,7 @@ func TestNodesThatDoNotStart(t *testing.T) {
 		change func(*conf.Config)
 		want   string
 	}{
-		"occupied":                 {conf.DataPlane, func(config *conf.Config) { config.ProxyListen = []string{occupied.Addr().String()} }, "listen for proxy_listen"},
+		"occupied":                 {conf.DataPlane, func(config *conf.Config) { config.ProxyListen = at(occupied.Addr().String()) }, "listen for proxy_listen"},
 		"import on a controlplane": {conf.ControlPlane, importing, "cluster_fallback_config_import"},
 		"no storage":               {conf.DataPlane, func(config *conf.Config) { importing(config); config.Fallback.Storage = "" }, "cluster_fallback_config_storage"},
 		"foreign key":              {conf.DataPlane, func(config *conf.Config) { config.Cluster.Key = newCluster(t).key }, "cluster certificate and key"},
