@@ -33,7 +33,7 @@ type Options struct {
 	// Configuration is what / shows as "configuration"; no secret may be in it.
 	Configuration map[string]any
 
-	Log      *slog.Logger // slog.Default()
+	Log *slog.Logger // slog.Default()
 }
 
 // Handler is the Admin API.

@@ -55,10 +55,10 @@ func TestDefaultsAreKongs(t *testing.T) {
 	got.Cluster.Certificate, got.Cluster.Key = nil, nil
 	want := &conf.Config{
 		Role: conf.DataPlane, Prefix: "/usr/local/kong", LogLevel: "notice",
-		ProxyListen:  []conf.Listener{{Address: "0.0.0.0:8000", ReusePort: true, Backlog: 16384}},
-		AdminListen:  []conf.Listener{{Address: "127.0.0.1:8001", ReusePort: true, Backlog: 16384}},
+		ProxyListen:  []conf.Listener{{Address: "0.0.0.0:8000", ReusePort: true, Backlog: 16384}, {Address: "0.0.0.0:8443", TLS: true, HTTP2: true, ReusePort: true, Backlog: 16384}},
+		AdminListen:  []conf.Listener{{Address: "127.0.0.1:8001", ReusePort: true, Backlog: 16384}, {Address: "127.0.0.1:8444", TLS: true, HTTP2: true, ReusePort: true, Backlog: 16384}},
 		StatusListen: []conf.Listener{{Address: "127.0.0.1:8007", ReusePort: true, Backlog: 16384}},
-		Cluster: conf.Cluster{Listen: []conf.Listener{{Address: "0.0.0.0:8005"}}, ControlPlane: "127.0.0.1:8005", MTLS: conf.SharedMTLS,
+		Cluster: conf.Cluster{Listen: []conf.Listener{{Address: "0.0.0.0:8005", TLS: true}}, ControlPlane: "127.0.0.1:8005", MTLS: conf.SharedMTLS,
 			MaxPayload: 16777216, PurgeDelay: 14 * 24 * time.Hour, Labels: map[string]string{}},
 		Database: conf.NoDatabase, DBUpdateFrequency: 5 * time.Second, SQLitePath: "/usr/local/kong/blackout.db", AdminMaxBody: 10 << 20,
 		Postgres: conf.Postgres{Host: "127.0.0.1", Port: 5432, User: "kong", Database: "kong", SSLVersion: "tlsv1_2",

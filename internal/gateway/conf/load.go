@@ -156,8 +156,6 @@ func (r *reader) read(p *parameter) error {
 		if p.set == nil || p.inert {
 			r.config.Ignored = append(r.config.Ignored, p.name)
 		}
-	} else if p.bare != "" {
-		value = p.bare
 	}
 	if err := p.check(value); err != nil {
 		return err

@@ -43,7 +43,6 @@ type parameter struct {
 	name  string
 	kind  kind
 	value string // Kong's default, as it would be written in the file
-	bare  string // our default, where it is another one
 	enum  []string
 	about string // for the documentation
 

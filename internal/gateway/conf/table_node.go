@@ -127,11 +127,11 @@ func setControlPlane(c *Config, value string) error {
 	return err
 }
 
-// setClusterListen leaves ssl out: these listeners have the cluster's TLS anyway.
+// setClusterListen implies ssl: these listeners have the cluster's TLS anyway.
 func setClusterListen(c *Config, value string) error {
 	err := listen(func(c *Config) *[]Listener { return &c.Cluster.Listen })(c, value)
 	for i := range c.Cluster.Listen {
-		c.Cluster.Listen[i].TLS = false
+		c.Cluster.Listen[i].TLS = true
 	}
 	return err
 }

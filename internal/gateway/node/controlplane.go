@@ -6,10 +6,8 @@ package node
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"net"
 	"time"
 
 	"blackout/internal/gateway/admin"
@@ -46,7 +44,11 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 		Identity: identity, Version: config.Version, Silence: config.Timing.Silence,
 		MaxPayload: config.Cluster.MaxPayload, Record: cp.record, Log: n.log,
 	})
-	bound, err := n.bind(cp.services(identity))
+	services, err := cp.services(identity)
+	if err != nil {
+		return err
+	}
+	bound, err := n.bind(services)
 	if err != nil {
 		return err
 	}
@@ -66,16 +68,23 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	return nil
 }
 
-func (cp *controlPlane) services(identity hybrid.Identity) []service {
+func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 	n, config := cp.node, cp.node.options.Config
-	overTLS := func(listener net.Listener) net.Listener { return tls.NewListener(listener, identity.ServerTLS()) }
+	ofAdmin, err := newCertificates(config.AdminTLS)
+	if err != nil {
+		return nil, fmt.Errorf("admin_ssl_cert: %w", err)
+	}
+	status, err := statusService(config, &statusAPI{version: config.Version, node: cp})
+	if err != nil {
+		return nil, err
+	}
 	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname,
 		Configuration: config.Redacted(), Log: n.log})
 	return []service{
-		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, wrap: overTLS},
-		{name: "admin", addresses: config.AdminListen, handler: api},
-		{name: "status", addresses: config.StatusListen, handler: &statusAPI{version: config.Version, node: cp}},
-	}
+		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, tls: identity.ServerTLS()},
+		{name: "admin", addresses: config.AdminListen, handler: api, tls: ofAdmin.config()},
+		status,
+	}, nil
 }
 
 // record keeps what is learnt of a data plane.

@@ -72,7 +72,11 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	}
 	dp.live, dp.setLive = context.WithCancel(n.work)
 	n.release = append(n.release, func() error { dp.setLive(); dp.proxy.Close(); return nil })
-	bound, err := n.bind(dp.services(config))
+	services, err := dp.services(config)
+	if err != nil {
+		return err
+	}
+	bound, err := n.bind(services)
 	if err != nil {
 		return err
 	}
@@ -92,13 +96,20 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	return nil
 }
 
-func (dp *dataPlane) services(config *conf.Config) []service {
-	traffic := &counters{next: dp.proxy}
-	status := &statusAPI{version: config.Version, node: dp, traffic: traffic}
-	return []service{
-		{name: "proxy", addresses: config.ProxyListen, handler: traffic, track: traffic.track},
-		{name: "status", addresses: config.StatusListen, handler: status},
+func (dp *dataPlane) services(config *conf.Config) ([]service, error) {
+	ofProxy, err := newCertificates(config.ProxyTLS)
+	if err != nil {
+		return nil, fmt.Errorf("ssl_cert: %w", err)
 	}
+	traffic := &counters{next: dp.proxy}
+	status, err := statusService(config, &statusAPI{version: config.Version, node: dp, traffic: traffic})
+	if err != nil {
+		return nil, err
+	}
+	return []service{
+		{name: "proxy", addresses: config.ProxyListen, handler: traffic, track: traffic.track, tls: ofProxy.config()},
+		status,
+	}, nil
 }
 
 func clientOptions(n *Node, identity hybrid.Identity) hybrid.ClientOptions {

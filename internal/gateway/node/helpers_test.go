@@ -75,7 +75,7 @@ func (c *cluster) config(role conf.Role, prefix string) *conf.Config {
 			Silence: 5 * time.Second, DialTimeout: 5 * time.Second, NoConfigurationWait: 100 * time.Millisecond},
 	}
 	if role == conf.ControlPlane {
-		config.AdminListen, config.Cluster.Listen = at("127.0.0.1:0"), at(c.address)
+		config.AdminListen, config.Cluster.Listen = at("127.0.0.1:0"), []conf.Listener{{Address: c.address, TLS: true}}
 		config.SQLitePath = filepath.Join(prefix, "blackout.db")
 	} else {
 		config.ProxyListen = at("127.0.0.1:0")

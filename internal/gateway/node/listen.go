@@ -4,6 +4,7 @@
 package node
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,19 +15,33 @@ import (
 	"blackout/internal/gateway/conf"
 )
 
+// Times after which a listener gives up a client, nginx's.
+const (
+	headerTimeout = time.Minute      // of the TLS handshake and of a request's header
+	idleTimeout   = 75 * time.Second // between two requests
+)
+
 // service is a handler with the listeners it is served at.
 type service struct {
 	name      string
 	addresses []conf.Listener
 	handler   http.Handler
-	wrap      func(net.Listener) net.Listener // laid over the listeners, if set
-	track     func(net.Conn, http.ConnState)  // told of connections, if set
+	track     func(net.Conn, http.ConnState) // told of connections, if set
+
+	// tls is what the listeners with TLS speak it with.
+	tls *tls.Config
 }
 
 // bound is a service with its listeners, which do not answer yet.
 type bound struct {
 	service
-	listeners []net.Listener
+	listeners []boundListener
+}
+
+// boundListener is a listener with what it was asked to be.
+type boundListener struct {
+	net.Listener
+	wanted conf.Listener
 }
 
 // bind takes the addresses of all services. Binding comes before everything
@@ -44,10 +59,7 @@ func (n *Node) bind(services []service) ([]bound, error) {
 			}
 			taken = append(taken, listener)
 			n.addresses[s.name] = append(n.addresses[s.name], listener.Addr().String())
-			if s.wrap != nil {
-				listener = s.wrap(listener)
-			}
-			b.listeners = append(b.listeners, listener)
+			b.listeners = append(b.listeners, boundListener{listener, wanted})
 		}
 		all = append(all, b)
 	}
@@ -57,12 +69,9 @@ func (n *Node) bind(services []service) ([]bound, error) {
 }
 
 // listen takes one address. It refuses a listener that would be served
-// otherwise than it was asked for. The cluster's own TLS is laid over it later.
+// otherwise than it was asked for.
 func listen(wanted conf.Listener) (net.Listener, error) {
-	switch {
-	case wanted.TLS:
-		return nil, fmt.Errorf("%s: TLS is not supported yet; use a listener without ssl", wanted)
-	case wanted.ProxyProtocol:
+	if wanted.ProxyProtocol {
 		return nil, fmt.Errorf("%s: the PROXY protocol is not supported; use a listener without proxy_protocol", wanted)
 	}
 	return net.Listen("tcp", wanted.Address)
@@ -79,21 +88,33 @@ func closeAll(listeners []net.Listener) error {
 // serve answers on the bound listeners.
 func (n *Node) serve(all []bound) {
 	for _, b := range all {
-		n.serveOne(b)
+		for _, listener := range b.listeners {
+			n.serveOne(b.service, listener)
+		}
 	}
 }
 
-func (n *Node) serveOne(b bound) {
+// serveOne answers on one listener. Each has a server of its own, because they
+// differ in what they speak.
+func (n *Node) serveOne(s service, listener boundListener) {
 	server := &http.Server{
-		Handler: b.handler, ConnState: b.track, ReadHeaderTimeout: time.Minute,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // what clients do wrong
+		Handler: s.handler, ConnState: s.track, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Protocols: new(http.Protocols),
+		ErrorLog:  slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // what clients do wrong
+	}
+	server.Protocols.SetHTTP1(true)
+	serve := server.Serve
+	if listener.wanted.TLS {
+		server.TLSConfig = s.tls
+		server.Protocols.SetHTTP2(listener.wanted.HTTP2)
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	} else {
+		server.Protocols.SetUnencryptedHTTP2(listener.wanted.HTTP2)
 	}
 	n.servers = append(n.servers, server)
-	for _, listener := range b.listeners {
-		n.background.Go(func() {
-			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				n.fail(fmt.Errorf("serve %s: %w", b.name, err))
-			}
-		})
-	}
+	n.background.Go(func() {
+		if err := serve(listener.Listener); !errors.Is(err, http.ErrServerClosed) {
+			n.fail(fmt.Errorf("serve %s: %w", s.name, err))
+		}
+	})
 }

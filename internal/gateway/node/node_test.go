@@ -266,6 +266,7 @@ func TestNodesThatDoNotStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = occupied.Close() }()
+	foreign := []conf.KeyPair{{Certificate: c.certificate, Key: newCluster(t).key}}
 	for name, test := range map[string]struct {
 		role   conf.Role
 		change func(*conf.Config)
@@ -275,6 +276,7 @@ func TestNodesThatDoNotStart(t *testing.T) {
 		"import on a controlplane": {conf.ControlPlane, importing, "cluster_fallback_config_import"},
 		"no storage":               {conf.DataPlane, func(config *conf.Config) { importing(config); config.Fallback.Storage = "" }, "cluster_fallback_config_storage"},
 		"foreign key":              {conf.DataPlane, func(config *conf.Config) { config.Cluster.Key = newCluster(t).key }, "cluster certificate and key"},
+		"listener's foreign key":   {conf.DataPlane, func(config *conf.Config) { config.ProxyTLS = foreign }, "ssl_cert: certificate 1 and its key"},
 		"prefix":                   {conf.DataPlane, func(config *conf.Config) { config.Prefix = "/dev/null/x" }, "create the prefix"},
 		"database":                 {conf.ControlPlane, func(config *conf.Config) { config.SQLitePath = "/dev/null/x" }, "open database"},
 		"store":                    {conf.DataPlane, func(config *conf.Config) { importing(config); config.Fallback.Storage = "s3://unopened/x" }, "open the fallback storage"},
