@@ -44,10 +44,10 @@ func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestASlowDataPlaneGetsALargeConfiguration(t *testing.T) {
 	t.Parallel()
-	identity := newIdentity(t)
 	noise := make([]byte, 1<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
 	synctest.Test(t, func(t *testing.T) {
+		identity := newIdentity(t) // valid by the bubble's clock
 		server := NewServer(ServerOptions{Identity: identity, Version: "3.9.1", Log: quiet,
 			Record: func(context.Context, DataPlane) error { return nil }})
 		server.Publish(noise)

@@ -5,6 +5,7 @@ package hybrid
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -103,8 +104,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if r.TLS == nil || s.options.Identity.verify(r.TLS.PeerCertificates) != nil {
-		s.options.Log.Warn("dataplane.refused", "remote", r.RemoteAddr, "reason", "its certificate is not the cluster's")
+	if err := s.identify(r.TLS); err != nil {
+		s.options.Log.Warn("dataplane.refused", "remote", r.RemoteAddr, "reason", err.Error())
 		// Kong answers nothing and closes (nginx's 444).
 		panic(http.ErrAbortHandler)
 	}
@@ -124,6 +125,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.serve(r.Context(), conn, dp)
+}
+
+// identify checks who asks. In pki mode the handshake has done so already.
+func (s *Server) identify(state *tls.ConnectionState) error {
+	if state == nil {
+		return errNoCertificate
+	}
+	return s.options.Identity.verifyDataPlane(*state)
 }
 
 func (s *Server) serve(ctx context.Context, conn *websocket.Conn, dp DataPlane) {
