@@ -145,31 +145,39 @@ func (r *reader) known() error {
 
 // read takes one parameter of the table into the configuration.
 func (r *reader) read(p *parameter) error {
-	g, isGiven := r.given[p.name]
-	value := p.value
-	if isGiven {
+	value, shownAs := p.value, p.value
+	if g, isGiven := r.given[p.name]; isGiven {
 		resolved, err := r.vault.resolve(p, g.value)
 		if err != nil {
 			return err
 		}
-		value = resolved
+		value, shownAs = resolved, g.value
 		if p.set == nil || p.inert {
 			r.config.Ignored = append(r.config.Ignored, p.name)
 		}
 	}
-	if err := p.check(value); err != nil {
-		return err
-	}
 	r.values[p.name] = value
-	shownAs := value
-	if isGiven && strings.Contains(g.value, referenceStart) {
-		shownAs = g.value
-	}
 	r.config.shown = append(r.config.shown, shown{p, shownAs})
-	if p.set == nil {
-		return nil
+	err := p.check(value)
+	if err == nil && p.set != nil {
+		err = p.set(r.config, value)
 	}
-	return named(p, p.set(r.config, value))
+	return p.explain(err, value != shownAs)
+}
+
+// explain makes the error one that names the parameter, and that shows nothing
+// of a value that came through a reference.
+func (p *parameter) explain(err error, referenced bool) error {
+	var kongs sentence
+	switch {
+	case err == nil, errors.As(err, &kongs) && !referenced:
+		return err
+	case referenced && p.kind == enum:
+		return fmt.Errorf("%s: what the reference resolves to is not one of %s", p.name, strings.Join(p.enum, ", "))
+	case referenced:
+		return fmt.Errorf("%s: what the reference resolves to is no valid value", p.name)
+	}
+	return fmt.Errorf("%s: %w", p.name, err)
 }
 
 // dynamic takes the given parameters whose names only start as the table says.
@@ -187,13 +195,4 @@ func (r *reader) dynamic() error {
 		r.config.shown = append(r.config.shown, shown{p, r.given[name].value})
 	}
 	return nil
-}
-
-// named puts the parameter's name before an error that does not say it itself.
-func named(p *parameter, err error) error {
-	var kongs sentence
-	if err == nil || errors.As(err, &kongs) {
-		return err
-	}
-	return fmt.Errorf("%s: %w", p.name, err)
 }

@@ -151,22 +151,14 @@ func (p *parameter) check(value string) error {
 	switch p.kind {
 	case number:
 		if _, err := strconv.ParseFloat(value, 64); err != nil && (value != "" || p.value != "") {
-			return fmt.Errorf("%s is not a number: '%s'", p.name, p.visible(value))
+			return sentence(fmt.Sprintf("%s is not a number: '%s'", p.name, short(value)))
 		}
 	case enum:
 		if !slices.Contains(p.enum, value) && (value != "" || p.value != "") {
-			return fmt.Errorf("%s has an invalid value: '%s' (%s)", p.name, p.visible(value), strings.Join(p.enum, ", "))
+			return sentence(fmt.Sprintf("%s has an invalid value: '%s' (%s)", p.name, short(value), strings.Join(p.enum, ", ")))
 		}
 	}
 	return nil
-}
-
-// visible is a value for an error.
-func (p *parameter) visible(value string) string {
-	if p.secret {
-		return placeholder
-	}
-	return short(value)
 }
 
 // short cuts what goes into an error.

@@ -72,9 +72,9 @@ func clusterParameters() []parameter {
 
 func fallbackParameters() []parameter {
 	return []parameter{
-		{name: "cluster_fallback_config_import", kind: boolean, value: "off", enterprise: true, set: flag(func(c *Config) *bool { return &c.Fallback.Import }),
+		{name: "cluster_fallback_config_import", kind: boolean, value: "off", enterprise: true, set: truth(func(c *Config) *bool { return &c.Fallback.Import }),
 			about: "Whether a new data plane may take the configuration from the storage when the control plane gives it none."},
-		{name: "cluster_fallback_config_export", kind: boolean, value: "off", enterprise: true, set: flag(func(c *Config) *bool { return &c.Fallback.Export }),
+		{name: "cluster_fallback_config_export", kind: boolean, value: "off", enterprise: true, set: truth(func(c *Config) *bool { return &c.Fallback.Export }),
 			about: "Whether the node keeps a copy of the configuration in the storage."},
 		{name: "cluster_fallback_config_storage", enterprise: true, set: text(func(c *Config) *string { return &c.Fallback.Storage }),
 			about: "The storage, `s3://bucket/prefix`. Credentials come from the variables `AWS_*`."},
@@ -100,7 +100,7 @@ func ownParameters() []parameter {
 			about: "The longest; each wait is drawn anew."},
 		{name: "blackout_reconnect_spread", kind: spanKind, value: "0", inert: true, set: durationOrZero(func(c *Config) *time.Duration { return &c.Timing.ReconnectSpread }),
 			about: "A further wait, drawn from 0 to this, before the first attempt after an established connection was lost. Kong has none."},
-		{name: "blackout_honour_retry_after", kind: boolean, value: "off", inert: true, set: flag(func(c *Config) *bool { return &c.Timing.HonourRetryAfter }),
+		{name: "blackout_honour_retry_after", kind: boolean, value: "off", inert: true, set: truth(func(c *Config) *bool { return &c.Timing.HonourRetryAfter }),
 			about: "Whether a data plane waits as long as a control plane that answers 429 or 503 asks for. Open-source Kong 3.9 does not."},
 		{name: "blackout_ping_interval", kind: spanKind, value: "30s", set: duration(func(c *Config) *time.Duration { return &c.Timing.PingInterval }),
 			about: "Between two pings of a data plane."},

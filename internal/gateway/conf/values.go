@@ -26,7 +26,7 @@ func text(field func(*Config) *string) setter {
 // isOn takes on and true for true, and everything else for false, as Kong does.
 func isOn(value string) bool { return value == "on" || value == "true" }
 
-func flag(field func(*Config) *bool) setter {
+func truth(field func(*Config) *bool) setter {
 	return func(c *Config, value string) error {
 		*field(c) = isOn(value)
 		return nil
