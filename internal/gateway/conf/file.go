@@ -49,18 +49,21 @@ func parseFile(text, name string) (map[string]given, error) {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		number := i + 1
-		line := strings.TrimSpace(stripComment(lines[i]))
-		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
+		var whole strings.Builder
+		part := strings.TrimSpace(stripComment(lines[i]))
+		for strings.HasSuffix(part, `\`) && i+1 < len(lines) {
+			whole.WriteString(strings.TrimSuffix(part, `\`))
 			i++
-			line = strings.TrimSuffix(line, `\`) + strings.TrimSpace(stripComment(lines[i]))
+			part = strings.TrimSpace(stripComment(lines[i]))
 		}
-		if line == "" {
+		whole.WriteString(part)
+		if whole.Len() == 0 {
 			continue
 		}
-		key, value, ok := strings.Cut(line, "=")
+		key, value, ok := strings.Cut(whole.String(), "=")
 		key = strings.TrimSpace(key)
 		if !ok || !isName(key) {
-			return nil, fmt.Errorf("line %d: expected name = value, with the name of a parameter; values of several lines are not possible", number)
+			return nil, fmt.Errorf("line %d: expected name = value, with the name of a parameter; text of several lines, such as PEM, is given by a path or in base64", number)
 		}
 		all[strings.ToLower(key)] = given{value: strings.TrimSpace(value), origin: fmt.Sprintf("%s line %d", name, number)}
 	}
