@@ -244,7 +244,7 @@ func TestClientSpeaksAsARealDataPlane(t *testing.T) {
 	defer func() { _ = listener.Close() }()
 	owner := newRecorder()
 	stop := runClient(t, ClientOptions{Address: listener.Addr().String(), Identity: identity,
-		Labels: map[string]string{"long": strings.Repeat("x", 100_000)}}, owner)
+		ProcessConf: map[string]any{"role": "data_plane"}, Labels: map[string]string{"long": strings.Repeat("x", 100_000)}}, owner)
 	defer stop()
 
 	conn, err := listener.Accept()
@@ -283,6 +283,9 @@ func TestClientSpeaksAsARealDataPlane(t *testing.T) {
 	}
 	if _, ok := decoded["plugins"].([]any); !ok {
 		t.Errorf("plugins is no array: %v", decoded["plugins"])
+	}
+	if conf, ok := decoded["process_conf"].(map[string]any); !ok || conf["role"] != "data_plane" {
+		t.Errorf("process_conf is %v", decoded["process_conf"])
 	}
 	ping, err := readFrame(reader)
 	if err != nil || ping.opcode != 9 || string(ping.payload) != entity.EmptyHash {

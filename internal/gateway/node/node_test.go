@@ -5,6 +5,7 @@ package node_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -77,6 +78,36 @@ func TestNodeKeepsItsID(t *testing.T) {
 	c.start(conf.DataPlane, dir, nil).end()
 	if again, err := os.ReadFile(filepath.Join(dir, "kong.id")); err != nil || string(again) != string(first) {
 		t.Errorf("got %s, %v, want %s", again, err, first)
+	}
+}
+
+func TestNodeShowsItsConfigurationWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	c, dir := newCluster(t), t.TempDir()
+	loaded, err := conf.Load(conf.Source{Environ: []string{"KONG_ROLE=control_plane", "KONG_PREFIX=" + dir, "KONG_ADMIN_LISTEN=127.0.0.1:0",
+		"KONG_CLUSTER_LISTEN=" + c.address, "KONG_STATUS_LISTEN=off", "KONG_CLUSTER_CERT=" + string(c.certificate), "KONG_CLUSTER_CERT_KEY=" + string(c.key),
+		"KONG_PG_PASSWORD=s3cr3t", "KONG_LICENSE_DATA=s3cr3t"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp := c.start(conf.ControlPlane, dir, func(config *conf.Config) { *config = *loaded })
+	_, text := cp.get("admin", "/")
+	var root struct{ Configuration map[string]any }
+	if err := json.Unmarshal([]byte(text), &root); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]any{"role": "control_plane", "database": "sqlite", "db_update_frequency": 5.0, "pg_password": "******",
+		"cluster_cert_key": "******", "rbac": "off", "portal": false, "anonymous_reports": true} {
+		if got := root.Configuration[name]; got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	file, err := os.ReadFile(filepath.Join(dir, ".kong_env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(file), "\npg_password = ******\n") || strings.Contains(string(file)+text, "s3cr3t") {
+		t.Errorf("shown: %s\n%s", text, file)
 	}
 }
 
