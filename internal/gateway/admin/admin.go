@@ -124,7 +124,7 @@ func (h *Handler) route(r *http.Request) endpoint {
 		return endpoint{http.MethodGet: (*call).clusterStatus}
 	}
 	schema := entity.Lookup(segments[0])
-	if schema == nil {
+	if !store.Holds(schema) {
 		return nil
 	}
 	resource := resource{schema: schema}

@@ -2,13 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package entity knows the things a gateway is configured with, services and
-// routes, and the declarative form in which a control plane hands them out.
+// routes, plugins, consumers and the rest, and the declarative form in which a
+// control plane hands them out.
 //
 // Its central type is [Schema]: a table of fields with types, defaults and
 // rules. The Admin API completes and validates its input with it
 // ([Schema.Complete]), and a data plane validates a whole configuration with
 // the same rules ([ParseTable]). [Hash] computes the hash by which both sides
-// tell configurations apart.
+// tell configurations apart. A new kind of entity is a new table and a line in
+// [All]; a new plugin is a new table and a line in [Plugins].
 //
 //	record, err := entity.Services.Complete(entity.Record{"host": "example.org"})
 //	table, err := entity.ParseTable(configTable)
@@ -32,9 +34,12 @@ func (r Record) Text(field string) string {
 }
 
 // Integer returns a number field, or 0 if it is unset or no number.
-func (r Record) Integer(field string) int {
+func (r Record) Integer(field string) int { return int(r.Number(field)) }
+
+// Number returns a number field, or 0 if it is unset or no number.
+func (r Record) Number(field string) float64 {
 	number, _ := r[field].(float64)
-	return int(number)
+	return number
 }
 
 // Flag returns a boolean field, or false if it is unset or no boolean.
@@ -55,6 +60,42 @@ func (r Record) Texts(field string) []string {
 	return texts
 }
 
+// Integers returns the numbers of an array or set field.
+func (r Record) Integers(field string) []int {
+	list, _ := r[field].([]any)
+	numbers := make([]int, 0, len(list))
+	for _, element := range list {
+		if number, ok := element.(float64); ok {
+			numbers = append(numbers, int(number))
+		}
+	}
+	return numbers
+}
+
+// Sub returns a nested record or map, or nil if it is unset; reading a nil
+// record gives zero values, so that calls chain: r.Sub("config").Sub("redis").
+func (r Record) Sub(field string) Record {
+	switch value := r[field].(type) {
+	case map[string]any:
+		return value
+	case Record:
+		return value
+	}
+	return nil
+}
+
+// Subs returns the records of an array or set field.
+func (r Record) Subs(field string) []Record {
+	list, _ := r[field].([]any)
+	records := make([]Record, 0, len(list))
+	for _, element := range list {
+		if record, ok := element.(map[string]any); ok {
+			records = append(records, record)
+		}
+	}
+	return records
+}
+
 // Reference returns the id that a foreign field holds, in either of the two
 // forms in use: {"id": "…"} (Admin API) or the bare id (declarative form).
 func (r Record) Reference(field string) string {
@@ -66,81 +107,3 @@ func (r Record) Reference(field string) string {
 	}
 	return ""
 }
-
-// Kind is the type of a field's value.
-type Kind int
-
-// The kinds of Kong's schemas that services and routes need.
-const (
-	Text    Kind = iota // a string
-	Integer             // a whole number
-	Boolean             // true or false
-	Array               // a list of elements
-	Set                 // a list without repeated elements
-	Map                 // string to element
-	Object              // a record whose fields are not looked into
-	Foreign             // a reference to another entity
-)
-
-// Field is one line of a schema's table.
-type Field struct {
-	Name      string
-	Kind      Kind
-	Required  bool
-	Default   any
-	OneOf     []any // allowed values; empty means any
-	Min, Max  int64 // bounds of an Integer; both 0 means none
-	Element   *Field
-	Reference string // collection a Foreign field points to
-
-	// Check returns what is wrong with a non-null value of the right kind, in
-	// the words of the Admin API, or "".
-	Check func(value any) string
-}
-
-// Schema describes one kind of entity.
-type Schema struct {
-	Name   string // collection name: "services"
-	Fields []Field
-
-	// Check looks at a complete record as a whole and returns what is wrong
-	// with the combination of its fields.
-	Check func(record Record) []string
-}
-
-// Field returns the field of that name, or nil.
-func (s *Schema) Field(name string) *Field {
-	for i := range s.Fields {
-		if s.Fields[i].Name == name {
-			return &s.Fields[i]
-		}
-	}
-	return nil
-}
-
-// ForeignField returns the schema's reference to another entity, or nil. A
-// schema has at most one.
-func (s *Schema) ForeignField() *Field {
-	for i := range s.Fields {
-		// A service's client_certificate refers to a collection this gateway
-		// does not hold.
-		if s.Fields[i].Kind == Foreign && Lookup(s.Fields[i].Reference) != nil {
-			return &s.Fields[i]
-		}
-	}
-	return nil
-}
-
-// Lookup returns the schema of a collection, or nil if there is none.
-func Lookup(collection string) *Schema {
-	switch collection {
-	case Services.Name:
-		return Services
-	case Routes.Name:
-		return Routes
-	}
-	return nil
-}
-
-// All returns every schema, referenced ones before those that refer to them.
-func All() []*Schema { return []*Schema{Services, Routes} }

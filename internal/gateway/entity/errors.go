@@ -5,7 +5,8 @@ package entity
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -63,8 +64,14 @@ func NotFound(key, value string) *Error {
 
 // NotUnique is the error for a value that another entity already holds.
 func NotUnique(field, value string) *Error {
-	return &Error{Code: CodeUnique, Fields: map[string]any{field: value},
-		Message: fmt.Sprintf("UNIQUE violation detected on '{%s=%q}'", field, value)}
+	return NotUniqueTogether(map[string]any{field: value})
+}
+
+// NotUniqueTogether is the error for values that another entity already holds;
+// references have the form {"id": "…"}.
+func NotUniqueTogether(values map[string]any) *Error {
+	return &Error{Code: CodeUnique, Fields: values,
+		Message: fmt.Sprintf("UNIQUE violation detected on '%s'", WriteTable(values, ""))}
 }
 
 // Taken is the error for creating an entity under an id that is in use.
@@ -85,43 +92,105 @@ func Referenced(collection, by string) *Error {
 		Message: fmt.Sprintf("an existing '%s' entity references this '%s' entity", by, collection)}
 }
 
-// violations collects what is wrong with a record: the nested form for the
-// error's fields, and the flat lines for its message.
-type violations struct {
-	fields   map[string]any
-	messages []string
+// Violations collects what is wrong with a record, in the nested form of the
+// Admin API's "fields".
+type Violations struct {
+	fields map[string]any
+	entity []any
+
+	// received marks a record of a configuration that another node made and
+	// accepted: what has only become wrong since is a warning.
+	received bool
+	warnings []string
 }
 
-func (v *violations) add(field string, nested any, message string) {
+// set notes what is wrong with a field, "config.redis.host" being a nested one.
+func (v *Violations) set(path string, problem any) {
 	if v.fields == nil {
 		v.fields = map[string]any{}
 	}
-	v.fields[field] = nested
-	v.messages = append(v.messages, message)
+	fields := v.fields
+	for {
+		head, rest, nested := strings.Cut(path, ".")
+		if !nested {
+			fields[path] = problem
+			return
+		}
+		inner, ok := fields[head].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			fields[head] = inner
+		}
+		fields, path = inner, rest
+	}
 }
 
-func (v *violations) addEntity(messages []string) {
-	list := make([]any, len(messages))
-	for i, message := range messages {
-		list[i] = message
+// has reports whether a field is wrong already.
+func (v *Violations) has(path string) bool { return at(v.fields, path) != nil }
+
+// addEntity notes what is wrong with a combination of fields.
+func (v *Violations) addEntity(message string) { v.entity = append(v.entity, message) }
+
+// all returns the violations as one value, nil if there are none.
+func (v *Violations) all() map[string]any {
+	if len(v.entity) > 0 {
+		v.set(wholeEntity, v.entity)
 	}
-	if v.fields == nil {
-		v.fields = map[string]any{}
-	}
-	v.fields["@entity"] = list
-	v.messages = append(v.messages, messages...)
+	return v.fields
 }
+
+// wholeEntity is the key of violations that concern several fields.
+const wholeEntity = "@entity"
 
 // err returns the violations as one error, or nil if there are none.
-func (v *violations) err() error {
-	if len(v.messages) == 0 {
+func (v *Violations) err() error {
+	fields := v.all()
+	if fields == nil {
 		return nil
 	}
-	sort.Strings(v.messages)
+	lines := violationLines(fields)
 	count := "schema violation"
-	if n := len(v.messages); n > 1 {
-		count = fmt.Sprintf("%d schema violations", n)
+	if len(lines) != 1 {
+		count = fmt.Sprintf("%d schema violations", len(lines))
 	}
-	return &Error{Code: CodeSchema, Fields: v.fields,
-		Message: fmt.Sprintf("%s (%s)", count, strings.Join(v.messages, "; "))}
+	return &Error{Code: CodeSchema, Fields: fields, Message: fmt.Sprintf("%s (%s)", count, strings.Join(lines, "; "))}
+}
+
+// violationLines lists the violations as Kong words them: those of the whole
+// entity first, then field by field down to the second level; what lies deeper
+// is written out as a table.
+func violationLines(fields map[string]any) []string {
+	var lines []string
+	if entity, ok := fields[wholeEntity].([]any); ok {
+		for _, message := range entity {
+			lines = append(lines, fmt.Sprint(message))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch problem := fields[name].(type) {
+		case string:
+			lines = append(lines, name+": "+problem)
+		case []any:
+			if name == wholeEntity {
+				continue
+			}
+			for i, inner := range problem {
+				if inner != nil {
+					lines = append(lines, fmt.Sprintf("%s.%d: %s", name, i+1, writeProblem(inner)))
+				}
+			}
+		case map[string]any:
+			for _, key := range slices.Sorted(maps.Keys(problem)) {
+				lines = append(lines, name+"."+key+": "+writeProblem(problem[key]))
+			}
+		}
+	}
+	return lines
+}
+
+func writeProblem(problem any) string {
+	if text, ok := problem.(string); ok {
+		return text
+	}
+	return WriteTable(problem, "  ")
 }

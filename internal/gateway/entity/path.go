@@ -26,7 +26,7 @@ func EscapePath(path string) string {
 	const allowed = "!#$&'()*+,/:;=?@[]-_.~%"
 	var out strings.Builder
 	for i := 0; i < len(path); i++ {
-		if c := path[i]; isAlphanumeric(rune(c)) || strings.IndexByte(allowed, c) >= 0 {
+		if c := path[i]; isAlphanumeric(c) || strings.IndexByte(allowed, c) >= 0 {
 			out.WriteByte(c)
 		} else {
 			fmt.Fprintf(&out, "%%%02X", c)

@@ -3,255 +3,200 @@
 
 package entity
 
-import (
-	"fmt"
-	"net/netip"
-	"regexp"
-	"strings"
-	"unicode/utf8"
+// Kind is the type of a field's value.
+type Kind int
 
-	"github.com/google/uuid"
+// The kinds of Kong's schemas.
+const (
+	Text    Kind = iota // a string
+	Integer             // a whole number
+	Number              // any number
+	Boolean             // true or false
+	Array               // a list of elements
+	Set                 // a list without repeated elements
+	Map                 // string to element
+	Object              // a record: its fields are in Fields, or not looked into if there are none
+	Foreign             // a reference to another entity
 )
 
-const maxInt32 = 1<<31 - 1
-
-// Services is the schema of Kong 3.9 services.
-var Services = &Schema{
-	Name: "services",
-	Fields: []Field{
-		{Name: "id", Kind: Text, Check: checkUUID},
-		{Name: "created_at", Kind: Integer},
-		{Name: "updated_at", Kind: Integer},
-		{Name: "name", Kind: Text, Check: checkName},
-		{Name: "retries", Kind: Integer, Default: 5.0, Min: 0, Max: 32767},
-		{Name: "protocol", Kind: Text, Required: true, Default: "http",
-			OneOf: []any{"grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"}, Check: checkServiceProtocol},
-		{Name: "host", Kind: Text, Required: true, Check: checkHost},
-		{Name: "port", Kind: Integer, Required: true, Default: 80.0, Min: 0, Max: 65535},
-		{Name: "path", Kind: Text, Check: checkPath},
-		{Name: "connect_timeout", Kind: Integer, Default: 60000.0, Min: 1, Max: maxInt32 - 1},
-		{Name: "write_timeout", Kind: Integer, Default: 60000.0, Min: 1, Max: maxInt32 - 1},
-		{Name: "read_timeout", Kind: Integer, Default: 60000.0, Min: 1, Max: maxInt32 - 1},
-		{Name: "tags", Kind: Set, Element: &Field{Kind: Text, Check: checkTag}},
-		{Name: "client_certificate", Kind: Foreign, Reference: "certificates", Check: refuse("client_certificate")},
-		{Name: "tls_verify", Kind: Boolean},
-		{Name: "tls_verify_depth", Kind: Integer, Min: 0, Max: 64},
-		{Name: "ca_certificates", Kind: Array, Element: &Field{Kind: Text, Check: checkUUID}, Check: refuse("ca_certificates")},
-		{Name: "enabled", Kind: Boolean, Required: true, Default: true},
-	},
-	Check: checkService,
+// String returns the name that Kong's schema endpoints give the kind.
+func (k Kind) String() string {
+	return [...]string{"string", "integer", "number", "boolean", "array", "set", "map", "record", "foreign"}[k]
 }
 
-// Routes is the schema of Kong 3.9 routes. Matchers that the router here does
-// not know yet are refused rather than ignored: a route without one of its
-// conditions would match too much.
-var Routes = &Schema{
-	Name: "routes",
-	Fields: []Field{
-		{Name: "id", Kind: Text, Check: checkUUID},
-		{Name: "created_at", Kind: Integer},
-		{Name: "updated_at", Kind: Integer},
-		{Name: "name", Kind: Text, Check: checkName},
-		{Name: "protocols", Kind: Set, Required: true, Default: []any{"http", "https"},
-			Element: &Field{Kind: Text, OneOf: []any{"http", "https"}}, Check: checkNotEmpty},
-		{Name: "https_redirect_status_code", Kind: Integer, Required: true, Default: 426.0,
-			OneOf: []any{426.0, 301.0, 302.0, 307.0, 308.0}},
-		{Name: "strip_path", Kind: Boolean, Required: true, Default: true},
-		{Name: "preserve_host", Kind: Boolean, Required: true, Default: false},
-		{Name: "request_buffering", Kind: Boolean, Required: true, Default: true},
-		{Name: "response_buffering", Kind: Boolean, Required: true, Default: true},
-		{Name: "tags", Kind: Set, Element: &Field{Kind: Text, Check: checkTag}},
-		{Name: "service", Kind: Foreign, Reference: "services"},
-		{Name: "snis", Kind: Set, Element: &Field{Kind: Text}, Check: refuse("matching by SNI")},
-		{Name: "sources", Kind: Set, Element: &Field{Kind: Object}, Check: refuse("matching by source")},
-		{Name: "destinations", Kind: Set, Element: &Field{Kind: Object}, Check: refuse("matching by destination")},
-		{Name: "methods", Kind: Set, Element: &Field{Kind: Text, Check: checkMethod}},
-		{Name: "hosts", Kind: Array, Element: &Field{Kind: Text, Check: checkRouteHost}},
-		{Name: "paths", Kind: Array, Element: &Field{Kind: Text, Check: checkRoutePath}},
-		{Name: "headers", Kind: Map, Element: &Field{Kind: Array, Element: &Field{Kind: Text}}, Check: refuse("matching by header")},
-		{Name: "regex_priority", Kind: Integer, Default: 0.0},
-		{Name: "path_handling", Kind: Text, Default: "v0", OneOf: []any{"v0", "v1"}},
-	},
-	Check: checkRoute,
+// Field is one line of a schema's table.
+type Field struct {
+	Name     string
+	Kind     Kind
+	Required bool // may not be null; an Object that is left out is filled with its fields' defaults
+	Auto     bool // filled in by the gateway if it is left out
+	Unique   bool // no two entities of the collection share a value
+	Default  any
+	OneOf    []any // allowed values; empty means any
+	NotOneOf []any // forbidden values
+	Min, Max int64 // bounds of a number; both 0 means none
+	Above    bool  // the number must be greater than 0
+	MinLen   int   // smallest length of a list or map
+	Blank    bool  // a Text may be empty
+	Secret   bool  // a Text may be a {vault://…} reference, and never belongs in a log or an error
+
+	Element *Field  // of an Array, Set or Map
+	Keys    *Field  // of a Map, if there is a rule for them
+	Fields  []Field // of an Object
+	Checks  []Check // of an Object as a whole
+
+	Reference string // collection that a Foreign field points to
+	Cascade   bool   // a Foreign field's entity goes when the one it points to is deleted
+
+	// Null is what a field that must be unset says when it is not, for example
+	// "value must be null".
+	Null string
+
+	// Alias is the path of the field that this one is the older name of. It is
+	// accepted, and always shows that field's value.
+	Alias []string
+
+	// Hidden fields do not show in a schema endpoint.
+	Hidden bool
+
+	// Check returns what is wrong with a non-null value of the right kind, in
+	// the words of the Admin API, or "".
+	Check func(value any) string
 }
 
-// refuse is the check of a field that is known but not yet served.
-func refuse(what string) func(any) string {
-	return func(value any) string {
-		if isEmpty(value) {
-			return ""
-		}
-		return what + " is not supported yet by this gateway"
-	}
+// Schema describes one kind of entity.
+type Schema struct {
+	Name   string // collection: "keyauth_credentials"
+	Path   string // its path segment in the Admin API: "key-auths"
+	Nested string // the same below an entity it refers to: "key-auth"; "" if it is Path
+	Key    string // the field that names an entity in paths, beside the id; "" if there is none
+	Below  bool   // reached below another entity only: there is no /targets
+
+	Fields []Field
+
+	// Together lists fields whose values are unique together.
+	Together [][]string
+
+	// Checks look at several fields of a record.
+	Checks []Check
+
+	// Variant returns the schema of a record of this one's kind, if records
+	// differ (plugins by name, routes by protocol). It is nil for a record that
+	// has no variant; Unknown then says what is wrong with VariantKey.
+	Variant    func(record Record) *Schema
+	VariantKey string
+	Unknown    string // format with one %s, the value of VariantKey
+	Open       bool   // a received configuration may hold variants that are not known
+
+	// derive sets the fields that follow from others of a valid record.
+	derive func(record Record)
 }
 
-func isEmpty(value any) bool {
-	switch value := value.(type) {
-	case []any:
-		return len(value) == 0
-	case map[string]any:
-		return len(value) == 0
-	}
-	return value == nil
-}
+// Check is a rule that spans several fields. It adds what it finds to wrong.
+type Check func(record Record, wrong *Violations)
 
-func checkService(record Record) []string {
-	if record.Text("protocol") == "https" {
-		return nil
-	}
-	var wrong []string
-	for _, field := range []string{"tls_verify", "tls_verify_depth"} {
-		if record[field] != nil {
-			wrong = append(wrong, field+" can be set only when 'protocol' is 'https'")
+// Field returns the field of that name, or nil.
+func (s *Schema) Field(name string) *Field { return lookup(s.Fields, name) }
+
+func lookup(fields []Field, name string) *Field {
+	for i := range fields {
+		if fields[i].Name == name {
+			return &fields[i]
 		}
 	}
-	return wrong
+	return nil
 }
 
-func checkRoute(record Record) []string {
-	for _, field := range []string{"methods", "hosts", "headers", "paths", "snis"} {
-		if !isEmpty(record[field]) {
-			return nil
+// Foreign returns the fields that refer to other entities.
+func (s *Schema) Foreign() []*Field {
+	var fields []*Field
+	for i := range s.Fields {
+		if s.Fields[i].Kind == Foreign {
+			fields = append(fields, &s.Fields[i])
 		}
 	}
-	for _, protocol := range record.Texts("protocols") {
-		if protocol == "https" {
-			return []string{"must set one of 'methods', 'hosts', 'headers', 'paths', 'snis' when 'protocols' is 'https'"}
+	return fields
+}
+
+// ForeignField returns a route's reference to its service; nil for other
+// collections.
+func (s *Schema) ForeignField() *Field {
+	for _, field := range s.Foreign() {
+		if s == Routes {
+			return field
 		}
 	}
-	return []string{"must set one of 'methods', 'hosts', 'headers', 'paths' when 'protocols' is 'http'"}
+	return nil
 }
 
-func checkUUID(value any) string {
-	text := value.(string)
-	if len(text) != 36 || uuid.Validate(text) != nil {
-		return "expected a valid UUID"
-	}
-	return ""
-}
-
-func checkName(value any) string {
-	text := value.(string)
-	if text == "" {
-		return "length must be at least 1"
-	}
-	if !utf8.ValidString(text) {
-		return "invalid value: must be UTF-8"
-	}
-	for _, r := range text {
-		if r < utf8.RuneSelf && !isNameByte(r) {
-			return fmt.Sprintf("invalid value '%s': the only accepted ascii characters are alphanumerics or ., -, _, and ~", text)
+// ReferredBy returns the collections that refer to this one, and by which field.
+func (s *Schema) ReferredBy() []Referrer {
+	var found []Referrer
+	for _, schema := range All() {
+		for _, field := range schema.Foreign() {
+			if field.Reference == s.Name {
+				found = append(found, Referrer{schema, field})
+			}
 		}
 	}
-	return ""
+	return found
 }
 
-func isNameByte(r rune) bool {
-	return isAlphanumeric(r) || strings.ContainsRune(".-_~", r)
+// Referrer is a field of a schema that refers to another collection.
+type Referrer struct {
+	Schema *Schema
+	Field  *Field
 }
 
-func isAlphanumeric(r rune) bool {
-	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-}
-
-func checkTag(value any) string {
-	text := value.(string)
-	if text == "" {
-		return "length must be at least 1"
-	}
-	if strings.ContainsAny(text, ",/") {
-		return fmt.Sprintf("invalid tag '%s': expected printable ascii (except `,` and `/`) or valid utf-8 sequences", text)
-	}
-	return ""
-}
-
-func checkServiceProtocol(value any) string {
-	if value != "http" && value != "https" {
-		return fmt.Sprintf("protocol %s is not supported yet by this gateway", value)
-	}
-	return ""
-}
-
-var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$`)
-
-func checkHost(value any) string {
-	text := value.(string)
-	if text == "" {
-		return "length must be at least 1"
-	}
-	if strings.Contains(text, ":") {
-		if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-			return ""
+// UniqueKeys lists the fields, or the combinations of them, that no two entities
+// share, without the id.
+func (s *Schema) UniqueKeys() [][]string {
+	var keys [][]string
+	for i := range s.Fields {
+		if s.Fields[i].Unique {
+			keys = append(keys, []string{s.Fields[i].Name})
 		}
 	}
-	if !hostPattern.MatchString(text) {
-		return "invalid value: " + text
-	}
-	return ""
+	return append(keys, s.Together...)
 }
 
-func checkRouteHost(value any) string {
-	if strings.Contains(value.(string), "*") {
-		return "wildcard hosts are not supported yet by this gateway"
+// ChildPath returns the path segment of the collection below an entity that it
+// refers to: /consumers/{consumer}/key-auth.
+func (s *Schema) ChildPath() string {
+	if s.Nested != "" {
+		return s.Nested
 	}
-	if _, port, ok := strings.Cut(value.(string), ":"); ok && !strings.Contains(port, ":") {
-		return "hosts with a port are not supported yet by this gateway"
-	}
-	return checkHost(value)
+	return s.Path
 }
 
-var methodPattern = regexp.MustCompile(`^[A-Z]+$`)
-
-func checkMethod(value any) string {
-	if !methodPattern.MatchString(value.(string)) {
-		return "invalid value: " + value.(string)
+// all lists the collections, referenced ones before those that refer to them.
+// A configuration is validated and stored in this order.
+func all() []*Schema {
+	return []*Schema{
+		CACertificates, Certificates, SNIs, Services, Routes, Consumers, KeyAuthCredentials,
+		Upstreams, Targets, Plugins, Vaults, KeySets, Keys,
 	}
-	return ""
 }
 
-var (
-	pathPattern    = regexp.MustCompile(`^/[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*$`)
-	percentPattern = regexp.MustCompile(`%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)`)
-)
+// All returns every schema, referenced ones before those that refer to them.
+func All() []*Schema { return all() }
 
-func checkPath(value any) string {
-	text := value.(string)
-	switch {
-	case !strings.HasPrefix(text, "/"):
-		return "should start with: /"
-	case strings.Contains(text, "//"):
-		return "must not have empty segments"
-	case !pathPattern.MatchString(text):
-		return fmt.Sprintf("invalid path: '%s' (characters outside of the reserved list of RFC 3986 found)", text)
-	case percentPattern.MatchString(text):
-		return fmt.Sprintf("invalid url-encoded value: '%s'", text)
+// Lookup returns the schema of a collection, or nil if there is none.
+func Lookup(collection string) *Schema {
+	for _, schema := range all() {
+		if schema.Name == collection {
+			return schema
+		}
 	}
-	return ""
+	return nil
 }
 
-func checkRoutePath(value any) string {
-	text := value.(string)
-	if strings.HasPrefix(text, "~") {
-		return "regex paths are not supported yet by this gateway"
+// LookupPath returns the schema of an Admin API path segment, or nil.
+func LookupPath(path string) *Schema {
+	for _, schema := range all() {
+		if schema.Path == path {
+			return schema
+		}
 	}
-	if !strings.HasPrefix(text, "/") {
-		return "should start with: / (fixed path) or ~/ (regex path)"
-	}
-	if strings.Contains(text, "//") {
-		return "must not have empty segments"
-	}
-	if percentPattern.MatchString(text) {
-		return fmt.Sprintf("invalid url-encoded value: '%s'", text)
-	}
-	if normal := NormalizePath(text); normal != text {
-		return fmt.Sprintf("non-normalized path, consider use '%s' instead", normal)
-	}
-	return ""
-}
-
-func checkNotEmpty(value any) string {
-	if isEmpty(value) {
-		return "length must be at least 1"
-	}
-	return ""
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // FormatVersion is the version of the declarative format that is written. Older
@@ -25,12 +24,34 @@ type Table struct {
 	Services []Record // complete records
 	Routes   []Record // complete records; service is the bare id
 
-	// All is the whole decoded table: unknown entity types and fields are kept
-	// as they came.
+	// All is the whole decoded table. The rows of known types are complete;
+	// unknown types, and unknown fields, are kept as they came.
 	All map[string]any
 
 	// Raw is the JSON text that the table was parsed from.
 	Raw []byte
+
+	// Warnings are what is not as it should be but no reason to refuse a
+	// configuration, one line each.
+	Warnings []string
+
+	rows map[string][]Record
+}
+
+// Rows returns the rows of an entity type, complete ones if the type is known;
+// references are bare ids.
+func (t *Table) Rows(name string) []Record {
+	if rows, cached := t.rows[name]; cached {
+		return rows
+	}
+	list, _ := t.All[name].([]any)
+	rows := make([]Record, 0, len(list))
+	for _, element := range list {
+		if row, ok := element.(map[string]any); ok {
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // IsEmpty reports whether the table holds nothing but bookkeeping (workspaces
@@ -44,24 +65,38 @@ func (t *Table) IsEmpty() bool {
 	return true
 }
 
-// Rows returns the rows of an entity type, known or not, as they came.
-func (t *Table) Rows(name string) []Record {
-	list, _ := t.All[name].([]any)
-	rows := make([]Record, 0, len(list))
-	for _, element := range list {
-		if row, ok := element.(map[string]any); ok {
-			rows = append(rows, row)
+// Hashes computes the hashes of the table as it came, without the defaults that
+// were filled in.
+func (t *Table) Hashes() (Hashes, error) {
+	all, err := decodeObject(t.Raw)
+	if err != nil {
+		return Hashes{}, fmt.Errorf("decode config_table: %w", err)
+	}
+	return Hash(all), nil
+}
+
+// UnknownPlugins returns the names of the enabled plugins in the table that this
+// gateway cannot run, each once.
+func (t *Table) UnknownPlugins() []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, row := range t.Rows(Plugins.Name) {
+		if name := row.Name(); row.Flag("enabled") && !seen[name] && PluginSchema(name) == nil {
+			seen[name] = true
+			names = append(names, name)
 		}
 	}
-	return rows
+	return names
 }
 
 // ParseTable decodes and validates a config_table whole: it is accepted or
 // refused as one. Refused are text that is not exactly one JSON object, another
-// _format_version, records that break their schema, duplicate ids and names,
-// and routes of services that are not there. A table without any rows but
-// workspaces is refused with [ErrEmpty]: Kong's data planes count it as none,
-// whereas parameters, which a control plane always has, make them ready.
+// _format_version, records that break their schema, duplicate ids and other
+// unique values, and references to entities that are not there; the error names
+// the section, the position from 1, the field and the reason. Types, fields and
+// plugins that this gateway does not know are carried along. A table without any
+// rows but workspaces is refused with [ErrEmpty]: Kong's data planes count it as
+// none, whereas parameters, which a control plane always has, make them ready.
 func ParseTable(raw []byte) (*Table, error) {
 	all, err := decodeObject(raw)
 	if err != nil {
@@ -77,15 +112,10 @@ func ParseTable(raw []byte) (*Table, error) {
 		return nil, err
 	}
 	table := &Table{All: all, Raw: raw}
-	if table.Services, err = completeAll(Services, table.Rows("services")); err != nil {
+	if err := table.complete(); err != nil {
 		return nil, err
 	}
-	if table.Routes, err = completeAll(Routes, table.Rows("routes")); err != nil {
-		return nil, err
-	}
-	if err := table.resolve(); err != nil {
-		return nil, err
-	}
+	table.Services, table.Routes = table.rows["services"], table.rows["routes"]
 	return table, nil
 }
 
@@ -128,116 +158,56 @@ func checkSections(all map[string]any) error {
 	return nil
 }
 
-// completeAll validates the rows of one type. Fields that the schema does not
-// know stay in the raw table; they are no violation here, because another
-// edition of the gateway may have written them (ws_id).
-func completeAll(schema *Schema, rows []Record) ([]Record, error) {
-	seen := map[string]bool{}
-	records := make([]Record, 0, len(rows))
-	for i, row := range rows {
-		record, err := schema.Complete(known(schema, row))
-		if err != nil {
-			return nil, fmt.Errorf("%s.%d: %w", schema.Name, i+1, err)
+// complete validates the rows of all known types in place.
+func (t *Table) complete() error {
+	t.rows = make(map[string][]Record, len(t.All))
+	index := make(indexes, len(t.All))
+	for _, schema := range All() {
+		rows := t.Rows(schema.Name)
+		t.rows[schema.Name] = rows
+		if err := t.completeRows(schema, rows); err != nil {
+			return err
 		}
-		if record.ID() == "" {
-			return nil, fmt.Errorf("%s.%d: id: required field missing", schema.Name, i+1)
+		if err := index.add(schema, rows); err != nil {
+			return err
 		}
-		for _, key := range uniqueKeys(row) {
-			if seen[key] {
-				return nil, fmt.Errorf("%s.%d: duplicate %s", schema.Name, i+1, key)
-			}
-			seen[key] = true
+		if err := index.resolve(schema, rows); err != nil {
+			return err
 		}
-		records = append(records, record)
+		if err := index.unique(schema, rows); err != nil {
+			return err
+		}
 	}
-	return records, nil
-}
-
-// uniqueKeys lists what no other row of the same type may share. Names are
-// unique within a workspace only.
-func uniqueKeys(row Record) []string {
-	keys := []string{"id " + row.ID()}
-	if row.Name() != "" {
-		keys = append(keys, "name "+row.Name()+" "+row.Text("ws_id"))
-	}
-	return keys
-}
-
-// known returns the fields of a row that the schema knows, with references in
-// the form of the Admin API.
-func known(schema *Schema, row Record) Record {
-	record := make(Record, len(row))
-	for i := range schema.Fields {
-		field := &schema.Fields[i]
-		value, given := row[field.Name]
-		if !given {
-			continue
+	for _, name := range carried {
+		if err := index.resolve(&Schema{Name: name, Fields: carriedFields}, t.Rows(name)); err != nil {
+			return err
 		}
-		if text, ok := value.(string); ok && field.Kind == Foreign {
-			value = map[string]any{"id": text}
-		}
-		record[field.Name] = value
-	}
-	return record
-}
-
-// resolve checks every route's service and leaves its bare id in the record.
-func (t *Table) resolve() error {
-	ids := make(map[string]bool, len(t.Services))
-	for _, service := range t.Services {
-		ids[service.ID()] = true
-	}
-	for i, route := range t.Routes {
-		id := route.Reference("service")
-		if id == "" {
-			continue
-		}
-		if !ids[id] {
-			return fmt.Errorf("routes.%d: %w", i+1, Dangling(*Routes.Field("service"), id))
-		}
-		route["service"] = id
 	}
 	return nil
 }
 
-// NewTable returns the config_table of the given rows, ready to be encoded:
-// disabled services go out neither themselves nor with their routes, references
-// become bare ids, and types without rows are absent (Kong 3.9).
-func NewTable(rows map[string][]Record) map[string]any {
-	table := map[string]any{"_format_version": FormatVersion, "_transform": false}
-	disabled := map[string]bool{}
-	for _, service := range rows["services"] {
-		if !service.Flag("enabled") {
-			disabled[service.ID()] = true
-		}
-	}
-	for name, records := range rows {
-		list := make([]any, 0, len(records))
-		for _, record := range records {
-			if disabled[record.ID()] || disabled[record.Reference("service")] {
-				continue
-			}
-			list = append(list, flatten(name, record))
-		}
-		if len(list) > 0 {
-			table[name] = slices.Clip(list)
-		}
-	}
-	return table
-}
+// carried are the credentials of plugins that this gateway does not run. Their
+// rows are kept as they came, but they must belong to somebody.
+var carried = []string{"basicauth_credentials", "hmacauth_credentials", "jwt_secrets", "acls", "oauth2_credentials"}
 
-// flatten returns the record as it stands in a config_table.
-func flatten(collection string, record Record) map[string]any {
-	flat := make(map[string]any, len(record))
-	for key, value := range record {
-		flat[key] = value
-	}
-	if schema := Lookup(collection); schema != nil {
-		for i := range schema.Fields {
-			if field := &schema.Fields[i]; field.Kind == Foreign && record.Reference(field.Name) != "" {
-				flat[field.Name] = record.Reference(field.Name)
-			}
+var carriedFields = []Field{{Name: "consumer", Kind: Foreign, Reference: "consumers"}}
+
+// completeRows fills in and validates the rows of one type. Fields that the
+// schema does not know are no violation: another edition of the gateway may
+// have written them (ws_id).
+func (t *Table) completeRows(schema *Schema, rows []Record) error {
+	for i, row := range rows {
+		wrong := Violations{received: true}
+		schema.complete(row, &wrong, false)
+		if err := wrong.err(); err != nil {
+			return fmt.Errorf("%s.%d: %w", schema.Name, i+1, err)
+		}
+		if row.ID() == "" {
+			return fmt.Errorf("%s.%d: id: %s", schema.Name, i+1, requiredMissing)
+		}
+		for _, warning := range wrong.warnings {
+			t.Warnings = append(t.Warnings, fmt.Sprintf("%s.%d: %s", schema.Name, i+1, warning))
 		}
 	}
-	return flat
+	return nil
 }

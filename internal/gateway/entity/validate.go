@@ -5,167 +5,351 @@ package entity
 
 import (
 	"fmt"
+	"maps"
 	"math"
-	"reflect"
+	"slices"
 	"strings"
 )
 
-// Complete fills in the defaults of the fields that input leaves out and
-// validates the result. Unknown fields are violations. The input is not
-// changed. The error is an [*Error] with [CodeSchema].
+const (
+	requiredMissing = "required field missing"
+	unknownField    = "unknown field"
+)
+
+// Complete fills in the defaults of the fields that input leaves out, validates
+// the result and sets the fields that follow from others. Unknown fields are
+// violations. The input is not changed. The error is an [*Error] with
+// [CodeSchema].
 func (s *Schema) Complete(input Record) (Record, error) {
-	var wrong violations
-	for name := range input {
-		if s.Field(name) == nil {
-			wrong.add(name, "unknown field", name+": unknown field")
-		}
-	}
-	record := make(Record, len(s.Fields))
-	for i := range s.Fields {
-		field := &s.Fields[i]
-		value, given := input[field.Name]
-		if !given {
-			value = field.Default
-		}
-		record[field.Name] = value
-		field.validate(value, &wrong)
-	}
-	if len(wrong.messages) == 0 && s.Check != nil {
-		if messages := s.Check(record); len(messages) > 0 {
-			wrong.addEntity(messages)
-		}
-	}
+	record := Record(cloneMap(input))
+	var wrong Violations
+	s.complete(record, &wrong, true)
 	if err := wrong.err(); err != nil {
 		return nil, err
+	}
+	if s.derive != nil {
+		s.derive(record)
 	}
 	return record, nil
 }
 
-// validate adds what is wrong with the field's value.
-func (f *Field) validate(value any, wrong *violations) {
+// complete fills in and validates a record in place. Unless strict, unknown
+// fields are let pass: another edition of the gateway may have written them.
+func (s *Schema) complete(record Record, wrong *Violations, strict bool) {
+	variant := s
+	if s.Variant != nil {
+		if variant = s.Variant(record); variant == nil {
+			variant = s
+			if strict || !s.Open {
+				s.reportUnknown(record, wrong)
+			}
+		}
+	}
+	completeFields(variant.Fields, record, wrong, strict)
+	for _, check := range variant.Checks {
+		check(record, wrong)
+	}
+}
+
+// reportUnknown says that the record has no variant.
+func (s *Schema) reportUnknown(record Record, wrong *Violations) {
+	value := record[s.VariantKey]
+	if list, ok := value.([]any); ok && len(list) > 0 {
+		value = list[0]
+	}
+	if text, ok := value.(string); ok && text != "" {
+		wrong.set(s.VariantKey, fmt.Sprintf(s.Unknown, text))
+	}
+}
+
+func completeFields(fields []Field, record map[string]any, wrong *Violations, strict bool) {
+	if strict {
+		expandAliases(fields, record, wrong)
+	}
+	for i := range fields {
+		field := &fields[i]
+		value, given := record[field.Name]
+		if !given {
+			if value = field.missing(record); value != nil || strict || !field.Hidden {
+				record[field.Name] = value
+			}
+		}
+		if problem := field.judge(value, strict); problem != nil && !wrong.has(field.Name) {
+			wrong.set(field.Name, problem)
+		}
+	}
+	if !strict {
+		return
+	}
+	for name := range record {
+		if lookup(fields, name) == nil {
+			wrong.set(name, unknownField)
+		}
+	}
+}
+
+// missing returns the value of a field that was left out.
+func (f *Field) missing(record Record) any {
+	switch {
+	case f.Default != nil:
+		return clone(f.Default)
+	case f.Kind == Object && f.Required:
+		return map[string]any{}
+	case f.Alias != nil:
+		return at(record, strings.Join(f.Alias, "."))
+	}
+	return nil
+}
+
+// judge fills in and validates a field's value and returns what is wrong with
+// it: nil, a message, or the messages of its parts.
+func (f *Field) judge(value any, strict bool) any {
 	if value == nil {
 		if f.Required {
-			wrong.add(f.Name, "required field missing", f.Name+": required field missing")
+			return requiredMissing
 		}
-		return
+		return nil
 	}
-	if message := f.judge(value); message != "" {
-		f.report(message, wrong)
-		return
+	if message := f.judgeValue(value); message != "" {
+		return message
 	}
-	if f.Element == nil {
-		return
+	if f.Kind == Foreign {
+		return judgeReference(value, strict)
 	}
 	switch value := value.(type) {
 	case []any:
-		f.validateList(value, wrong)
+		if problem := f.judgeList(value, strict); problem != nil {
+			return problem
+		}
 	case map[string]any:
-		f.validateMap(value, wrong)
-	}
-}
-
-func (f *Field) report(message string, wrong *violations) {
-	if f.Kind == Foreign {
-		wrong.add(f.Name, map[string]any{"id": message}, f.Name+".id: "+message)
-		return
-	}
-	wrong.add(f.Name, message, f.Name+": "+message)
-}
-
-func (f *Field) validateList(list []any, wrong *violations) {
-	nested := make([]any, 0, len(list))
-	var lines []string
-	for i, element := range list {
-		message := f.Element.judge(element)
-		if message == "" {
-			continue
-		}
-		for len(nested) < i {
-			nested = append(nested, nil)
-		}
-		nested = append(nested, message)
-		lines = append(lines, fmt.Sprintf("%s.%d: %s", f.Name, i+1, message))
-	}
-	for _, line := range lines {
-		wrong.add(f.Name, nested, line)
-	}
-}
-
-func (f *Field) validateMap(values map[string]any, wrong *violations) {
-	nested := map[string]any{}
-	for key, value := range values {
-		if message := f.Element.judge(value); message != "" {
-			nested[key] = message
-			wrong.add(f.Name, nested, fmt.Sprintf("%s.%s: %s", f.Name, key, message))
+		if problem := f.judgeMap(value, strict); problem != nil {
+			return problem
 		}
 	}
+	if f.Check != nil && (!f.Secret || !isVaultReference(value)) {
+		if message := f.Check(value); message != "" {
+			return message
+		}
+	}
+	return nil
 }
 
-// judge returns what is wrong with a non-null value, or "".
-func (f *Field) judge(value any) string {
+// judgeValue looks at all of a non-null value but its parts.
+func (f *Field) judgeValue(value any) string {
+	if f.Null != "" {
+		return f.Null
+	}
 	if message := f.judgeKind(value); message != "" {
 		return message
 	}
-	if len(f.OneOf) > 0 && !contains(f.OneOf, value) {
+	if len(f.OneOf) > 0 && !slices.Contains(f.OneOf, value) {
 		return "expected one of: " + join(f.OneOf)
 	}
-	if number, ok := value.(float64); ok && f.Min != f.Max {
-		if number < float64(f.Min) || number > float64(f.Max) {
-			return fmt.Sprintf("value should be between %d and %d", f.Min, f.Max)
-		}
+	if len(f.NotOneOf) > 0 && slices.Contains(f.NotOneOf, value) {
+		return "must not be one of: " + join(f.NotOneOf)
 	}
-	if f.Check != nil {
-		return f.Check(value)
+	switch value := value.(type) {
+	case float64:
+		return f.judgeRange(value)
+	case string:
+		if value == "" && !f.Blank && f.Kind == Text {
+			return "length must be at least 1"
+		}
+	case []any:
+		if len(value) < f.MinLen {
+			return fmt.Sprintf("length must be at least %d", f.MinLen)
+		}
 	}
 	return ""
 }
 
+func (f *Field) judgeRange(number float64) string {
+	if f.Above && number <= 0 {
+		return "value must be greater than 0"
+	}
+	if f.Min != f.Max && (number < float64(f.Min) || number > float64(f.Max)) {
+		return fmt.Sprintf("value should be between %d and %d", f.Min, f.Max)
+	}
+	return ""
+}
+
+// judgeList returns the elements' problems, with nil for those without one.
+func (f *Field) judgeList(list []any, strict bool) any {
+	if f.Element == nil {
+		return nil
+	}
+	var problems []any
+	for i, element := range list {
+		problem := f.Element.judge(element, strict)
+		if element == nil {
+			problem = expected[f.Element.Kind] // lists hold no nulls
+		}
+		if problem == nil {
+			continue
+		}
+		for len(problems) < i {
+			problems = append(problems, nil)
+		}
+		problems = append(problems, problem)
+	}
+	if problems == nil {
+		return nil
+	}
+	return problems
+}
+
+// judgeMap returns the problems of a record's fields, or the first one of a
+// map's keys and values.
+func (f *Field) judgeMap(value map[string]any, strict bool) any {
+	if f.Kind == Object {
+		if f.Fields == nil {
+			return nil
+		}
+		var inner Violations
+		completeFields(f.Fields, value, &inner, strict)
+		for _, check := range f.Checks {
+			check(value, &inner)
+		}
+		if problems := inner.all(); problems != nil {
+			return problems
+		}
+		return nil
+	}
+	if f.Kind != Map {
+		return nil
+	}
+	for _, key := range sortedKeys(value) {
+		if f.Keys != nil {
+			if problem := f.Keys.judge(key, strict); problem != nil {
+				return problem
+			}
+		}
+		if f.Element == nil {
+			continue
+		}
+		if problem := f.Element.judge(value[key], strict); problem != nil {
+			return problem
+		}
+	}
+	return nil
+}
+
+// sortedKeys keeps messages the same from run to run.
+func sortedKeys(value map[string]any) []string {
+	if len(value) == 1 {
+		for key := range value {
+			return []string{key}
+		}
+	}
+	return slices.Sorted(maps.Keys(value))
+}
+
 func (f *Field) judgeKind(value any) string {
-	ok, expected := true, ""
+	ok := false
 	switch f.Kind {
 	case Text:
 		_, ok = value.(string)
-		expected = "expected a string"
 	case Integer:
-		number, isNumber := value.(float64)
-		ok = isNumber && number == math.Trunc(number)
-		expected = "expected an integer"
+		var number float64
+		number, ok = value.(float64)
+		ok = ok && number == math.Trunc(number)
+	case Number:
+		_, ok = value.(float64)
 	case Boolean:
 		_, ok = value.(bool)
-		expected = "expected a boolean"
 	case Array, Set:
 		_, ok = value.([]any)
-		expected = map[Kind]string{Array: "expected an array", Set: "expected a set"}[f.Kind]
-	case Map:
+	case Map, Object:
 		_, ok = value.(map[string]any)
-		expected = "expected a map"
-	case Object:
-		_, ok = value.(map[string]any)
-		expected = "expected a record"
 	case Foreign:
-		return judgeReference(value)
+		return ""
 	}
 	if ok {
 		return ""
 	}
-	return expected
+	return expected[f.Kind]
 }
 
-func judgeReference(value any) string {
+var expected = [...]string{
+	Text: "expected a string", Integer: "expected an integer", Number: "expected a number", Boolean: "expected a boolean",
+	Array: "expected an array", Set: "expected a set", Map: "expected a map", Object: "expected a record",
+}
+
+// judgeReference returns what is wrong with a reference. Strict ones have the
+// form {"id": "…"}; a configuration has the bare id or name as well.
+func judgeReference(value any, strict bool) any {
 	reference, ok := value.(map[string]any)
-	if !ok || Record(reference).ID() == "" {
-		return "missing primary key"
+	if !ok {
+		if _, bare := value.(string); bare && !strict {
+			return nil
+		}
+		return map[string]any{"id": "missing primary key"}
 	}
-	return checkUUID(Record(reference).ID())
+	id, ok := reference["id"].(string)
+	if !ok {
+		return map[string]any{"id": "missing primary key"}
+	}
+	if message := checkUUID(id); message != "" {
+		return map[string]any{"id": message}
+	}
+	return nil
 }
 
-func contains(list []any, value any) bool {
-	for _, element := range list {
-		if reflect.DeepEqual(element, value) {
-			return true
+func isVaultReference(value any) bool {
+	text, ok := value.(string)
+	return ok && strings.HasPrefix(text, "{vault://") && strings.HasSuffix(text, "}")
+}
+
+// expandAliases moves values that came under an older name to the field that
+// has them now. The older name shows that field's value afterwards.
+func expandAliases(fields []Field, record map[string]any, wrong *Violations) {
+	for i := range fields {
+		field := &fields[i]
+		value, given := record[field.Name]
+		if field.Alias == nil || !given {
+			continue
 		}
+		delete(record, field.Name)
+		if value == nil {
+			continue
+		}
+		outer, name := field.Alias[0], field.Alias[1]
+		inner, ok := record[outer].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			record[outer] = inner
+		}
+		if inner[name] != nil && inner[name] != value {
+			wrong.set(field.Name, fmt.Sprintf("both deprecated and new field are used but their values mismatch: %s = %v vs %s.%s = %v",
+				field.Name, value, outer, name, inner[name]))
+			continue
+		}
+		inner[name] = value
 	}
-	return false
+}
+
+func clone(value any) any {
+	switch value := value.(type) {
+	case []any:
+		list := make([]any, len(value))
+		for i, element := range value {
+			list[i] = clone(element)
+		}
+		return list
+	case map[string]any:
+		return cloneMap(value)
+	case Record:
+		return cloneMap(value)
+	}
+	return value
+}
+
+func cloneMap(value map[string]any) map[string]any {
+	copied := make(map[string]any, len(value))
+	for key, member := range value {
+		copied[key] = clone(member)
+	}
+	return copied
 }
 
 func join(list []any) string {

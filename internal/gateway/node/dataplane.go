@@ -168,7 +168,10 @@ func (dp *dataPlane) apply(c configuration) error {
 		return err
 	}
 	if c.Hash == "" {
-		hashes := entity.Hash(table.All)
+		hashes, err := table.Hashes()
+		if err != nil {
+			return err
+		}
 		c.Hash, c.Hashes = hashes.Config, &hashes
 	}
 	dp.proxy.Use(router)

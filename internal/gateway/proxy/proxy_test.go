@@ -244,11 +244,11 @@ func TestRouterOrder(t *testing.T) {
 func TestRouterRefusesWhatItCannotServe(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ section, want string }{
-		"plugin":          {`"plugins":[{"name":"key-auth","enabled":true}]`, "plugin 'key-auth' cannot be run"},
-		"plugin, default": {`"plugins":[{"name":"cors"}]`, "plugin 'cors' cannot be run"},
-		"disabled plugin": {`"plugins":[{"name":"cors","enabled":false}]`, ""},
-		"upstream":        {`"upstreams":[{"name":"h"}]`, "upstream 'h' cannot be balanced"},
-		"other upstream":  {`"upstreams":[{"name":"u"}]`, ""},
+		"plugin":          {`"plugins":[{"id":"0000000a-0000-4000-8000-00000000000a","name":"key-auth","enabled":true}]`, "plugin 'key-auth' cannot be run"},
+		"plugin, default": {`"plugins":[{"id":"0000000a-0000-4000-8000-00000000000a","name":"cors"}]`, "plugin 'cors' cannot be run"},
+		"disabled plugin": {`"plugins":[{"id":"0000000a-0000-4000-8000-00000000000a","name":"cors","enabled":false}]`, ""},
+		"upstream":        {`"upstreams":[{"id":"0000000a-0000-4000-8000-00000000000a","name":"h"}]`, "upstream 'h' cannot be balanced"},
+		"other upstream":  {`"upstreams":[{"id":"0000000a-0000-4000-8000-00000000000a","name":"u"}]`, ""},
 	} {
 		raw := strings.Replace(oneRoute(`"host":"h"`, `"paths":["/"]`), `"services"`, c.section+`,"services"`, 1)
 		parsed, err := entity.ParseTable([]byte(raw))

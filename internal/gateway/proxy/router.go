@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -116,11 +117,35 @@ func NewRouter(table *entity.Table) (*Router, error) {
 	for i := range router.tables {
 		router.tables[i].routes = map[matcherKey][]candidate{}
 	}
-	for _, record := range table.Routes {
+	for i, record := range table.Routes {
+		if matcher := foreignMatcher(record); matcher != "" {
+			return nil, fmt.Errorf("routes.%d: %s cannot be matched by this data plane", i+1, matcher)
+		}
 		router.add(record, services[record.Reference("service")])
 	}
 	router.sort()
 	return router, nil
+}
+
+// foreignMatcher names a condition of the route that this router does not know:
+// a route without one of its conditions would match too much.
+func foreignMatcher(record entity.Record) string {
+	for _, field := range []string{"headers", "snis", "sources", "destinations"} {
+		if record[field] != nil {
+			return field
+		}
+	}
+	for _, host := range record.Texts("hosts") {
+		if strings.ContainsAny(host, "*:") {
+			return "host " + host
+		}
+	}
+	for _, path := range record.Texts("paths") {
+		if strings.HasPrefix(path, "~") {
+			return "path " + path
+		}
+	}
+	return ""
 }
 
 func (r *Router) add(record entity.Record, service *Service) {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -18,6 +19,12 @@ import (
 
 // Key names one entity: by its id, or by its name.
 type Key struct{ Field, Value string }
+
+// held are the collections that have a table.
+var held = []*entity.Schema{entity.Services, entity.Routes}
+
+// Holds reports whether entities of the schema can be stored.
+func Holds(schema *entity.Schema) bool { return schema != nil && slices.Contains(held, schema) }
 
 // ParseKey takes a UUID for an id and everything else for a name.
 func ParseKey(text string) Key {
@@ -251,7 +258,7 @@ func checkReference(ctx context.Context, tx *sql.Tx, schema *entity.Schema, reco
 
 // unreferenced refuses if an entity of another collection refers to id.
 func unreferenced(ctx context.Context, tx *sql.Tx, schema *entity.Schema, id string) error {
-	for _, other := range entity.All() {
+	for _, other := range held {
 		foreign := other.ForeignField()
 		if foreign == nil || foreign.Reference != schema.Name {
 			continue

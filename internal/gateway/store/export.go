@@ -21,7 +21,7 @@ func (s *Store) Export(ctx context.Context) (map[string]any, error) {
 	}
 	defer func() { _ = tx.Rollback() }() // ends a reading transaction; there is nothing to lose
 	all := map[string][]entity.Record{}
-	for _, schema := range entity.All() {
+	for _, schema := range held {
 		if all[schema.Name], err = rows(ctx, tx, `SELECT body FROM `+schema.Name+` ORDER BY id`); err != nil {
 			return nil, failure("export", err)
 		}
