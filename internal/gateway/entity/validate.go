@@ -73,6 +73,9 @@ func completeFields(fields []Field, record map[string]any, wrong *Violations, st
 			if value = field.missing(record); value != nil || strict || !field.Hidden {
 				record[field.Name] = value
 			}
+		} else if list, ok := value.([]any); ok && strict && field.Kind == Set {
+			value = unrepeated(list)
+			record[field.Name] = value
 		}
 		if problem := field.judge(value, strict); problem != nil && !wrong.has(field.Name) {
 			wrong.set(field.Name, problem)
@@ -293,6 +296,22 @@ func judgeReference(value any, strict bool) any {
 		return map[string]any{"id": message}
 	}
 	return nil
+}
+
+// unrepeated returns the list without the scalars that it holds already.
+func unrepeated(list []any) []any {
+	kept := make([]any, 0, len(list))
+	for _, element := range list {
+		switch element.(type) {
+		case map[string]any, []any:
+		default:
+			if slices.Contains(kept, element) {
+				continue
+			}
+		}
+		kept = append(kept, element)
+	}
+	return kept
 }
 
 func isVaultReference(value any) bool {
