@@ -8,11 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -56,6 +54,17 @@ type ClientOptions struct {
 	Silence                    time.Duration // without a frame before the control plane is given up; 45 s
 	DialTimeout                time.Duration // TCP, TLS and upgrade together; 5 s
 	MaxPayload                 int64         // bytes of one frame; 16 MiB
+
+	// HonourRetryAfter makes the client wait as long as a control plane asks it
+	// to that answers with 429 or 503, but not longer than five minutes. Kong 3.9
+	// does not.
+	HonourRetryAfter bool
+
+	// ReconnectSpread is the most that is added, drawn anew, to the wait after the
+	// loss of a connection that was established: a large fleet that loses its
+	// control plane at one moment comes back spread over this time. Kong 3.9 has
+	// no such thing, 0.
+	ReconnectSpread time.Duration
 
 	Rand *rand.Rand   // used by one goroutine
 	Log  *slog.Logger // slog.Default()
@@ -104,7 +113,7 @@ func (c *Client) Run(ctx context.Context) error {
 		} else if ctx.Err() == nil {
 			c.owner.AttemptFailed(err)
 		}
-		wait := c.wait()
+		wait := c.waitAfter(err, conn != nil)
 		c.options.Log.Debug("controlplane.retry", "address", c.options.Address, "wait", wait, "error", err)
 		timer := time.NewTimer(wait)
 		select {
@@ -116,10 +125,25 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
-// wait draws the time until the next attempt.
-func (c *Client) wait() time.Duration {
-	span := c.options.ReconnectMax - c.options.ReconnectMin
-	return c.options.ReconnectMin + time.Duration(c.options.Rand.Int64N(int64(max(span, 0))+1))
+// waitAfter draws the time until the next attempt: after err, which ended a
+// connection that was established, or not.
+func (c *Client) waitAfter(err error, established bool) time.Duration {
+	span := c.draw(c.options.ReconnectMax - c.options.ReconnectMin)
+	wait := c.options.ReconnectMin + span
+	if established {
+		wait += c.draw(c.options.ReconnectSpread)
+	}
+	var refused *refusal
+	if c.options.HonourRetryAfter && errors.As(err, &refused) {
+		// The drawn part stays, for the whole fleet is told the same.
+		wait = max(wait, min(refused.retryAfter, maxRetryAfter)+span)
+	}
+	return wait
+}
+
+// draw returns a time from 0 to limit.
+func (c *Client) draw(limit time.Duration) time.Duration {
+	return time.Duration(c.options.Rand.Int64N(int64(max(limit, 0)) + 1))
 }
 
 // dial connects, upgrades and introduces the node.
@@ -145,10 +169,11 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
 	}
 	conn, response, err := dialer.DialContext(ctx, c.url(), http.Header{"User-Agent": nil})
 	if err != nil {
-		return nil, dialError(c.options.Address, response, err)
+		return nil, fmt.Errorf("connect to control plane %s: %w", c.options.Address, refusedBy(response, err))
 	}
 	if err := c.introduce(conn, info); err != nil {
-		return nil, errors.Join(err, conn.Close())
+		_ = conn.Close() // it failed already
+		return nil, err
 	}
 	return conn, nil
 }
@@ -158,15 +183,6 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
 func (c *Client) url() string {
 	return fmt.Sprintf("wss://%s%s?node_id=%s&node_hostname=%s&node_version=%s",
 		c.options.Address, Path, c.options.NodeID, c.options.Hostname, c.options.Version)
-}
-
-func dialError(address string, response *http.Response, err error) error {
-	if response == nil {
-		return fmt.Errorf("connect to control plane %s: %w", address, err)
-	}
-	// The body is the start of the answer at most, and of no further use.
-	_, _ = io.Copy(io.Discard, response.Body)
-	return fmt.Errorf("connect to control plane %s: upgrade refused with status %d: %w", address, response.StatusCode, err)
 }
 
 func (c *Client) introduce(conn *websocket.Conn, info []byte) error {
@@ -189,92 +205,4 @@ func (c *Client) ping(conn *websocket.Conn) error {
 		return fmt.Errorf("send ping: %w", err)
 	}
 	return nil
-}
-
-// converse serves an established connection until it ends, and says why. Three
-// goroutines share it: one reads, one applies, and one (this) pings.
-func (c *Client) converse(ctx context.Context, conn *websocket.Conn) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	newest := make(chan Reconfigure, 1)
-	applied := make(chan struct{}, 1)
-	var workers sync.WaitGroup
-	workers.Go(func() {
-		defer close(newest)
-		cancel(c.read(conn, newest))
-	})
-	workers.Go(func() { c.apply(ctx, newest, applied) })
-	cancel(c.keepAlive(ctx, conn, applied))
-	// The peer may be gone: neither the farewell nor the close needs to work.
-	_ = conn.WriteControl(websocket.CloseMessage, nil, time.Now().Add(time.Second))
-	_ = conn.Close()
-	workers.Wait()
-	return context.Cause(ctx)
-}
-
-// read takes frames until the connection ends; any frame is a sign of life.
-func (c *Client) read(conn *websocket.Conn, newest chan Reconfigure) error {
-	alive := func() error { return conn.SetReadDeadline(time.Now().Add(c.options.Silence)) }
-	conn.SetPongHandler(func(string) error { return alive() })
-	conn.SetPingHandler(func(payload string) error {
-		return errors.Join(alive(), conn.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(ioTimeout)))
-	})
-	for {
-		if err := alive(); err != nil {
-			return fmt.Errorf("read from control plane: %w", err)
-		}
-		kind, frame, err := conn.ReadMessage()
-		var timeout interface{ Timeout() bool }
-		if errors.As(err, &timeout) && timeout.Timeout() {
-			return fmt.Errorf("did not receive pong frame from control plane within %s", c.options.Silence)
-		}
-		if err != nil {
-			return fmt.Errorf("read from control plane: %w", err)
-		}
-		if kind != websocket.BinaryMessage {
-			c.options.Log.Info("controlplane.frame_ignored", "reason", "it is a text frame", "bytes", len(frame))
-			continue
-		}
-		message, err := DecodeReconfigure(frame)
-		if err != nil {
-			return err
-		}
-		if message.Type != typeReconfigure {
-			continue
-		}
-		select {
-		case <-newest: // overtaken before it was applied
-		default:
-		}
-		newest <- message
-	}
-}
-
-// apply hands configurations to the owner until the reader has ended: what came
-// before the connection was lost is applied before the loss is told.
-func (c *Client) apply(ctx context.Context, newest <-chan Reconfigure, applied chan<- struct{}) {
-	for message := range newest {
-		c.owner.Configure(ctx, message)
-		select {
-		case applied <- struct{}{}:
-		default: // a ping is due already
-		}
-	}
-}
-
-// keepAlive pings after each applied configuration and at the interval.
-func (c *Client) keepAlive(ctx context.Context, conn *websocket.Conn, applied <-chan struct{}) error {
-	ticker := time.NewTicker(c.options.PingInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-applied:
-		case <-ticker.C:
-		}
-		if err := c.ping(conn); err != nil {
-			return err
-		}
-	}
 }

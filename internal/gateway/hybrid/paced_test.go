@@ -50,7 +50,7 @@ func TestASlowDataPlaneGetsALargeConfiguration(t *testing.T) {
 		identity := newIdentity(t) // valid by the bubble's clock
 		server := NewServer(ServerOptions{Identity: identity, Version: "3.9.1", Log: quiet,
 			Record: func(context.Context, DataPlane) error { return nil }})
-		server.Publish(noise)
+		server.Publish(Publication{Frame: noise})
 		connections := make(pipes, 1)
 		web := &http.Server{Handler: server, TLSConfig: identity.ServerTLS()}
 		go func() { _ = web.ServeTLS(connections, "", "") }()

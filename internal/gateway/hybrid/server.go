@@ -28,12 +28,13 @@ type DataPlane struct {
 type ServerOptions struct {
 	Identity   Identity
 	Version    string        // of the control plane, "x.y.z"
+	Plugins    []Plugin      // what it knows, for comparing versions
 	Silence    time.Duration // without a frame before a data plane is given up; 45 s
 	MaxPayload int64         // bytes of one frame, in either direction; 16 MiB
 
 	// Record keeps what is known of a data plane. It is called for each of its
-	// pings, the first of which comes right after it has connected, and when it
-	// is refused for its version. Its errors are logged, no more: a
+	// pings, the first of which comes right after it has connected, when its
+	// SyncStatus changes, and when it is refused for its version. Its errors are logged, no more: a
 	// database that is down must not cut the data planes off.
 	Record func(ctx context.Context, dp DataPlane) error
 
@@ -43,10 +44,11 @@ type ServerOptions struct {
 // Server is the control plane's side: an HTTP handler for the cluster listener.
 type Server struct {
 	options  ServerOptions
+	plugins  pluginVersions
 	upgrader websocket.Upgrader
 
 	mu      sync.Mutex
-	frame   []byte // newest configuration, compressed; nil before the first
+	newest  *Publication // nil before the first
 	clients map[*session]struct{}
 	closed  bool
 	running sync.WaitGroup // one for each client
@@ -63,18 +65,24 @@ func NewServer(options ServerOptions) *Server {
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
-	return &Server{options: options, clients: map[*session]struct{}{}}
+	return &Server{options: options, plugins: versionsOf(options.Plugins), clients: map[*session]struct{}{}}
 }
 
-// Publish makes frame, see [EncodeReconfigure], the current configuration and
-// sends it to every connected data plane. It does not wait for them: a data
-// plane that is behind gets only the newest frame.
-func (s *Server) Publish(frame []byte) {
+// Publication is a configuration as it is handed out.
+type Publication struct {
+	Frame   []byte   // see [EncodeReconfigure]; the same bytes go to every data plane
+	Plugins []string // the names of the plugins that it configures
+}
+
+// Publish makes p the current configuration and sends it to every connected data
+// plane that has its plugins. It does not wait for them: a data plane that is
+// behind gets only the newest.
+func (s *Server) Publish(p Publication) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.frame = frame
+	s.newest = &p
 	for client := range s.clients {
-		client.offer(frame)
+		client.offer(&p)
 	}
 }
 
@@ -136,7 +144,7 @@ func (s *Server) identify(state *tls.ConnectionState) error {
 }
 
 func (s *Server) serve(ctx context.Context, conn *websocket.Conn, dp DataPlane) {
-	client := newSession(conn, dp, s.options)
+	client := newSession(conn, dp, s)
 	if !s.add(client) {
 		client.hangUp()
 		return
@@ -144,7 +152,7 @@ func (s *Server) serve(ctx context.Context, conn *websocket.Conn, dp DataPlane) 
 	defer s.running.Done()
 	err := client.run(ctx)
 	s.remove(client)
-	client.log.Info("dataplane.disconnected", "error", err)
+	client.log.Warn("dataplane.disconnected", "error", err)
 }
 
 func (s *Server) add(client *session) bool {
@@ -155,8 +163,8 @@ func (s *Server) add(client *session) bool {
 	}
 	s.running.Add(1)
 	s.clients[client] = struct{}{}
-	if s.frame != nil {
-		client.offer(s.frame) // goes out once the data plane has introduced itself
+	if s.newest != nil {
+		client.offer(s.newest) // goes out once the data plane has introduced itself
 	}
 	return true
 }

@@ -49,7 +49,7 @@ func publish(t *testing.T, server *hybrid.Server, table string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Publish(frame)
+	server.Publish(hybrid.Publication{Frame: frame})
 	return hash
 }
 

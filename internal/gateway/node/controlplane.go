@@ -8,6 +8,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"blackout/internal/gateway/admin"
@@ -158,13 +160,28 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 	if err != nil {
 		return err
 	}
-	cp.server.Publish(frame)
+	cp.server.Publish(hybrid.Publication{Frame: frame, Plugins: configuredPlugins(table)})
 	cp.node.log.Info("configuration.published", "hash", hashes.Config, "bytes", len(frame), "dataplanes", cp.server.Clients())
 	if !first || !(&entity.Table{All: table}).IsEmpty() {
 		cp.backup.offer(raw.Bytes(), hashes.Config)
 	}
 	cp.dirty = false
 	return nil
+}
+
+// configuredPlugins are the names of the plugins that a config_table uses, sorted.
+func configuredPlugins(table map[string]any) []string {
+	names := map[string]bool{}
+	rows, _ := table["plugins"].([]any)
+	for _, row := range rows {
+		switch row := row.(type) {
+		case entity.Record:
+			names[row.Name()] = true
+		case map[string]any:
+			names[entity.Record(row).Name()] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // ready is the Status API's question: a control plane is ready while its
