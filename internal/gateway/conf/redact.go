@@ -40,9 +40,6 @@ func (c *Config) Redacted() map[string]any {
 // typed is the value in its type, or nil.
 func (s shown) typed(c *Config) any {
 	p, value := s.parameter, s.value
-	if p.name == "database" && c.Database != "" {
-		value = string(c.Database)
-	}
 	switch {
 	case value == "":
 		return nil
@@ -50,6 +47,10 @@ func (s shown) typed(c *Config) any {
 		return placeholder
 	case strings.HasPrefix(value, referenceStart) && !p.kind.isList():
 		return value
+	case p.name == "database":
+		return string(c.Database) // not what the table says; see reader.database
+	case p.name == "prefix":
+		return c.Prefix
 	}
 	switch p.kind {
 	case boolean:

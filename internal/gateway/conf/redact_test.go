@@ -75,6 +75,9 @@ func TestADatabaseThatWasNotGivenIsShown(t *testing.T) {
 func TestNothingShowsASecret(t *testing.T) {
 	t.Parallel()
 	config, key := loaded(t)
+	if config.Redacted()["prefix"] != config.Prefix {
+		t.Errorf("the prefix is shown as %v", config.Redacted()["prefix"])
+	}
 	shown, err := json.Marshal(config.Redacted())
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ func nodeParameters() []parameter {
 		{name: "role", kind: enum, value: "traditional", enum: []string{"data_plane", "control_plane", "traditional"}, set: setRole,
 			about: "What the node does in hybrid mode. `traditional`, a node that does both, is refused."},
 		{name: "prefix", value: "/usr/local/kong/", about: "Directory that the node may write to; each node needs its own.",
-			set: func(c *Config, v string) error { c.Prefix = filepath.Clean(v); return nil }},
+			set: setPrefix},
 		{name: "node_id", set: setNodeID,
 			about: "The node's UUID. Unset: a data plane makes one and keeps it in `<prefix>/kong.id`, a control plane makes a new one at each start."},
 		{name: "log_level", kind: enum, value: "notice", enum: []string{"debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"},
@@ -111,6 +111,13 @@ func ownParameters() []parameter {
 		{name: "blackout_no_configuration_wait", kind: spanKind, value: "10s", set: duration(func(c *Config) *time.Duration { return &c.Timing.NoConfigurationWait }),
 			about: "How long a connected control plane may send no configuration before it counts as one that cannot."},
 	}
+}
+
+// setPrefix makes the path absolute, as Kong does.
+func setPrefix(c *Config, value string) error {
+	path, err := filepath.Abs(value)
+	c.Prefix = path
+	return err
 }
 
 func setRole(c *Config, value string) error {
