@@ -124,8 +124,8 @@ func TestParseTableRefuses(t *testing.T) {
 	}
 	cases := map[string]struct{ raw, want string }{
 		"truncated":         {table(oneService)[:60], "unexpected EOF"},
-		"trailing data":     {table(oneService) + "{}", "data after the end"},
-		"an array":          {"[]", "cannot unmarshal array"},
+		"trailing data":     {table(oneService) + "{}", "after top-level value"},
+		"an array":          {"[]", "cannot unmarshal JSON array"},
 		"null":              {"null", "no entities"},
 		"empty object":      {"{}", "no entities"},
 		"no rows":           {table(`"services":[]`), "no entities"},

@@ -4,11 +4,10 @@
 package entity
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+
+	"github.com/go-json-experiment/json"
 )
 
 // FormatVersion is the version of the declarative format that is written. Older
@@ -119,14 +118,12 @@ func ParseTable(raw []byte) (*Table, error) {
 	return table, nil
 }
 
+// decodeObject decodes text that is exactly one JSON object. Members that are
+// there twice and broken UTF-8 are refused.
 func decodeObject(raw []byte) (map[string]any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
 	var all map[string]any
-	if err := decoder.Decode(&all); err != nil {
+	if err := json.Unmarshal(raw, &all); err != nil {
 		return nil, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("data after the end of the object")
 	}
 	return all, nil
 }
