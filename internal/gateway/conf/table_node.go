@@ -28,7 +28,7 @@ func nodeParameters() []parameter {
 		{name: "log_level", kind: enum, value: "notice", enum: []string{"debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"},
 			set: text(func(c *Config) *string { return &c.LogLevel }), about: "The least important lines that are logged; `notice` logs like `info` here."},
 		{name: "anonymous_reports", kind: boolean, value: "on", set: accept, about: "Whether usage is reported to Kong. Nothing is ever reported here."},
-		{name: "plugins", kind: listKind, value: "bundled", set: setPlugins, inert: true,
+		{name: "plugins", kind: listKind, value: "bundled", set: setPlugins,
 			about: "The plugins that may be used: names, `bundled` for all that this gateway has, or `off`. Kong's other plugins may be named, and are left out."},
 	}
 }
@@ -98,9 +98,9 @@ func ownParameters() []parameter {
 			about: "The shortest wait before a data plane connects again."},
 		{name: "blackout_reconnect_max", kind: spanKind, value: "10s", set: duration(func(c *Config) *time.Duration { return &c.Timing.ReconnectMax }),
 			about: "The longest; each wait is drawn anew."},
-		{name: "blackout_reconnect_spread", kind: spanKind, value: "0", inert: true, set: durationOrZero(func(c *Config) *time.Duration { return &c.Timing.ReconnectSpread }),
+		{name: "blackout_reconnect_spread", kind: spanKind, value: "0", set: durationOrZero(func(c *Config) *time.Duration { return &c.Timing.ReconnectSpread }),
 			about: "A further wait, drawn from 0 to this, before the first attempt after an established connection was lost. Kong has none."},
-		{name: "blackout_honour_retry_after", kind: boolean, value: "off", inert: true, set: truth(func(c *Config) *bool { return &c.Timing.HonourRetryAfter }),
+		{name: "blackout_honour_retry_after", kind: boolean, value: "off", set: truth(func(c *Config) *bool { return &c.Timing.HonourRetryAfter }),
 			about: "Whether a data plane waits as long as a control plane that answers 429 or 503 asks for. Open-source Kong 3.9 does not."},
 		{name: "blackout_ping_interval", kind: spanKind, value: "30s", set: duration(func(c *Config) *time.Duration { return &c.Timing.PingInterval }),
 			about: "Between two pings of a data plane."},

@@ -43,7 +43,11 @@ type Identity struct {
 // cluster_mtls=pki).
 type PKI struct {
 	Certificate, Key []byte // PEM: the node's own (cluster_cert, cluster_cert_key)
-	Authorities      []byte // PEM: who is trusted to vouch for peers (cluster_ca_cert)
+
+	// Authorities are trusted to vouch for peers, PEM (cluster_ca_cert); System
+	// adds those that the host trusts.
+	Authorities []byte
+	System      bool
 
 	// ServerName is the control plane's name that its certificate must be for
 	// (cluster_server_name, else the host of cluster_control_plane). A control
@@ -72,7 +76,12 @@ func NewPKIIdentity(pki PKI) (Identity, error) {
 		return Identity{}, err
 	}
 	identity.authorities = x509.NewCertPool()
-	if !identity.authorities.AppendCertsFromPEM(pki.Authorities) {
+	if pki.System {
+		if identity.authorities, err = x509.SystemCertPool(); err != nil {
+			return Identity{}, fmt.Errorf("read the certificates that the host trusts: %w", err)
+		}
+	}
+	if found := identity.authorities.AppendCertsFromPEM(pki.Authorities); !found && !pki.System {
 		return Identity{}, errors.New("cluster_ca_cert holds no certificate; give the PEM text, or a file of it, of the authority that vouches for the cluster's nodes")
 	}
 	if pki.Depth <= 0 {

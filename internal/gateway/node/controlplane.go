@@ -33,7 +33,7 @@ type controlPlane struct {
 
 func (n *Node) assembleControlPlane(ctx context.Context) error {
 	config := n.options.Config
-	identity, err := hybrid.NewIdentity(config.Cluster.Certificate, config.Cluster.Key)
+	identity, err := clusterIdentity(config)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	}
 	n.release = append(n.release, cp.db.Close)
 	cp.server = hybrid.NewServer(hybrid.ServerOptions{
-		Identity: identity, Version: config.Version, Silence: config.Timing.Silence,
+		Identity: identity, Version: config.Version, Plugins: enabledPlugins(config), Silence: config.Timing.Silence,
 		MaxPayload: config.Cluster.MaxPayload, Record: cp.record, Log: n.log,
 	})
 	services, err := cp.services(identity)
@@ -83,7 +83,8 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname,
 		Configuration: config.Redacted(), Log: n.log})
 	return []service{
-		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, tls: identity.ServerTLS()},
+		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, tls: identity.ServerTLS(),
+			patience: config.Timing.DialTimeout}, // after which a data plane has given up itself
 		{name: "admin", addresses: config.AdminListen, handler: api, tls: ofAdmin.config()},
 		status,
 	}, nil

@@ -59,7 +59,7 @@ type dataPlane struct {
 
 func (n *Node) assembleDataPlane(ctx context.Context) error {
 	config := n.options.Config
-	identity, err := hybrid.NewIdentity(config.Cluster.Certificate, config.Cluster.Key)
+	identity, err := clusterIdentity(config)
 	if err != nil {
 		return err
 	}
@@ -117,9 +117,10 @@ func clientOptions(n *Node, identity hybrid.Identity) hybrid.ClientOptions {
 	return hybrid.ClientOptions{
 		Address: config.Cluster.ControlPlane, Identity: identity,
 		NodeID: n.id, Hostname: n.options.Hostname, Version: config.Version, Labels: config.Cluster.Labels,
-		ProcessConf:  config.Redacted(),
+		Plugins: enabledPlugins(config), ProcessConf: config.Redacted(),
 		ReconnectMin: config.Timing.ReconnectMin, ReconnectMax: config.Timing.ReconnectMax,
 		PingInterval: config.Timing.PingInterval, Silence: config.Timing.Silence, DialTimeout: config.Timing.DialTimeout,
+		ReconnectSpread: config.Timing.ReconnectSpread, HonourRetryAfter: config.Timing.HonourRetryAfter,
 		MaxPayload: config.Cluster.MaxPayload, Rand: n.options.Rand, Log: n.log,
 	}
 }

@@ -30,6 +30,10 @@ type service struct {
 
 	// tls is what the listeners with TLS speak it with.
 	tls *tls.Config
+
+	// patience is how long a client may take over the handshake and a request's
+	// header; 0 stands for headerTimeout.
+	patience time.Duration
 }
 
 // bound is a service with its listeners, which do not answer yet.
@@ -97,8 +101,11 @@ func (n *Node) serve(all []bound) {
 // serveOne answers on one listener. Each has a server of its own, because they
 // differ in what they speak.
 func (n *Node) serveOne(s service, listener boundListener) {
+	if s.patience == 0 {
+		s.patience = headerTimeout
+	}
 	server := &http.Server{
-		Handler: s.handler, ConnState: s.track, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: s.handler, ConnState: s.track, ReadHeaderTimeout: s.patience, IdleTimeout: idleTimeout,
 		Protocols: new(http.Protocols),
 		ErrorLog:  slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // what clients do wrong
 	}

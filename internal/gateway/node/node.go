@@ -137,10 +137,7 @@ func (n *Node) assemble(ctx context.Context) error {
 
 // supported refuses what a configuration can ask for and the node does not have.
 func supported(config *conf.Config) error {
-	switch {
-	case config.Cluster.MTLS == conf.PKI:
-		return errors.New("cluster_mtls = pki is not supported yet; set cluster_mtls = shared")
-	case config.Role == conf.ControlPlane && config.Database == conf.PostgreSQL:
+	if config.Role == conf.ControlPlane && config.Database == conf.PostgreSQL {
 		return errors.New("database = postgres is not supported yet; set database = sqlite")
 	}
 	return nil

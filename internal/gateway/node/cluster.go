@@ -1,0 +1,34 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"blackout/internal/gateway/conf"
+	"blackout/internal/gateway/hybrid"
+)
+
+// clusterIdentity is how the node shows that it is of the cluster.
+func clusterIdentity(config *conf.Config) (hybrid.Identity, error) {
+	cluster := config.Cluster
+	if cluster.MTLS != conf.PKI {
+		return hybrid.NewIdentity(cluster.Certificate, cluster.Key)
+	}
+	pki := hybrid.PKI{Certificate: cluster.Certificate, Key: cluster.Key, Authorities: cluster.CA, ServerName: cluster.ServerName}
+	if config.Role == conf.DataPlane {
+		// A data plane trusts cluster_ca_cert beside whom it trusts anyway (Kong 3.9).
+		pki.Authorities = append(append([]byte{}, cluster.CA...), append([]byte("\n"), config.Trust.PEM...)...)
+		pki.System, pki.Depth = config.Trust.System, config.Trust.Depth
+	}
+	return hybrid.NewPKIIdentity(pki)
+}
+
+// enabledPlugins are the plugins that the node has, with their versions, which
+// are the gateway's (Kong 3.9).
+func enabledPlugins(config *conf.Config) []hybrid.Plugin {
+	plugins := make([]hybrid.Plugin, 0, len(config.Plugins))
+	for _, name := range config.Plugins {
+		plugins = append(plugins, hybrid.Plugin{Name: name, Version: config.Version})
+	}
+	return plugins
+}

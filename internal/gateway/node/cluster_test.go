@@ -1,0 +1,93 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"blackout/internal/gateway/clustertest"
+	"blackout/internal/gateway/conf"
+)
+
+func TestAClusterWithAnAuthority(t *testing.T) {
+	t.Parallel()
+	c, root := newCluster(t), clustertest.NewAuthority(t)
+	of := func(issuer *clustertest.Authority, names ...string) func(*conf.Config) {
+		return func(config *conf.Config) {
+			config.Cluster.MTLS, config.Cluster.CA, config.Cluster.ServerName = conf.PKI, root.PEM(), "cp.example"
+			config.Cluster.Certificate, config.Cluster.Key = issuer.Issue(t, clustertest.Leaf{Names: names})
+		}
+	}
+	cp := c.start(conf.ControlPlane, t.TempDir(), of(root, "cp.example"))
+	member := c.start(conf.DataPlane, t.TempDir(), of(root))
+	eventually(t, "a data plane of the authority is ready", member.isReady)
+	stranger := c.start(conf.DataPlane, t.TempDir(), of(clustertest.NewAuthority(t)))
+	cp.admin("PUT", "/services/s", `{"host":"example.org"}`)
+	eventually(t, "the change is at the data plane", func() bool { return member.status()["configuration_hash"] != zeros })
+	if stranger.isReady() {
+		t.Error("a data plane of another authority is given the configuration")
+	}
+}
+
+// A client that dawdles, before the handshake or within the request, is cut off.
+func TestTheClusterListenerCutsOffWhoDawdles(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.start(conf.ControlPlane, t.TempDir(), func(config *conf.Config) { config.Timing.DialTimeout = 200 * time.Millisecond })
+	pair, err := tls.X509KeyPair(c.certificate, c.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, send := range map[string]func(conn net.Conn) (net.Conn, error){
+		"silent": func(conn net.Conn) (net.Conn, error) { return conn, nil },
+		"half a hello": func(conn net.Conn) (net.Conn, error) {
+			_, err := conn.Write([]byte{22, 3, 1, 2, 0, 1})
+			return conn, err
+		},
+		"half a request": func(conn net.Conn) (net.Conn, error) {
+			over := tls.Client(conn, &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true}) // #nosec G402 -- a test's
+			_, err := io.WriteString(over, "GET /v1/outlet HTTP/1.1\r\nHost: cp\r\nX-Slow: ")
+			return over, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", c.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+			spoken, err := send(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, spoken); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("it may hold its connection for good")
+			}
+		})
+	}
+}
+
+func TestTheClusterListenerSurvivesPlainHTTP(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.start(conf.ControlPlane, t.TempDir(), nil)
+	response, err := http.Get("http://" + c.address + "/v1/outlet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusBadRequest {
+		t.Errorf("status %d, want 400", response.StatusCode)
+	}
+	eventually(t, "a data plane attaches", c.start(conf.DataPlane, t.TempDir(), nil).isReady)
+}
