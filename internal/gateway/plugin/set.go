@@ -1,0 +1,218 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"fmt"
+	"slices"
+
+	"blackout/internal/gateway/entity"
+)
+
+// Options set up a [Set].
+type Options struct {
+	// Counters of the rate limits. They outlive a configuration.
+	Counters *Counters
+}
+
+// Set is every plugin of one configuration. It is immutable and safe for
+// concurrent use.
+type Set struct {
+	names     []scopes // by kind
+	consumers map[string]*Consumer
+	keys      map[string]credential
+	service   map[string]Chain // of services, whose routes share it
+	build     *builder
+}
+
+// Chain is the plugins of one route, by kind. Nil means none.
+type Chain []slot
+
+// slot is the plugin of one kind: the instance for requests without a consumer,
+// and where those with one may have another.
+type slot struct {
+	plain  *instance
+	others *scopes
+}
+
+// scope is what a plugin is bound to; empty ids bind to nothing.
+type scope struct{ route, service, consumer string }
+
+// scopes are the instances of one kind.
+type scopes struct {
+	byScope     map[scope]*instance
+	byConsumer  bool            // some instance is bound to a consumer
+	routeExists map[string]bool // routes that have instances of their own
+}
+
+type instance struct {
+	plugin Plugin
+	http   bool // runs for http
+	https  bool // runs for https
+}
+
+func (i *instance) serves(scheme string) bool {
+	return scheme == "https" && i.https || scheme == "http" && i.http
+}
+
+// builder is what plugins are made with.
+type builder struct {
+	options Options
+	set     *Set
+	scope   scope
+}
+
+// credential is a key of key-auth.
+type credential struct {
+	id       string
+	consumer *Consumer
+}
+
+// NewSet makes the plugins of a configuration. A plugin that is not known, or
+// configured for something that is not supported, is refused: to leave it out
+// could open a route that asks for a key.
+func NewSet(table *entity.Table, options Options) (*Set, error) {
+	if options.Counters == nil {
+		options.Counters = NewCounters()
+	}
+	set := &Set{names: make([]scopes, len(kinds)), service: map[string]Chain{}}
+	set.build = &builder{options: options, set: set}
+	if err := set.readConsumers(table); err != nil {
+		return nil, err
+	}
+	for i, row := range table.Rows("plugins") {
+		if enabled, given := row["enabled"].(bool); given && !enabled {
+			continue
+		}
+		if err := set.add(row); err != nil {
+			return nil, fmt.Errorf("plugins.%d: plugin '%s': %w", i+1, row.Name(), err)
+		}
+	}
+	return set, nil
+}
+
+func (s *Set) readConsumers(table *entity.Table) error {
+	rows := table.Rows("consumers")
+	s.consumers = make(map[string]*Consumer, 2*len(rows))
+	for _, row := range rows {
+		consumer := &Consumer{ID: row.ID(), Username: row.Text("username"), CustomID: row.Text("custom_id")}
+		s.consumers[consumer.ID] = consumer
+		if consumer.Username != "" {
+			s.consumers[consumer.Username] = consumer
+		}
+	}
+	rows = table.Rows("keyauth_credentials")
+	s.keys = make(map[string]credential, len(rows))
+	for i, row := range rows {
+		consumer := s.consumers[row.Reference("consumer")]
+		if consumer == nil {
+			return fmt.Errorf("keyauth_credentials.%d: its consumer '%s' is not there", i+1, row.Reference("consumer"))
+		}
+		s.keys[row.Text("key")] = credential{row.ID(), consumer}
+	}
+	return nil
+}
+
+func (s *Set) add(row entity.Record) error {
+	index := kindIndex(row.Name())
+	if index < 0 {
+		return fmt.Errorf("cannot be run by this data plane; it has %v", Names())
+	}
+	where := scope{row.Reference("route"), row.Reference("service"), row.Reference("consumer")}
+	s.build.scope = where
+	plugin, err := kinds[index].make(section(row, "config"), s.build)
+	if err != nil {
+		return err
+	}
+	made := &instance{plugin: plugin, http: true, https: true}
+	if protocols := row.Texts("protocols"); len(protocols) > 0 {
+		made.http, made.https = slices.Contains(protocols, "http"), slices.Contains(protocols, "https")
+	}
+	of := &s.names[index]
+	if of.byScope == nil {
+		of.byScope, of.routeExists = map[scope]*instance{}, map[string]bool{}
+	}
+	of.byScope[where] = made
+	of.byConsumer = of.byConsumer || where.consumer != ""
+	if where.route != "" {
+		of.routeExists[where.route] = true
+	}
+	return nil
+}
+
+// find returns the instance for a request, nil if there is none: the one with
+// the most specific scope (Kong 3.9's order).
+func (s *scopes) find(route, service, consumer string) *instance {
+	order := [...]scope{
+		{route, service, consumer}, {route, "", consumer}, {"", service, consumer}, {route, service, ""},
+		{"", "", consumer}, {route, "", ""}, {"", service, ""}, {},
+	}
+	for i, where := range order {
+		byConsumer := i < 3 || i == 4
+		if byConsumer && consumer == "" {
+			continue
+		}
+		if found := s.byScope[where]; found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// Chain returns the plugins of a route. It is called while a configuration is
+// built, not for requests, and not by several goroutines at a time.
+func (s *Set) Chain(route, service string) Chain {
+	own := false
+	for i := range s.names {
+		own = own || s.names[i].routeExists[route]
+	}
+	if own {
+		return s.chain(route, service)
+	}
+	chain, known := s.service[service]
+	if !known {
+		chain = s.chain("", service)
+		s.service[service] = chain
+	}
+	return chain
+}
+
+func (s *Set) chain(route, service string) Chain {
+	var chain Chain
+	for i := range s.names {
+		of := &s.names[i]
+		if of.byScope == nil {
+			continue
+		}
+		found := slot{plain: of.find(route, service, "")}
+		if of.byConsumer {
+			found.others = of
+		}
+		if found.plain != nil || found.others != nil {
+			chain = append(chain, found)
+		}
+	}
+	return chain
+}
+
+// Access runs the access phase of a route's plugins and returns the answer of
+// the first that gives one, nil if the request goes on to its service.
+func (c Chain) Access(x *Exchange) *Answer {
+	for i := range c {
+		found := c[i].plain
+		if c[i].others != nil && x.Consumer != nil {
+			found = c[i].others.find(x.Route, x.Service, x.Consumer.ID)
+		}
+		if found == nil || !found.serves(x.Scheme) {
+			continue
+		}
+		if responder, ok := found.plugin.(Responder); ok {
+			x.responders = append(x.responders, responder)
+		}
+		if answer := found.plugin.Access(x); answer != nil {
+			return answer
+		}
+	}
+	return nil
+}
