@@ -48,9 +48,9 @@ func listenParameters() []parameter {
 		{name: "client_ssl", kind: boolean, value: "off", about: "Whether upstreams are shown a certificate that is not the service's own."},
 		{name: "client_ssl_cert", kind: pemKind, about: "That certificate."},
 		{name: "client_ssl_cert_key", kind: pemKind, secret: true, about: "Its key."},
-		{name: "lua_ssl_trusted_certificate", kind: pemListKind, value: "system", inert: true, set: setTrustedCertificates,
-			about: "Authorities that the node's own connections trust: `system`, or certificates."},
-		{name: "lua_ssl_verify_depth", kind: number, value: "1", inert: true, set: count(func(c *Config) *int { return &c.Trust.Depth }),
+		{name: "lua_ssl_trusted_certificate", kind: pemListKind, value: "system", set: setTrustedCertificates,
+			about: "Authorities that the node's own connections trust: `system`, or certificates. Used with `cluster_mtls = pki`."},
+		{name: "lua_ssl_verify_depth", kind: number, value: "1", set: count(func(c *Config) *int { return &c.Trust.Depth }),
 			about: "How long the chain to such an authority may be."},
 		{name: "lua_ssl_protocols", value: "TLSv1.2 TLSv1.3", about: "The TLS versions of those connections."},
 	}
