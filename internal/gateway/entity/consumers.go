@@ -27,4 +27,9 @@ var KeyAuthCredentials = &Schema{
 		tagsField,
 		{Name: "ttl", Kind: Integer, Hidden: true},
 	},
+	derive: func(record Record) {
+		if record["key"] == nil {
+			record["key"] = randomKey()
+		}
+	},
 }

@@ -15,15 +15,16 @@ type Code int
 
 // The codes in use here.
 const (
-	CodeSchema     Code = 2
-	CodePrimaryKey Code = 3
-	CodeForeign    Code = 4
-	CodeUnique     Code = 5
-	CodeNotFound   Code = 6
-	CodeOffset     Code = 7
-	CodeSize       Code = 9
-	CodeOptions    Code = 11
-	CodeUnresolved Code = 13
+	CodeSchema      Code = 2
+	CodePrimaryKey  Code = 3
+	CodeForeign     Code = 4
+	CodeUnique      Code = 5
+	CodeNotFound    Code = 6
+	CodeOffset      Code = 7
+	CodeSize        Code = 9
+	CodeOptions     Code = 11
+	CodeUnresolved  Code = 13
+	CodeDeclarative Code = 14
 )
 
 // ReferencedBy is the key under which a refused deletion names who refers to
@@ -31,15 +32,16 @@ const (
 const ReferencedBy = "@referenced_by"
 
 var codeNames = map[Code]string{
-	CodeSchema:     "schema violation",
-	CodePrimaryKey: "primary key violation",
-	CodeForeign:    "foreign key violation",
-	CodeUnique:     "unique constraint violation",
-	CodeNotFound:   "not found",
-	CodeOffset:     "invalid offset",
-	CodeSize:       "invalid size",
-	CodeOptions:    "invalid options",
-	CodeUnresolved: "foreign keys unresolved",
+	CodeSchema:      "schema violation",
+	CodePrimaryKey:  "primary key violation",
+	CodeForeign:     "foreign key violation",
+	CodeUnique:      "unique constraint violation",
+	CodeNotFound:    "not found",
+	CodeOffset:      "invalid offset",
+	CodeSize:        "invalid size",
+	CodeOptions:     "invalid options",
+	CodeUnresolved:  "foreign keys unresolved",
+	CodeDeclarative: "invalid declarative configuration",
 }
 
 // Error is a refusal in the form in which the Admin API reports it.

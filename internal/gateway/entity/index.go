@@ -20,13 +20,44 @@ type index struct {
 	key   string
 }
 
-// add indexes the rows of a collection and refuses duplicates.
-func (x indexes) add(schema *Schema, rows []Record) error {
+// rowError is what is wrong with a row as one among others.
+type rowError struct {
+	section string
+	row     int    // from 0
+	field   string // "" if it is no single one
+	problem string
+}
+
+// Error says where the row is, counted from 1, and what is wrong with it.
+func (e *rowError) Error() string {
+	where := fmt.Sprintf("%s.%d: ", e.section, e.row+1)
+	if e.field != "" {
+		where += e.field + ": "
+	}
+	return where + e.problem
+}
+
+// at is the place of the problem in a row that stands at a place.
+func (e *rowError) at(row place) place {
+	if e.field == "" {
+		return row
+	}
+	return append(append(place{}, row...), e.field)
+}
+
+// duplicate is the error for a row that is there already, in the words of Kong.
+func duplicate(schema *Schema, row int, what string) *rowError {
+	return &rowError{section: schema.Name, row: row,
+		problem: fmt.Sprintf("uniqueness violation: '%s' entity with %s already declared", schema.Name, what)}
+}
+
+// add indexes the rows of a collection and refuses repeated ids.
+func (x indexes) add(schema *Schema, rows []Record) *rowError {
 	ids := make(map[string]struct{}, len(rows))
 	for i, row := range rows {
 		id := row.ID()
 		if _, taken := ids[id]; taken {
-			return fmt.Errorf("%s.%d: id: duplicate id %s", schema.Name, i+1, id)
+			return duplicate(schema, i, fmt.Sprintf("primary key set to '%s'", id))
 		}
 		ids[id] = struct{}{}
 	}
@@ -34,9 +65,20 @@ func (x indexes) add(schema *Schema, rows []Record) error {
 	return nil
 }
 
+// check indexes the rows of a collection, resolves their references and looks at
+// what must be unique.
+func (x indexes) check(schema *Schema, rows []Record) error {
+	for _, step := range []func(*Schema, []Record) *rowError{x.add, x.resolve, x.unique} {
+		if wrong := step(schema, rows); wrong != nil {
+			return wrong
+		}
+	}
+	return nil
+}
+
 // unique refuses rows that share what no two of them may share. References are
 // resolved by then.
-func (x indexes) unique(schema *Schema, rows []Record) error {
+func (x indexes) unique(schema *Schema, rows []Record) *rowError {
 	for _, fields := range schema.UniqueKeys() {
 		seen := make(map[string]struct{}, len(rows))
 		for i, row := range rows {
@@ -45,7 +87,7 @@ func (x indexes) unique(schema *Schema, rows []Record) error {
 				continue
 			}
 			if _, taken := seen[value]; taken {
-				return fmt.Errorf("%s.%d: %s: duplicate %s", schema.Name, i+1, strings.Join(fields, ", "), describe(schema, row, fields))
+				return duplicate(schema, i, describe(schema, row, fields))
 			}
 			seen[value] = struct{}{}
 		}
@@ -80,7 +122,7 @@ func describe(schema *Schema, row Record, fields []string) string {
 	for _, field := range fields {
 		word := field
 		if value := row.Reference(field); value != "" && !schema.Field(field).Secret {
-			word += " " + value
+			word += " set to '" + value + "'"
 		}
 		words = append(words, word)
 	}
@@ -88,7 +130,7 @@ func describe(schema *Schema, row Record, fields []string) string {
 }
 
 // resolve checks the references of the rows and leaves the bare ids in them.
-func (x indexes) resolve(schema *Schema, rows []Record) error {
+func (x indexes) resolve(schema *Schema, rows []Record) *rowError {
 	for _, field := range schema.Foreign() {
 		target := x[field.Reference]
 		for i, row := range rows {
@@ -98,7 +140,8 @@ func (x indexes) resolve(schema *Schema, rows []Record) error {
 			given := row.Reference(field.Name)
 			id, found := target.find(row, given)
 			if !found {
-				return fmt.Errorf("%s.%d: %s: %w", schema.Name, i+1, field.Name, Dangling(*field, given))
+				return &rowError{schema.Name, i, field.Name,
+					fmt.Sprintf("invalid reference '%s: %s' (no such entity)", field.Reference, given)}
 			}
 			row[field.Name] = id
 		}

@@ -159,26 +159,20 @@ func checkSections(all map[string]any) error {
 func (t *Table) complete() error {
 	t.rows = make(map[string][]Record, len(t.All))
 	index := make(indexes, len(t.All))
-	for _, schema := range All() {
+	for _, schema := range append(All(), carriedSchemas()...) {
 		rows := t.Rows(schema.Name)
 		t.rows[schema.Name] = rows
-		if err := t.completeRows(schema, rows); err != nil {
-			return err
+		if Lookup(schema.Name) != nil {
+			if err := t.completeRows(schema, rows); err != nil {
+				return err
+			}
 		}
-		if err := index.add(schema, rows); err != nil {
-			return err
-		}
-		if err := index.resolve(schema, rows); err != nil {
-			return err
-		}
-		if err := index.unique(schema, rows); err != nil {
+		if err := index.check(schema, rows); err != nil {
 			return err
 		}
 	}
-	for _, name := range carried {
-		if err := index.resolve(&Schema{Name: name, Fields: carriedFields}, t.Rows(name)); err != nil {
-			return err
-		}
+	if t.All["_transform"] != false {
+		hashPasswords(t.rows["basicauth_credentials"])
 	}
 	return nil
 }
@@ -189,18 +183,29 @@ var carried = []string{"basicauth_credentials", "hmacauth_credentials", "jwt_sec
 
 var carriedFields = []Field{{Name: "consumer", Kind: Foreign, Reference: "consumers"}}
 
+func carriedSchema(name string) *Schema { return &Schema{Name: name, Fields: carriedFields} }
+
+func carriedSchemas() []*Schema {
+	schemas := make([]*Schema, len(carried))
+	for i, name := range carried {
+		schemas[i] = carriedSchema(name)
+	}
+	return schemas
+}
+
 // completeRows fills in and validates the rows of one type. Fields that the
 // schema does not know are no violation: another edition of the gateway may
 // have written them (ws_id).
 func (t *Table) completeRows(schema *Schema, rows []Record) error {
+	ids := idMaker{}
 	for i, row := range rows {
+		if row["id"] == nil {
+			row["id"] = ids.make(schema, row)
+		}
 		wrong := Violations{received: true}
-		schema.complete(row, &wrong, false)
+		schema.complete(row, &wrong, received)
 		if err := wrong.err(); err != nil {
 			return fmt.Errorf("%s.%d: %w", schema.Name, i+1, err)
-		}
-		if row.ID() == "" {
-			return fmt.Errorf("%s.%d: id: %s", schema.Name, i+1, requiredMissing)
 		}
 		for _, warning := range wrong.warnings {
 			t.Warnings = append(t.Warnings, fmt.Sprintf("%s.%d: %s", schema.Name, i+1, warning))

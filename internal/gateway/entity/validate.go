@@ -23,7 +23,7 @@ const (
 func (s *Schema) Complete(input Record) (Record, error) {
 	record := Record(cloneMap(input))
 	var wrong Violations
-	s.complete(record, &wrong, true)
+	s.complete(record, &wrong, admin)
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
@@ -33,19 +33,27 @@ func (s *Schema) Complete(input Record) (Record, error) {
 	return record, nil
 }
 
-// complete fills in and validates a record in place. Unless strict, unknown
-// fields are let pass: another edition of the gateway may have written them.
-func (s *Schema) complete(record Record, wrong *Violations, strict bool) {
+// source is where a record comes from.
+type source int
+
+const (
+	admin    source = iota // a request to the Admin API
+	fromFile               // a declarative file: references may be bare ids and names
+	received               // another node's configuration: another edition may have written it, so unknown fields pass
+)
+
+// complete fills in and validates a record in place.
+func (s *Schema) complete(record Record, wrong *Violations, from source) {
 	variant := s
 	if s.Variant != nil {
 		if variant = s.Variant(record); variant == nil {
 			variant = s
-			if strict || !s.Open {
+			if from != received || !s.Open {
 				s.reportUnknown(record, wrong)
 			}
 		}
 	}
-	completeFields(variant.Fields, record, wrong, strict)
+	completeFields(variant.Fields, record, wrong, from)
 	for _, check := range variant.Checks {
 		check(record, wrong)
 	}
@@ -62,26 +70,26 @@ func (s *Schema) reportUnknown(record Record, wrong *Violations) {
 	}
 }
 
-func completeFields(fields []Field, record map[string]any, wrong *Violations, strict bool) {
-	if strict {
+func completeFields(fields []Field, record map[string]any, wrong *Violations, from source) {
+	if from != received {
 		expandAliases(fields, record, wrong)
 	}
 	for i := range fields {
 		field := &fields[i]
 		value, given := record[field.Name]
 		if !given {
-			if value = field.missing(record); value != nil || strict || !field.Hidden {
+			if value = field.missing(record); value != nil || from != received || !field.Hidden {
 				record[field.Name] = value
 			}
-		} else if list, ok := value.([]any); ok && strict && field.Kind == Set {
+		} else if list, ok := value.([]any); ok && from != received && field.Kind == Set {
 			value = unrepeated(list)
 			record[field.Name] = value
 		}
-		if problem := field.judge(value, strict); problem != nil && !wrong.has(field.Name) {
+		if problem := field.judge(value, from); problem != nil && !wrong.has(field.Name) {
 			wrong.set(field.Name, problem)
 		}
 	}
-	if !strict {
+	if from == received {
 		return
 	}
 	for name := range record {
@@ -106,7 +114,7 @@ func (f *Field) missing(record Record) any {
 
 // judge fills in and validates a field's value and returns what is wrong with
 // it: nil, a message, or the messages of its parts.
-func (f *Field) judge(value any, strict bool) any {
+func (f *Field) judge(value any, from source) any {
 	if value == nil {
 		if f.Required {
 			return requiredMissing
@@ -117,15 +125,15 @@ func (f *Field) judge(value any, strict bool) any {
 		return message
 	}
 	if f.Kind == Foreign {
-		return judgeReference(value, strict)
+		return judgeReference(value, from)
 	}
 	switch value := value.(type) {
 	case []any:
-		if problem := f.judgeList(value, strict); problem != nil {
+		if problem := f.judgeList(value, from); problem != nil {
 			return problem
 		}
 	case map[string]any:
-		if problem := f.judgeMap(value, strict); problem != nil {
+		if problem := f.judgeMap(value, from); problem != nil {
 			return problem
 		}
 	}
@@ -177,13 +185,13 @@ func (f *Field) judgeRange(number float64) string {
 }
 
 // judgeList returns the elements' problems, with nil for those without one.
-func (f *Field) judgeList(list []any, strict bool) any {
+func (f *Field) judgeList(list []any, from source) any {
 	if f.Element == nil {
 		return nil
 	}
 	var problems []any
 	for i, element := range list {
-		problem := f.Element.judge(element, strict)
+		problem := f.Element.judge(element, from)
 		if element == nil {
 			problem = expected[f.Element.Kind] // lists hold no nulls
 		}
@@ -203,13 +211,13 @@ func (f *Field) judgeList(list []any, strict bool) any {
 
 // judgeMap returns the problems of a record's fields, or the first one of a
 // map's keys and values.
-func (f *Field) judgeMap(value map[string]any, strict bool) any {
+func (f *Field) judgeMap(value map[string]any, from source) any {
 	if f.Kind == Object {
 		if f.Fields == nil {
 			return nil
 		}
 		var inner Violations
-		completeFields(f.Fields, value, &inner, strict)
+		completeFields(f.Fields, value, &inner, from)
 		for _, check := range f.Checks {
 			check(value, &inner)
 		}
@@ -223,14 +231,14 @@ func (f *Field) judgeMap(value map[string]any, strict bool) any {
 	}
 	for _, key := range sortedKeys(value) {
 		if f.Keys != nil {
-			if problem := f.Keys.judge(key, strict); problem != nil {
+			if problem := f.Keys.judge(key, from); problem != nil {
 				return problem
 			}
 		}
 		if f.Element == nil {
 			continue
 		}
-		if problem := f.Element.judge(value[key], strict); problem != nil {
+		if problem := f.Element.judge(value[key], from); problem != nil {
 			return problem
 		}
 	}
@@ -278,12 +286,12 @@ var expected = [...]string{
 	Array: "expected an array", Set: "expected a set", Map: "expected a map", Object: "expected a record",
 }
 
-// judgeReference returns what is wrong with a reference. Strict ones have the
-// form {"id": "…"}; a configuration has the bare id or name as well.
-func judgeReference(value any, strict bool) any {
+// judgeReference returns what is wrong with a reference. In the Admin API it has
+// the form {"id": "…"}; elsewhere it may be the bare id or name as well.
+func judgeReference(value any, from source) any {
 	reference, ok := value.(map[string]any)
 	if !ok {
-		if _, bare := value.(string); bare && !strict {
+		if _, bare := value.(string); bare && from != admin {
 			return nil
 		}
 		return map[string]any{"id": "missing primary key"}
