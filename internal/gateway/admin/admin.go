@@ -1,15 +1,21 @@
 // Copyright The Blackout Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package admin serves the control plane's Admin API: the part of Kong 3.9's
-// that configures services and routes and shows the data planes. Its central
-// type is [Handler].
+// Package admin serves the control plane's Admin API (Kong 3.9): it configures
+// every kind of entity and shows the data planes. Its central type is
+// [Handler].
 //
 //	handler := admin.New(admin.Options{Store: db, Version: "3.9.1", NodeID: id, Hostname: host})
 //	http.Serve(listener, handler)
 //
-// Differences from Kong, on purpose: a JSON body that is no object is refused
-// with 400 where Kong fails with 500, and so is a forged offset.
+// The endpoints follow from package entity's table of schemas: a collection, its
+// members, and for every reference the way down (/services/{s}/routes) and up
+// (/routes/{r}/service). What no table can say is in files of its own: the
+// names of a certificate, targets and their health, schemas, tags.
+//
+// Differences from Kong, on purpose: what makes Kong fail with 500 (a JSON body
+// that is no object, a name that is no string, a forged offset) is refused with
+// 400.
 package admin
 
 import (
@@ -17,9 +23,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
 )
 
@@ -29,15 +35,22 @@ type Options struct {
 	Version  string // in the Server header and at /
 	NodeID   string
 	Hostname string
+	Log      *slog.Logger // slog.Default()
 
-	// Configuration is what / shows as "configuration"; no secret may be in it.
+	// Configuration is what / shows of the node's parameters, without secrets.
 	Configuration map[string]any
-
-	Log *slog.Logger // slog.Default()
+	// MaxBody is the largest body taken, in bytes (Kong 3.9
+	// nginx_admin_client_max_body_size: 10 MiB).
+	MaxBody int64
 }
 
 // Handler is the Admin API.
-type Handler struct{ options Options }
+type Handler struct {
+	options Options
+
+	requests atomic.Int64 // since the start
+	active   atomic.Int64 // being answered now
+}
 
 var _ http.Handler = (*Handler)(nil)
 
@@ -45,6 +58,9 @@ var _ http.Handler = (*Handler)(nil)
 func New(options Options) *Handler {
 	if options.Log == nil {
 		options.Log = slog.Default()
+	}
+	if options.MaxBody <= 0 {
+		options.MaxBody = maxBody
 	}
 	return &Handler{options: options}
 }
@@ -62,6 +78,9 @@ type call struct {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.requests.Add(1)
+	h.active.Add(1)
+	defer h.active.Add(-1)
 	c := &call{handler: h, request: r, response: w, start: time.Now()}
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -72,7 +91,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Access-Control-Allow-Origin", origin)
 	header.Set("Access-Control-Allow-Credentials", "true")
 
-	found := h.route(r)
+	found := route(segments(r.URL))
 	if found == nil {
 		c.message(http.StatusNotFound, "Not found")
 		return
@@ -83,8 +102,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if method == http.MethodOptions {
 		header.Set("Allow", found.allow())
-		c.latency()
-		w.WriteHeader(http.StatusNoContent)
+		header.Set("Access-Control-Allow-Methods", found.allow())
+		header.Set("Access-Control-Allow-Headers", "Content-Type")
+		c.noContent()
 		return
 	}
 	answer := found[method]
@@ -109,36 +129,9 @@ func (e endpoint) allow() string {
 	return strings.Join(append(methods, http.MethodOptions), ", ")
 }
 
-// route finds the endpoint of a path, or nil.
-func (h *Handler) route(r *http.Request) endpoint {
-	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	if segments[0] == "" {
-		return endpoint{http.MethodGet: (*call).root}
-	}
-	switch strings.Join(segments, "/") {
-	case "status":
-		return endpoint{http.MethodGet: (*call).status}
-	case "clustering/data-planes":
-		return endpoint{http.MethodGet: (*call).dataPlanes}
-	case "clustering/status":
-		return endpoint{http.MethodGet: (*call).clusterStatus}
-	}
-	schema := entity.Lookup(segments[0])
-	if !store.Holds(schema) {
-		return nil
-	}
-	resource := resource{schema: schema}
-	switch len(segments) {
-	case 1:
-		return resource.collection()
-	case 2:
-		return resource.member(store.ParseKey(segments[1]))
-	default:
-		return resource.nested(store.ParseKey(segments[1]), segments[2:])
-	}
-}
-
 // latency sets the header that tells how long the answer took.
 func (c *call) latency() {
 	c.response.Header().Set("X-Kong-Admin-Latency", strconv.FormatInt(time.Since(c.start).Milliseconds(), 10))
 }
+
+func (c *call) store() *store.Store { return c.handler.options.Store }

@@ -6,16 +6,25 @@ package admin
 import (
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
 	"strconv"
 
 	"blackout/internal/gateway/entity"
 )
 
-// mediaTypeBody is the page that goes with 415; the Admin API has no JSON for it.
-const mediaTypeBody = "<html>\r\n<head><title>415 Unsupported Media Type</title></head>\r\n<body>\r\n" +
-	"<center><h1>415 Unsupported Media Type</h1></center>\r\n</body>\r\n</html>\r\n"
+// page answers with the web server's page for a status; the Admin API has no
+// JSON for it (Kong 3.9).
+func (c *call) page(status int, title string) {
+	c.write(status, "text/html; charset=UTF-8", fmt.Appendf(nil, "<html>\r\n<head><title>%[1]s</title></head>\r\n<body>\r\n"+
+		"<center><h1>%[1]s</h1></center>\r\n</body>\r\n</html>\r\n", fmt.Sprintf("%d %s", status, title)))
+}
+
+// noContent answers 204.
+func (c *call) noContent() {
+	c.latency()
+	c.response.WriteHeader(http.StatusNoContent)
+}
 
 // send answers with JSON.
 func (c *call) send(status int, body any) {
@@ -42,39 +51,41 @@ func (c *call) message(status int, message string) {
 	c.send(status, map[string]any{"message": message})
 }
 
-// result answers with an entity, or with why there is none.
-func (c *call) result(status int, record entity.Record, err error) {
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	c.send(status, record)
-}
-
 var statuses = map[entity.Code]int{
 	entity.CodeUnique:   http.StatusConflict,
 	entity.CodeNotFound: http.StatusNotFound,
 }
 
 // fail answers with an error: refusals in full, anything else without a detail.
+// A database that cannot be asked is such an error (Kong 3.9).
 func (c *call) fail(err error) {
 	var refusal *entity.Error
+	var unreadable *bodyError
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &refusal):
 		c.refuse(refusal)
 	case errors.Is(err, errMediaType):
-		c.write(http.StatusUnsupportedMediaType, "text/html; charset=UTF-8", []byte(mediaTypeBody))
-	case errors.Is(err, errNotJSON):
-		c.message(http.StatusBadRequest, errNotJSON.Error())
+		c.page(http.StatusUnsupportedMediaType, "Unsupported Media Type")
 	case errors.As(err, &tooLarge):
-		c.message(http.StatusRequestEntityTooLarge, "Payload too large")
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		c.message(http.StatusBadRequest, "the body ended too early")
+		c.page(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+	case errors.As(err, &unreadable):
+		c.message(http.StatusBadRequest, unreadable.message)
 	default:
 		c.handler.options.Log.Error("admin.failed", "method", c.request.Method, "path", c.request.URL.Path, "error", err)
 		c.message(http.StatusInternalServerError, "An unexpected error occurred")
 	}
+}
+
+// missing is fail for an entity on the way to what was asked for: if it is not
+// there, nor is that, whatever the method.
+func (c *call) missing(err error) {
+	var refusal *entity.Error
+	if errors.As(err, &refusal) && refusal.Code == entity.CodeNotFound {
+		c.message(http.StatusNotFound, "Not found")
+		return
+	}
+	c.fail(err)
 }
 
 func (c *call) refuse(refusal *entity.Error) {

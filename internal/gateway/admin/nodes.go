@@ -4,44 +4,103 @@
 package admin
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
+	"runtime"
+	"slices"
 
+	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
 )
 
 // root is GET /: what go-kong and decK read to learn whom they talk to.
 func (c *call) root() {
 	options := c.handler.options
+	inUse, err := c.pluginsInUse()
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	available := map[string]any{}
+	for _, plugin := range entity.AllPlugins() {
+		available[plugin.Name] = map[string]any{"version": plugin.Version, "priority": plugin.Priority}
+	}
 	c.send(http.StatusOK, map[string]any{
 		"tagline":       "Welcome to kong",
 		"version":       options.Version,
 		"edition":       "community",
 		"hostname":      options.Hostname,
 		"node_id":       options.NodeID,
+		"lua_version":   "", // there is none here
+		"timers":        map[string]any{"running": 0, "pending": 0},
 		"pids":          map[string]any{"master": os.Getpid(), "workers": []int{os.Getpid()}},
-		"plugins":       map[string]any{"available_on_server": map[string]any{}, "enabled_in_cluster": []string{}},
-		"configuration": c.handler.configuration(),
+		"plugins":       map[string]any{"available_on_server": available, "enabled_in_cluster": inUse},
+		"configuration": c.configuration(),
 	})
 }
 
-// configuration is the node's, with what clients look for in any case: they
-// learn from it that there are neither access rights nor a portal.
-func (h *Handler) configuration() map[string]any {
+// configuration adds what clients look for and no parameter of the node is.
+func (c *call) configuration() map[string]any {
 	shown := map[string]any{"role": "control_plane", "database": "sqlite", "router_flavor": "traditional_compatible"}
-	maps.Copy(shown, h.options.Configuration)
+	maps.Copy(shown, c.handler.options.Configuration)
 	shown["rbac"], shown["portal"] = "off", false
 	return shown
 }
 
-// status is GET /status.
+// pluginsInUse lists the names of the plugins that are configured, sorted.
+func (c *call) pluginsInUse() ([]string, error) {
+	names := []string{}
+	query := store.Query{Size: maxPage}
+	for more := true; more; {
+		page, rest, err := c.store().List(c.request.Context(), entity.Plugins, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, plugin := range page {
+			names = append(names, plugin.Name())
+			query.After = plugin.ID()
+		}
+		more = rest
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// enabledPlugins is GET /plugins/enabled.
+func (c *call) enabledPlugins() {
+	names := []string{}
+	for _, plugin := range entity.AllPlugins() {
+		names = append(names, plugin.Name)
+	}
+	c.send(http.StatusOK, map[string]any{"enabled_plugins": names})
+}
+
+// status is GET /status. Where Kong tells of its workers' Lua machines, these
+// are the figures of the one process here.
 func (c *call) status() {
-	err := c.handler.options.Store.Ping(c.request.Context())
+	err := c.store().Ping(c.request.Context())
 	if err != nil {
 		c.handler.options.Log.Warn("database.unreachable", "error", err)
 	}
-	c.send(http.StatusOK, map[string]any{"database": map[string]any{"reachable": err == nil}})
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	heap := map[string]any{"pid": os.Getpid(), "http_allocated_gc": fmt.Sprintf("%.2f MiB", float64(memory.HeapAlloc)/(1<<20))}
+	requests, active := c.handler.requests.Load(), c.handler.active.Load()
+	c.send(http.StatusOK, map[string]any{
+		"database": map[string]any{"reachable": err == nil},
+		"memory":   map[string]any{"workers_lua_vms": []any{heap}, "lua_shared_dicts": map[string]any{}},
+		"server": map[string]any{
+			"connections_accepted": requests, "connections_active": active, "connections_handled": requests,
+			"connections_reading": 0, "connections_waiting": 0, "connections_writing": active, "total_requests": requests,
+		},
+	})
+}
+
+// noConfig is /config, which nodes with a database do not have.
+func (c *call) noConfig() {
+	c.message(http.StatusBadRequest, "this endpoint is only available when Kong is configured to not use a database")
 }
 
 // dataPlanes is GET /clustering/data-planes.
@@ -51,28 +110,33 @@ func (c *call) dataPlanes() {
 		c.fail(err)
 		return
 	}
-	page, more, err := c.handler.options.Store.DataPlanes(c.request.Context(), query)
+	page, more, err := c.store().DataPlanes(c.request.Context(), query)
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	last := ""
+	next := link{path: "/clustering/data-planes", keepQuery: true}
 	if more {
-		last = page[len(page)-1].ID
+		next.after = []string{page[len(page)-1].ID}
 	}
-	sendPage(c, page, link{path: "/clustering/data-planes", last: last, keepQuery: true})
+	sendPage(c, page, next)
 }
 
 // clusterStatus is the deprecated GET /clustering/status.
 func (c *call) clusterStatus() {
-	page, _, err := c.handler.options.Store.DataPlanes(c.request.Context(), store.Query{Size: maxPage})
-	if err != nil {
-		c.fail(err)
-		return
-	}
 	nodes := map[string]any{}
-	for _, dp := range page {
-		nodes[dp.ID] = map[string]any{"config_hash": dp.ConfigHash, "hostname": dp.Hostname, "ip": dp.IP, "last_seen": dp.LastSeen}
+	query := store.Query{Size: maxPage}
+	for more := true; more; {
+		page, rest, err := c.store().DataPlanes(c.request.Context(), query)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		for _, dp := range page {
+			nodes[dp.ID] = map[string]any{"config_hash": dp.ConfigHash, "hostname": dp.Hostname, "ip": dp.IP, "last_seen": dp.LastSeen}
+			query.After = dp.ID
+		}
+		more = rest
 	}
 	c.response.Header().Set("Deprecation", "true")
 	c.send(http.StatusOK, nodes)

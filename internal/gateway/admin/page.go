@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
 )
@@ -33,11 +35,11 @@ func (c *call) query() (store.Query, error) {
 		query.Size = size
 	}
 	if values.Has("offset") {
-		after, err := decodeOffset(values.Get("offset"))
+		after, err := decodeOffset(values.Get("offset"), 1)
 		if err != nil {
 			return query, err
 		}
-		query.After = after
+		query.After = after[0]
 	}
 	if values.Has("tags") {
 		return query, readTags(&query, values.Get("tags"))
@@ -56,21 +58,31 @@ func pageSize(text string) (int, error) {
 	return 0, &entity.Error{Code: entity.CodeSize, Message: fmt.Sprintf("size must be an integer between 1 and %d", maxPage)}
 }
 
-// encodeOffset makes the token that stands for "after the entity with this id".
-func encodeOffset(id string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(`["` + id + `"]`))
+// encodeOffset makes the token that stands for "after the row with this key".
+func encodeOffset(key []string) string {
+	text, _ := json.Marshal(key) // texts can always be encoded
+	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-func decodeOffset(token string) (string, error) {
-	var ids []string
-	data, err := base64.RawURLEncoding.DecodeString(token)
-	if err == nil {
-		err = json.Unmarshal(data, &ids)
+// decodeOffset returns a token's key, which has so many parts and begins with
+// an id.
+func decodeOffset(token string, parts int) ([]string, error) {
+	data, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(token, "="))
+	if err != nil {
+		return nil, badOffset(token, "bad base64 encoding")
 	}
-	if err != nil || len(ids) != 1 {
-		return "", &entity.Error{Code: entity.CodeOffset, Message: fmt.Sprintf("'%s' is not a valid offset: bad json encoding", token)}
+	var key []string
+	if json.Unmarshal(data, &key) != nil {
+		return nil, badOffset(token, "bad json encoding")
 	}
-	return ids[0], nil
+	if len(key) != parts || uuid.Validate(key[0]) != nil {
+		return nil, badOffset(token, "it was not made by this endpoint")
+	}
+	return key, nil
+}
+
+func badOffset(token, reason string) *entity.Error {
+	return &entity.Error{Code: entity.CodeOffset, Message: fmt.Sprintf("'%s' is not a valid offset: %s", token, reason)}
 }
 
 // readTags takes "a,b" for all of the tags and "a/b" for any of them.
@@ -97,8 +109,8 @@ func readTags(query *store.Query, text string) error {
 // link says how the next page is found.
 type link struct {
 	path      string
-	last      string // id of this page's last entity; empty on the last page
-	keepQuery bool   // a nested collection's link keeps neither size nor tags
+	after     []string // key of this page's last row; nil on the last page
+	keepQuery bool     // a nested collection's link keeps neither size nor tags
 }
 
 // sendPage answers with a page of a collection.
@@ -107,8 +119,8 @@ func sendPage[T any](c *call, page []T, next link) {
 		page = []T{} // an empty list, never null
 	}
 	body := map[string]any{"data": page, "next": nil}
-	if next.last != "" {
-		offset := encodeOffset(next.last)
+	if next.after != nil {
+		offset := encodeOffset(next.after)
 		address := next.path + "?offset=" + offset
 		for _, key := range []string{"tags", "size"} {
 			if values := c.request.URL.Query(); next.keepQuery && values.Has(key) {

@@ -4,6 +4,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 
 	"blackout/internal/gateway/entity"
@@ -14,8 +15,10 @@ import (
 type resource struct {
 	schema *entity.Schema
 
-	// parent, if set, confines the resource to the entities that refer to this
-	// id; path is then the path of the nested collection.
+	// below, if set, is the field by which the entities refer to the one that
+	// the resource is confined to, and parent is that one's id. path is then
+	// the path of the nested collection.
+	below  *entity.Field
 	parent string
 	path   string
 }
@@ -24,68 +27,41 @@ func (res resource) collection() endpoint {
 	return endpoint{http.MethodGet: res.list, http.MethodPost: res.create}
 }
 
-func (res resource) member(key store.Key) endpoint {
+// member is the endpoint of the entity that a path segment names.
+func (res resource) member(name string) endpoint {
 	return endpoint{
-		http.MethodGet:    func(c *call) { res.get(c, key) },
-		http.MethodPut:    func(c *call) { res.put(c, key) },
-		http.MethodPatch:  func(c *call) { res.patch(c, key) },
-		http.MethodDelete: func(c *call) { res.remove(c, key) },
+		http.MethodGet:    res.named(name, res.get),
+		http.MethodPut:    res.named(name, res.put),
+		http.MethodPatch:  res.named(name, res.patch),
+		http.MethodDelete: res.named(name, res.remove),
 	}
 }
 
-// nested finds what is below an entity: those that refer to it
-// (/services/{s}/routes), or the one it refers to (/routes/{r}/service).
-func (res resource) nested(key store.Key, rest []string) endpoint {
-	if foreign := res.schema.ForeignField(); foreign != nil && foreign.Name == rest[0] && len(rest) == 1 {
-		return res.referred(key, foreign)
-	}
-	child := entity.Lookup(rest[0])
-	if child == nil || child.ForeignField() == nil || child.ForeignField().Reference != res.schema.Name || len(rest) > 2 {
-		return nil
-	}
-	path := "/" + res.schema.Name + "/" + key.Value + "/" + child.Name
-	below := func(parent string) endpoint {
-		confined := resource{schema: child, parent: parent, path: path}
-		if len(rest) == 2 {
-			return confined.member(store.ParseKey(rest[1]))
+// named finds out which entity a path segment means before it calls answer.
+func (res resource) named(name string, answer func(*call, store.Key)) func(*call) {
+	return func(c *call) {
+		key, err := res.key(c, name)
+		if err != nil {
+			c.fail(err)
+			return
 		}
-		return confined.collection()
+		answer(c, key)
 	}
-	// The parent is looked up only when a method is there to answer.
-	wrapped := endpoint{}
-	for method := range below("") {
-		wrapped[method] = func(c *call) {
-			parent, err := c.handler.options.Store.Get(c.request.Context(), res.schema, key)
-			if err != nil {
-				c.fail(err)
-				return
-			}
-			below(parent.ID())[method](c)
-		}
-	}
-	return wrapped
 }
 
-// referred is the endpoint of the entity that another refers to.
-func (res resource) referred(key store.Key, foreign *entity.Field) endpoint {
-	target := resource{schema: entity.Lookup(foreign.Reference)}
-	wrapped := endpoint{}
-	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPatch} {
-		wrapped[method] = func(c *call) {
-			record, err := c.handler.options.Store.Get(c.request.Context(), res.schema, key)
-			if err != nil {
-				c.fail(err)
-				return
-			}
-			id := record.Reference(foreign.Name)
-			if id == "" {
-				c.message(http.StatusNotFound, "Not found")
-				return
-			}
-			target.member(store.Key{Field: "id", Value: id})[method](c)
-		}
+func (res resource) key(c *call, name string) (store.Key, error) {
+	key := store.ParseKey(res.schema, name)
+	key.Parent = res.parent
+	if key.Field == "id" {
+		return key, nil
 	}
-	return wrapped
+	switch res.schema {
+	case entity.Targets:
+		key.Value = entity.NormalizeTarget(name)
+	case entity.Certificates:
+		return certificateOf(c, name)
+	}
+	return key, nil
 }
 
 func (res resource) list(c *call) {
@@ -94,60 +70,103 @@ func (res resource) list(c *call) {
 		c.fail(err)
 		return
 	}
-	query.Reference = res.parent
-	page, more, err := c.handler.options.Store.List(c.request.Context(), res.schema, query)
+	path := "/" + res.schema.Path
+	if res.below != nil {
+		// A nested collection heeds no tags (Kong 3.9).
+		query.Field, query.Reference, query.Tags = res.below.Name, res.parent, nil
+		path = res.path
+	}
+	page, more, err := c.store().List(c.request.Context(), res.schema, query)
+	if err == nil {
+		err = res.complete(c, page...)
+	}
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	last := ""
+	next := link{path: path, keepQuery: res.below == nil}
 	if more {
-		last = page[len(page)-1].ID()
+		next.after = []string{page[len(page)-1].ID()}
 	}
-	path, keep := "/"+res.schema.Name, true
-	if res.parent != "" {
-		path, keep = res.path, false
+	sendPage(c, page, next)
+}
+
+// complete adds what an entity shows beside what is stored of it.
+func (res resource) complete(c *call, records ...entity.Record) error {
+	if res.schema != entity.Certificates {
+		return nil
 	}
-	sendPage(c, page, link{path: path, last: last, keepQuery: keep})
+	for _, record := range records {
+		names, err := sniNames(c, record.ID())
+		if err != nil {
+			return err
+		}
+		record["snis"] = names
+	}
+	return nil
+}
+
+// result answers with an entity, or with why there is none.
+func (res resource) result(c *call, status int, record entity.Record, err error) {
+	if err == nil {
+		err = res.complete(c, record)
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.send(status, record)
 }
 
 func (res resource) create(c *call) {
-	record, err := res.input(c)
-	if err == nil {
-		record, err = res.schema.Complete(record)
-	}
-	if err == nil {
-		record, err = c.handler.options.Store.Create(c.request.Context(), res.schema, record)
-	}
-	c.result(http.StatusCreated, record, err)
-}
-
-func (res resource) get(c *call, key store.Key) {
-	record, err := c.handler.options.Store.Get(c.request.Context(), res.schema, key)
-	if err == nil && !res.holds(record) {
-		err = entity.NotFound(key.Field, key.Value)
-	}
-	c.result(http.StatusOK, record, err)
-}
-
-// put creates or replaces: fields that the body leaves out get their defaults.
-func (res resource) put(c *call, key store.Key) {
 	input, err := res.input(c)
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	delete(input, "id") // the path says which it is
-	record, err := c.handler.options.Store.Change(c.request.Context(), res.schema, key, func(old entity.Record) (entity.Record, error) {
+	record, err := res.store(c, store.Key{}, func(entity.Record) (entity.Record, error) { return res.schema.Complete(input) })
+	res.result(c, http.StatusCreated, record, err)
+}
+
+func (res resource) get(c *call, key store.Key) {
+	record, err := res.find(c, key)
+	res.result(c, http.StatusOK, record, err)
+}
+
+// find returns the entity if it belongs here.
+func (res resource) find(c *call, key store.Key) (entity.Record, error) {
+	record, err := c.store().Get(c.request.Context(), res.schema, key)
+	if err == nil && !res.holds(record) {
+		return nil, entity.NotFound(key.Field, key.Value)
+	}
+	return record, err
+}
+
+// put creates or replaces: fields that the body leaves out get their defaults.
+func (res resource) put(c *call, key store.Key) {
+	if res.schema == entity.Targets {
+		c.message(http.StatusNotFound, "Not found") // as Kong 3.9 answers
+		return
+	}
+	input, err := res.input(c)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	record, err := res.store(c, key, func(old entity.Record) (entity.Record, error) {
 		if old != nil && !res.holds(old) {
 			return nil, entity.NotFound(key.Field, key.Value)
 		}
-		if _, named := input["name"]; !named && key.Field == "name" {
-			input["name"] = key.Value
+		if old == nil && res.schema.Field(key.Field) == nil {
+			return nil, entity.NotFound(key.Field, key.Value)
+		}
+		input[key.Field] = key.Value // the path says which it is
+		if old != nil {
+			input["id"] = old.ID()
 		}
 		return res.schema.Complete(input)
 	})
-	c.result(http.StatusOK, record, err)
+	res.result(c, http.StatusOK, record, err)
 }
 
 // patch replaces the fields that the body names.
@@ -157,87 +176,62 @@ func (res resource) patch(c *call, key store.Key) {
 		c.fail(err)
 		return
 	}
-	record, err := c.handler.options.Store.Change(c.request.Context(), res.schema, key, func(old entity.Record) (entity.Record, error) {
+	record, err := res.store(c, key, func(old entity.Record) (entity.Record, error) {
 		if old == nil || !res.holds(old) {
 			return nil, entity.NotFound(key.Field, key.Value)
 		}
-		return res.schema.Complete(merge(old, input))
+		return res.schema.Complete(patched(res.schema, old, input))
 	})
-	c.result(http.StatusOK, record, err)
+	res.result(c, http.StatusOK, record, err)
 }
 
-// merge lays input over old, maps deeply.
-func merge(old, input map[string]any) entity.Record {
-	merged := make(entity.Record, len(old))
-	for key, value := range old {
-		merged[key] = value
-	}
-	for key, value := range input {
-		below, isMap := value.(map[string]any)
-		above, wasMap := merged[key].(map[string]any)
-		if isMap && wasMap {
-			value = map[string]any(merge(above, below))
+// store makes a new entity of what change returns, or with a key changes the
+// one that it names.
+func (res resource) store(c *call, key store.Key, change func(old entity.Record) (entity.Record, error)) (entity.Record, error) {
+	var record entity.Record
+	err := c.store().Alter(c.request.Context(), func(ctx context.Context, tx *store.Tx) error {
+		var old entity.Record
+		var err error
+		if key.Field != "" {
+			if old, err = tx.Get(ctx, res.schema, key); err != nil {
+				return err
+			}
 		}
-		merged[key] = value
-	}
-	return merged
+		if record, err = change(old); err != nil {
+			return err
+		}
+		names := record["snis"]
+		if res.schema == entity.Certificates {
+			record["snis"] = nil // entities of their own
+		}
+		if err := tx.Put(ctx, res.schema, record, old); err != nil {
+			return err
+		}
+		if res.schema == entity.Certificates && names != nil {
+			return replaceSNIs(ctx, tx, record.ID(), entity.Record{"snis": names}.Texts("snis"))
+		}
+		return nil
+	})
+	return record, err
 }
 
 // remove answers 204 also if there was nothing, unless it was looked for below
 // another entity.
 func (res resource) remove(c *call, key store.Key) {
-	if res.parent != "" {
-		record, err := c.handler.options.Store.Get(c.request.Context(), res.schema, key)
-		if err == nil && !res.holds(record) {
-			err = entity.NotFound(key.Field, key.Value)
-		}
-		if err != nil {
+	if res.below != nil {
+		if _, err := res.find(c, key); err != nil {
 			c.fail(err)
 			return
 		}
 	}
-	if _, err := c.handler.options.Store.Delete(c.request.Context(), res.schema, key); err != nil {
+	if _, err := c.store().Delete(c.request.Context(), res.schema, key); err != nil {
 		c.fail(err)
 		return
 	}
-	c.latency()
-	c.response.WriteHeader(http.StatusNoContent)
+	c.noContent()
 }
 
 // holds reports whether the record belongs below the resource's parent.
 func (res resource) holds(record entity.Record) bool {
-	return res.parent == "" || record.Reference(res.schema.ForeignField().Name) == res.parent
-}
-
-// input reads the body as a record: shorthands expanded, names of referred
-// entities resolved, and the parent filled in.
-func (res resource) input(c *call) (entity.Record, error) {
-	record, err := c.body(res.schema)
-	if err != nil {
-		return nil, err
-	}
-	if res.schema == entity.Services {
-		if err := expandURL(record); err != nil {
-			return nil, err
-		}
-	}
-	foreign := res.schema.ForeignField()
-	if foreign == nil {
-		return record, nil
-	}
-	if res.parent != "" {
-		record[foreign.Name] = map[string]any{"id": res.parent}
-		return record, nil
-	}
-	reference, _ := record[foreign.Name].(map[string]any)
-	name := entity.Record(reference).Name()
-	if name == "" || entity.Record(reference).ID() != "" {
-		return record, nil
-	}
-	target, err := c.handler.options.Store.Get(c.request.Context(), entity.Lookup(foreign.Reference), store.Key{Field: "name", Value: name})
-	if err != nil {
-		return nil, unresolved(foreign.Name, err)
-	}
-	record[foreign.Name] = map[string]any{"id": target.ID()}
-	return record, nil
+	return res.below == nil || record.Reference(res.below.Name) == res.parent
 }

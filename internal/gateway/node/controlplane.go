@@ -146,10 +146,11 @@ func (cp *controlPlane) flush(ctx context.Context) {
 // publish exports the database and hands it out. The first time an empty
 // database is not offered as a backup: it may be new, and the backup is not.
 func (cp *controlPlane) publish(ctx context.Context, first bool) error {
-	table, err := cp.db.Export(ctx)
+	snapshot, err := cp.db.Export(ctx)
 	if err != nil {
 		return fmt.Errorf("export the configuration: %w", err)
 	}
+	table := snapshot.Table
 	var raw bytes.Buffer
 	encoder := json.NewEncoder(&raw)
 	encoder.SetEscapeHTML(false)

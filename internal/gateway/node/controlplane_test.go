@@ -50,7 +50,7 @@ func TestAChangeIsExportedAlthoughTheNodeEnds(t *testing.T) {
 		if err := cp.publishChanges(ended); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := cp.backup.exporter.Status().PendingHash, entity.Hash(table).Config; got != want {
+		if got, want := cp.backup.exporter.Status().PendingHash, entity.Hash(table.Table).Config; got != want {
 			t.Fatalf("after %d changes %q is pending, want %q", n+1, got, want)
 		}
 	}

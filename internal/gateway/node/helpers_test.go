@@ -243,7 +243,7 @@ func hashIn(t testing.TB, prefix string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return entity.Hash(table).Config
+	return entity.Hash(table.Table).Config
 }
 
 func (r *running) isReady() bool {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -37,46 +36,47 @@ type CertDetails struct {
 // SaveDataPlane stores a data plane's row, seen now, for as long as keep (Kong
 // 3.9 cluster_data_plane_purge_delay), and forgets those that are overdue.
 func (s *Store) SaveDataPlane(ctx context.Context, row DataPlane, keep time.Duration) error {
-	now := s.now()
+	now := s.options.Now()
 	row.LastSeen, row.UpdatedAt, row.TTL = now.Unix(), now.Unix(), 0
 	body, err := json.Marshal(row)
 	if err != nil {
 		return fmt.Errorf("encode data plane: %w", err)
 	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
 	return s.transact(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM data_planes WHERE expires <= ?`, now.Unix()); err != nil {
+		on := querier{tx, s.dialect}
+		if err := on.exec(ctx, `DELETE FROM data_planes WHERE expires <= ?`, now.Unix()); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO data_planes VALUES (?, ?, ?)`, row.ID, now.Add(keep).Unix(), string(body))
-		return err
+		return on.exec(ctx, `INSERT INTO data_planes (id, expires, body) VALUES (?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET expires = excluded.expires, body = excluded.body`,
+			row.ID, now.Add(keep).Unix(), string(body))
 	})
 }
 
 // DataPlanes returns a page of the data planes seen, in the order of ids, and
 // whether more follows.
 func (s *Store) DataPlanes(ctx context.Context, query Query) (page []DataPlane, more bool, err error) {
-	now := s.now().Unix()
-	result, err := s.read.QueryContext(ctx,
-		`SELECT body, expires FROM data_planes WHERE id > ? AND expires > ? ORDER BY id LIMIT ?`, query.After, now, query.Size+1)
-	if err != nil {
-		return nil, false, failure("read", err)
-	}
-	defer func() { err = errors.Join(err, failure("read", result.Close())) }()
-	for result.Next() {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	now := s.options.Now().Unix()
+	err = querier{s.read, s.dialect}.each(ctx, func(result *sql.Rows) error {
 		var body []byte
 		var expires int64
 		if err := result.Scan(&body, &expires); err != nil {
-			return nil, false, failure("read", err)
+			return err
 		}
 		var row DataPlane
 		if err := json.Unmarshal(body, &row); err != nil {
-			return nil, false, fmt.Errorf("decode a stored data plane: %w", err)
+			return fmt.Errorf("decode a stored data plane: %w", err)
 		}
 		row.TTL = expires - now
 		page = append(page, row)
+		return nil
+	}, `SELECT body, expires FROM data_planes WHERE id > ? AND expires > ? ORDER BY id LIMIT ?`, query.After, now, query.Size+1)
+	if err == nil && len(page) > query.Size {
+		return page[:query.Size], true, nil
 	}
-	if len(page) > query.Size {
-		return page[:query.Size], true, failure("read", result.Err())
-	}
-	return page, false, failure("read", result.Err())
+	return page, false, failure("read", err)
 }

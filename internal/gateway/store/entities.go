@@ -7,57 +7,19 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/google/uuid"
+	"time"
 
 	"blackout/internal/gateway/entity"
 )
 
-// Key names one entity: by its id, or by its name.
-type Key struct{ Field, Value string }
-
-// held are the collections that have a table.
-var held = []*entity.Schema{entity.Services, entity.Routes}
-
-// Holds reports whether entities of the schema can be stored.
-func Holds(schema *entity.Schema) bool { return schema != nil && slices.Contains(held, schema) }
-
-// ParseKey takes a UUID for an id and everything else for a name.
-func ParseKey(text string) Key {
-	if len(text) == 36 && uuid.Validate(text) == nil {
-		return Key{"id", strings.ToLower(text)}
-	}
-	return Key{"name", text}
-}
-
-// Query selects a page of a collection, in the order of ids.
-type Query struct {
-	After     string   // id of the last entity of the page before; empty for the first page
-	Size      int      // at most so many
-	Reference string   // if set, only entities that refer to this id
-	Tags      []string // if set, only entities with all of these tags
-	AnyTag    bool     // with any of them instead
-}
-
 // Create stores a complete record, which gets an id and times if it has none.
 func (s *Store) Create(ctx context.Context, schema *entity.Schema, record entity.Record) (entity.Record, error) {
-	err := s.alter(ctx, func(tx *sql.Tx) error {
-		if id := record.ID(); id != "" {
-			if old, err := get(ctx, tx, schema, Key{"id", id}); err != nil || old != nil {
-				return errors.Join(err, refusal(old != nil, entity.Taken(id)))
-			}
-		}
-		s.stamp(record, nil)
-		return put(ctx, tx, schema, record)
-	})
+	err := s.Alter(ctx, func(ctx context.Context, tx *Tx) error { return tx.Put(ctx, schema, record, nil) })
 	if err != nil {
 		return nil, err
 	}
-	s.changed()
 	return record, nil
 }
 
@@ -66,8 +28,8 @@ func (s *Store) Create(ctx context.Context, schema *entity.Schema, record entity
 // name or id, whatever change returns.
 func (s *Store) Change(ctx context.Context, schema *entity.Schema, key Key, change func(old entity.Record) (entity.Record, error)) (entity.Record, error) {
 	var record entity.Record
-	err := s.alter(ctx, func(tx *sql.Tx) error {
-		old, err := get(ctx, tx, schema, key)
+	err := s.Alter(ctx, func(ctx context.Context, tx *Tx) error {
+		old, err := tx.Get(ctx, schema, key)
 		if err != nil {
 			return err
 		}
@@ -77,19 +39,19 @@ func (s *Store) Change(ctx context.Context, schema *entity.Schema, key Key, chan
 		if old == nil {
 			record[key.Field] = key.Value
 		}
-		s.stamp(record, old)
-		return put(ctx, tx, schema, record)
+		return tx.Put(ctx, schema, record, old)
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.changed()
 	return record, nil
 }
 
 // Get returns an entity, or an [entity.Error] with CodeNotFound.
 func (s *Store) Get(ctx context.Context, schema *entity.Schema, key Key) (entity.Record, error) {
-	record, err := get(ctx, s.read, schema, key)
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	record, err := querier{s.read, s.dialect}.get(ctx, schema, key, s.options.Now())
 	if err == nil && record == nil {
 		err = entity.NotFound(key.Field, key.Value)
 	}
@@ -97,40 +59,99 @@ func (s *Store) Get(ctx context.Context, schema *entity.Schema, key Key) (entity
 }
 
 // Delete removes an entity and reports whether there was one. Entities that
-// others refer to are refused.
-func (s *Store) Delete(ctx context.Context, schema *entity.Schema, key Key) (bool, error) {
-	var found bool
-	err := s.alter(ctx, func(tx *sql.Tx) error {
-		old, err := get(ctx, tx, schema, key)
-		if err != nil || old == nil {
+// others refer to are refused, unless those cannot be without it.
+func (s *Store) Delete(ctx context.Context, schema *entity.Schema, key Key) (found bool, err error) {
+	err = s.Alter(ctx, func(ctx context.Context, tx *Tx) error {
+		old, err := tx.Get(ctx, schema, key)
+		if err != nil {
 			return err
 		}
-		found = true
-		if err := unreferenced(ctx, tx, schema, old.ID()); err != nil {
-			return err
+		if found = old != nil; !found {
+			return errUnchanged
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM `+schema.Name+` WHERE id = ?`, old.ID())
-		return err
+		return tx.Delete(ctx, schema, old.ID())
 	})
-	if err == nil && found {
-		s.changed()
-	}
 	return found, err
+}
+
+// find returns the id of the entity that has a unique value, or "".
+func (q querier) find(ctx context.Context, schema *entity.Schema, u unique) (id string, err error) {
+	err = q.each(ctx, func(row *sql.Rows) error { return row.Scan(&id) },
+		`SELECT id FROM uniques WHERE kind = ? AND fields = ? AND value = ?`, schema.Name, u.name(), u.value)
+	return id, err
+}
+
+// get returns an entity, or nil if there is none.
+func (q querier) get(ctx context.Context, schema *entity.Schema, key Key, now time.Time) (entity.Record, error) {
+	id := key.Value
+	if key.Field != "id" {
+		unique, ok := key.lookup(schema)
+		if !ok {
+			return nil, nil
+		}
+		var err error
+		if id, err = q.find(ctx, schema, unique); err != nil || id == "" {
+			return nil, err
+		}
+	}
+	found, err := q.records(ctx, now, `SELECT body, expires FROM entities WHERE kind = ? AND id = ?`, schema.Name, id)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// records runs a query for bodies and times of expiry, and leaves out what has
+// expired. A ttl is what remains of it.
+func (q querier) records(ctx context.Context, now time.Time, statement string, arguments ...any) (records []entity.Record, err error) {
+	err = q.each(ctx, func(row *sql.Rows) error {
+		var body []byte
+		var expires sql.NullInt64
+		if err := row.Scan(&body, &expires); err != nil {
+			return err
+		}
+		record, err := decode(body)
+		if err != nil {
+			return err
+		}
+		if expires.Valid {
+			if expires.Int64 <= now.Unix() {
+				return nil
+			}
+			record["ttl"] = float64(expires.Int64 - now.Unix())
+		}
+		records = append(records, record)
+		return nil
+	}, statement, arguments...)
+	return records, err
+}
+
+func decode(body []byte) (entity.Record, error) {
+	var record entity.Record
+	if err := json.Unmarshal(body, &record); err != nil {
+		return nil, fmt.Errorf("decode a stored record: %w", err)
+	}
+	return record, nil
+}
+
+// Query selects a page of a collection, in the order of ids.
+type Query struct {
+	After     string   // id of the last entity of the page before; empty for the first page
+	Size      int      // at most so many
+	Field     string   // if set, only entities that refer by this field
+	Reference string   // to this id
+	Tags      []string // if set, only entities with all of these tags
+	AnyTag    bool     // with any of them instead
 }
 
 // List returns a page of a collection and whether more follows.
 func (s *Store) List(ctx context.Context, schema *entity.Schema, query Query) ([]entity.Record, bool, error) {
-	where, arguments := []string{"id > ?"}, []any{query.After}
-	if query.Reference != "" {
-		where = append(where, schema.ForeignField().Name+" = ?")
-		arguments = append(arguments, query.Reference)
-	}
-	if len(query.Tags) > 0 {
-		condition, tags := tagged(query)
-		where, arguments = append(where, condition), append(arguments, tags...)
-	}
-	statement := fmt.Sprintf(`SELECT body FROM %s WHERE %s ORDER BY id LIMIT %d`, schema.Name, strings.Join(where, " AND "), query.Size+1)
-	records, err := rows(ctx, s.read, statement, arguments...)
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	now := s.options.Now()
+	where, arguments := query.conditions(schema, now)
+	statement := fmt.Sprintf(`SELECT body, expires FROM entities e WHERE %s ORDER BY id LIMIT %d`, strings.Join(where, " AND "), query.Size+1)
+	records, err := querier{s.read, s.dialect}.records(ctx, now, statement, arguments...)
 	if err != nil {
 		return nil, false, failure("read", err)
 	}
@@ -140,144 +161,24 @@ func (s *Store) List(ctx context.Context, schema *entity.Schema, query Query) ([
 	return records, false, nil
 }
 
-func tagged(query Query) (string, []any) {
-	conditions := make([]string, len(query.Tags))
-	arguments := make([]any, len(query.Tags))
-	for i, tag := range query.Tags {
-		conditions[i] = `EXISTS (SELECT 1 FROM json_each(body, '$.tags') WHERE value = ?)`
-		arguments[i] = tag
+func (q Query) conditions(schema *entity.Schema, now time.Time) (where []string, arguments []any) {
+	where = []string{"kind = ?", "id > ?", "(expires IS NULL OR expires > ?)"}
+	arguments = []any{schema.Name, q.After, now.Unix()}
+	if q.Field != "" {
+		where = append(where, `id IN (SELECT l.id FROM links l WHERE l.target_kind = ? AND l.target = ? AND l.kind = ? AND l.field = ?)`)
+		arguments = append(arguments, schema.Field(q.Field).Reference, q.Reference, schema.Name, q.Field)
+	}
+	if len(q.Tags) == 0 {
+		return where, arguments
+	}
+	conditions := make([]string, len(q.Tags))
+	for i, tag := range q.Tags {
+		conditions[i] = `EXISTS (SELECT 1 FROM tags t WHERE t.tag = ? AND t.id = e.id AND t.kind = e.kind)`
+		arguments = append(arguments, held(tag))
 	}
 	operator := " AND "
-	if query.AnyTag {
+	if q.AnyTag {
 		operator = " OR "
 	}
-	return "(" + strings.Join(conditions, operator) + ")", arguments
-}
-
-// stamp gives a record that is about to be stored its id and times.
-func (s *Store) stamp(record, old entity.Record) {
-	now := float64(s.now().Unix())
-	if old != nil {
-		record["id"], record["created_at"] = old["id"], old["created_at"]
-	}
-	if record.ID() == "" {
-		record["id"] = uuid.NewString()
-	}
-	if record["created_at"] == nil {
-		record["created_at"] = now
-	}
-	record["updated_at"] = now
-}
-
-// querier is what reads: the database, or a transaction in it.
-type querier interface {
-	QueryContext(ctx context.Context, query string, arguments ...any) (*sql.Rows, error)
-}
-
-// get returns an entity, or nil if there is none.
-func get(ctx context.Context, from querier, schema *entity.Schema, key Key) (entity.Record, error) {
-	found, err := rows(ctx, from, `SELECT body FROM `+schema.Name+` WHERE `+key.Field+` = ?`, key.Value)
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	return found[0], nil
-}
-
-// rows runs a query for bodies.
-func rows(ctx context.Context, from querier, statement string, arguments ...any) (records []entity.Record, err error) {
-	result, err := from.QueryContext(ctx, statement, arguments...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, result.Close()) }()
-	for result.Next() {
-		var body []byte
-		if err := result.Scan(&body); err != nil {
-			return nil, err
-		}
-		var record entity.Record
-		if err := json.Unmarshal(body, &record); err != nil {
-			return nil, fmt.Errorf("decode a stored record: %w", err)
-		}
-		records = append(records, record)
-	}
-	return records, result.Err()
-}
-
-// put inserts or replaces a record after checking it against the others.
-func put(ctx context.Context, tx *sql.Tx, schema *entity.Schema, record entity.Record) error {
-	if err := checkUnique(ctx, tx, schema, record); err != nil {
-		return err
-	}
-	if err := checkReference(ctx, tx, schema, record); err != nil {
-		return err
-	}
-	body, err := json.Marshal(record)
-	if err != nil {
-		return fmt.Errorf("encode the record: %w", err)
-	}
-	columns, values := []string{"id", "name", "body"}, []any{record.ID(), record["name"], string(body)}
-	if foreign := schema.ForeignField(); foreign != nil {
-		columns = append(columns, foreign.Name)
-		values = append(values, sql.NullString{String: record.Reference(foreign.Name), Valid: record[foreign.Name] != nil})
-	}
-	updates := make([]string, len(columns))
-	for i, column := range columns {
-		updates[i] = column + " = excluded." + column
-	}
-	statement := fmt.Sprintf(`INSERT INTO %s (%s) VALUES (?%s) ON CONFLICT (id) DO UPDATE SET %s`, schema.Name,
-		strings.Join(columns, ", "), strings.Repeat(", ?", len(columns)-1), strings.Join(updates, ", "))
-	_, err = tx.ExecContext(ctx, statement, values...)
-	return err
-}
-
-func checkUnique(ctx context.Context, tx *sql.Tx, schema *entity.Schema, record entity.Record) error {
-	name := record.Name()
-	if name == "" {
-		return nil
-	}
-	other, err := get(ctx, tx, schema, Key{"name", name})
-	if err != nil {
-		return err
-	}
-	return refusal(other != nil && other.ID() != record.ID(), entity.NotUnique("name", name))
-}
-
-func checkReference(ctx context.Context, tx *sql.Tx, schema *entity.Schema, record entity.Record) error {
-	foreign := schema.ForeignField()
-	if foreign == nil || record[foreign.Name] == nil {
-		return nil
-	}
-	id := record.Reference(foreign.Name)
-	target, err := get(ctx, tx, entity.Lookup(foreign.Reference), Key{"id", id})
-	if err != nil {
-		return err
-	}
-	return refusal(target == nil, entity.Dangling(*foreign, id))
-}
-
-// unreferenced refuses if an entity of another collection refers to id.
-func unreferenced(ctx context.Context, tx *sql.Tx, schema *entity.Schema, id string) error {
-	for _, other := range held {
-		foreign := other.ForeignField()
-		if foreign == nil || foreign.Reference != schema.Name {
-			continue
-		}
-		found, err := rows(ctx, tx, `SELECT body FROM `+other.Name+` WHERE `+foreign.Name+` = ? LIMIT 1`, id)
-		if err != nil {
-			return err
-		}
-		if len(found) > 0 {
-			return entity.Referenced(schema.Name, other.Name)
-		}
-	}
-	return nil
-}
-
-// refusal returns the error if the condition holds, and a true nil otherwise.
-func refusal(condition bool, err *entity.Error) error {
-	if condition {
-		return err
-	}
-	return nil
+	return append(where, "("+strings.Join(conditions, operator)+")"), arguments
 }

@@ -2,17 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package store is the control plane's database: entities, the cluster's
-// identity and the data planes seen, in one SQLite file. Its central type is
-// [Store].
+// identity and the data planes seen, in a SQLite file or in PostgreSQL. Its
+// central type is [Store].
 //
 //	db, err := store.Open(ctx, store.Options{Path: "/var/lib/gateway/blackout.db"})
 //	defer db.Close()
 //	service, err := db.Create(ctx, entity.Services, record)
 //	<-db.Changes()                // something was written
-//	table, err := db.Export(ctx)  // one consistent view of everything
+//	snapshot, err := db.Export(ctx)  // one consistent view of everything
 //
-// One connection writes, so that a change that was checked against the rest of
-// the data is still right when it is written; several read beside it.
+// The tables know nothing of any kind of entity: an entity is a JSON body, and
+// beside it stand its unique values, its references and its tags, so that a new
+// kind needs no migration.
+//
+// Writers take turns, also those of different control planes on one database:
+// every change begins by taking the next revision, whose row is locked until
+// the change is committed. So what a change was checked against still holds
+// when it is written, and revisions become visible in their order.
 package store
 
 import (
@@ -20,126 +26,101 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"blackout/internal/gateway/entity"
 )
 
-// schemaVersion is the version of the tables below, kept in user_version.
-const schemaVersion = 2
-
-const readers = 4
-
-// tables make the database. An entity's row holds what is looked up or
-// kept unique by itself, and the whole record as JSON.
-var tables = []string{
-	`CREATE TABLE services (id TEXT PRIMARY KEY, name TEXT UNIQUE, body TEXT NOT NULL) STRICT`,
-	`CREATE TABLE routes (id TEXT PRIMARY KEY, name TEXT UNIQUE, service TEXT REFERENCES services (id), body TEXT NOT NULL) STRICT`,
-	`CREATE INDEX routes_by_service ON routes (service, id)`,
-	`CREATE TABLE workspaces (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL) STRICT`,
-	`CREATE TABLE parameters (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`,
-	`CREATE TABLE revision (number INTEGER NOT NULL) STRICT`, // grows with every change of what is exported
-	`INSERT INTO revision VALUES (0)`,
-	`CREATE TABLE data_planes (id TEXT PRIMARY KEY, expires INTEGER NOT NULL, body TEXT NOT NULL) STRICT`,
-}
-
-// Options say where the database is. Path must be set.
+// Options say where the database is: Path or Postgres must be set.
 type Options struct {
-	Path string
-	Now  func() time.Time // time.Now
+	Path     string    // a SQLite file, made if it does not exist
+	Postgres *Postgres // a PostgreSQL server; Path is then unused
+
+	// Timeout bounds every call but Export: a database that does not answer
+	// must not hold up a control plane (Kong 3.9 pg_timeout: 5 s).
+	Timeout time.Duration
+	// ExportTimeout bounds the reading of everything; 30 s.
+	ExportTimeout time.Duration
+
+	Now func() time.Time // time.Now
 }
+
+const (
+	defaultTimeout       = 5 * time.Second
+	defaultExportTimeout = 30 * time.Second
+)
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	write   *sql.DB
-	read    *sql.DB
-	now     func() time.Time
+	read    *sql.DB // the same as write for PostgreSQL
+	dialect dialect
+	options Options
 	changes chan struct{}
 
 	revision atomic.Int64 // the latest one that is known to have been told
 }
 
-// Open opens the database and creates it if it does not exist.
+// Open opens the database, and makes its tables if they are not there.
 func Open(ctx context.Context, options Options) (*Store, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	s := &Store{now: options.Now, changes: make(chan struct{}, 1)}
-	var err error
-	if s.write, err = connect(options.Path, 1); err != nil {
-		return nil, fmt.Errorf("open database %s: %w", options.Path, err)
+	if options.Timeout <= 0 {
+		options.Timeout = defaultTimeout
 	}
-	if s.read, err = connect(options.Path, readers); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", options.Path, err), s.write.Close())
+	if options.ExportTimeout <= 0 {
+		options.ExportTimeout = max(defaultExportTimeout, options.Timeout)
+	}
+	s := &Store{options: options, changes: make(chan struct{}, 1)}
+	name, err := s.connect()
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", name, err)
 	}
 	if err := s.migrate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", options.Path, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, err), s.Close())
 	}
 	return s, nil
 }
 
-func connect(path string, connections int) (*sql.DB, error) {
-	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
-		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(1)"},
-	}.Encode()}
-	if connections > 1 {
-		query := source.Query()
-		query.Set("_txlock", "deferred")
-		source.RawQuery = query.Encode()
+// connect prepares the connections and returns what to call the database.
+func (s *Store) connect() (name string, err error) {
+	if s.options.Postgres != nil {
+		s.dialect = postgres
+		s.write, err = s.options.Postgres.open(s.options.Timeout)
+		s.read = s.write
+		return s.options.Postgres.String(), err
 	}
-	db, err := sql.Open("sqlite", source.String())
-	if err != nil {
-		return nil, err
+	s.dialect = sqlite
+	if s.write, err = openSQLite(s.options.Path, 1); err != nil {
+		return s.options.Path, err
 	}
-	db.SetMaxOpenConns(connections)
-	return db, nil
-}
-
-// migrate creates the tables and the cluster's identity in a new database.
-func (s *Store) migrate(ctx context.Context) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		var version int
-		if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-			return err
-		}
-		switch version {
-		case schemaVersion:
-			return nil
-		case 0:
-			return s.create(ctx, tx)
-		}
-		return fmt.Errorf("its schema has version %d, this gateway knows %d; use the gateway that wrote it", version, schemaVersion)
-	})
-}
-
-func (s *Store) create(ctx context.Context, tx *sql.Tx) error {
-	for _, statement := range append(tables, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion)) {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
-		}
+	if s.read, err = openSQLite(s.options.Path, readers); err != nil {
+		return s.options.Path, errors.Join(err, s.write.Close())
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO workspaces VALUES (?, 'default', ?)`, uuid.NewString(), s.now().Unix()); err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO parameters VALUES ('cluster_id', ?)`, uuid.NewString())
-	return err
+	return s.options.Path, nil
 }
 
 // Close closes the database.
 func (s *Store) Close() error {
+	if s.read == s.write {
+		return s.write.Close()
+	}
 	return errors.Join(s.read.Close(), s.write.Close())
 }
 
 // Ping reports whether the database can be read.
 func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
 	var one int
 	return failure("ping", s.read.QueryRowContext(ctx, `SELECT 1 FROM parameters LIMIT 1`).Scan(&one))
+}
+
+// bound gives a call the time it may take.
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.options.Timeout)
 }
 
 // Changes holds one token after any number of changes to what is exported. It
@@ -166,11 +147,20 @@ func (s *Store) Watch(ctx context.Context, interval time.Duration) {
 			return
 		case <-tick.C:
 		}
-		var revision int64
-		if s.read.QueryRowContext(ctx, `SELECT number FROM revision`).Scan(&revision) == nil && s.advance(revision) {
+		known := s.revision.Load()
+		revision, err := s.look(ctx)
+		if err == nil && (s.advance(revision) || s.retreat(known, revision)) {
 			s.changed()
 		}
 	}
+}
+
+// look reads the database's revision.
+func (s *Store) look(ctx context.Context) (revision int64, err error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	err = s.read.QueryRowContext(ctx, `SELECT number FROM revision`).Scan(&revision)
+	return revision, err
 }
 
 // advance notes the latest revision that is known here and says whether it is news.
@@ -186,17 +176,38 @@ func (s *Store) advance(revision int64) bool {
 	}
 }
 
-// alter runs do in a writing transaction that changes what is exported.
-func (s *Store) alter(ctx context.Context, do func(*sql.Tx) error) error {
+// retreat notes that a revision, read after known was, is older than it: the
+// database was put back to an earlier state, or it is another one.
+func (s *Store) retreat(known, revision int64) bool {
+	return revision < known && s.revision.CompareAndSwap(known, revision)
+}
+
+// errUnchanged ends a transaction that turned out to have nothing to write.
+var errUnchanged = errors.New("nothing changed")
+
+// Alter runs do in a writing transaction that changes what is exported. Its
+// error undoes the whole and is returned as it is.
+func (s *Store) Alter(ctx context.Context, do func(ctx context.Context, tx *Tx) error) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
 	var revision int64
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := do(tx); err != nil {
+	err := s.transact(ctx, func(inner *sql.Tx) error {
+		tx := &Tx{querier{inner, s.dialect}, s.options.Now()}
+		const take = `UPDATE revision SET number = number + 1 RETURNING number`
+		if err := inner.QueryRowContext(ctx, take).Scan(&revision); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `UPDATE revision SET number = number + 1 RETURNING number`).Scan(&revision)
+		if err := tx.expire(ctx); err != nil {
+			return err
+		}
+		return do(ctx, tx)
 	})
-	if err == nil {
-		s.advance(revision) // its caller tells
+	switch {
+	case errors.Is(err, errUnchanged):
+		return nil
+	case err == nil:
+		s.advance(revision)
+		s.changed()
 	}
 	return err
 }
@@ -220,7 +231,7 @@ func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
 // are.
 func failure(operation string, err error) error {
 	var refusal *entity.Error
-	if err == nil || errors.As(err, &refusal) {
+	if err == nil || errors.Is(err, errUnchanged) || errors.As(err, &refusal) {
 		return err
 	}
 	return fmt.Errorf("database %s: %w", operation, err)

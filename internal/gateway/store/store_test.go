@@ -47,6 +47,8 @@ func create(t *testing.T, s *store.Store, schema *entity.Schema, input entity.Re
 	return record
 }
 
+func named(name string) store.Key { return store.Key{Field: "name", Value: name} }
+
 func code(err error) entity.Code {
 	var refusal *entity.Error
 	if errors.As(err, &refusal) {
@@ -68,7 +70,7 @@ func TestRecordsSurviveAReopening(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := open(t, path, nil)
-	got, err := second.Get(t.Context(), entity.Services, store.ParseKey("s"))
+	got, err := second.Get(t.Context(), entity.Services, named("s"))
 	if err != nil || got.ID() != created.ID() {
 		t.Fatalf("got %v, %v", got, err)
 	}
@@ -76,7 +78,7 @@ func TestRecordsSurviveAReopening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if entity.Hash(before) != entity.Hash(after) {
+	if entity.Hash(before.Table) != entity.Hash(after.Table) {
 		t.Error("the hash changed although the content did not")
 	}
 }
@@ -103,16 +105,16 @@ func TestRules(t *testing.T) {
 	if _, err := s.Create(t.Context(), entity.Routes, complete(entity.Routes, dangling)); code(err) != entity.CodeForeign {
 		t.Errorf("dangling: %v", err)
 	}
-	if _, err := s.Delete(t.Context(), entity.Services, store.ParseKey("s")); code(err) != entity.CodeForeign {
+	if _, err := s.Delete(t.Context(), entity.Services, named("s")); code(err) != entity.CodeForeign {
 		t.Errorf("delete a referenced service: %v", err)
 	}
-	if found, err := s.Delete(t.Context(), entity.Routes, store.ParseKey("r")); !found || err != nil {
+	if found, err := s.Delete(t.Context(), entity.Routes, named("r")); !found || err != nil {
 		t.Errorf("delete the route: %v %v", found, err)
 	}
-	if found, err := s.Delete(t.Context(), entity.Services, store.ParseKey(service.ID())); !found || err != nil {
+	if found, err := s.Delete(t.Context(), entity.Services, store.ID(service.ID())); !found || err != nil {
 		t.Errorf("delete the service: %v %v", found, err)
 	}
-	if _, err := s.Get(t.Context(), entity.Services, store.ParseKey("s")); code(err) != entity.CodeNotFound {
+	if _, err := s.Get(t.Context(), entity.Services, named("s")); code(err) != entity.CodeNotFound {
 		t.Errorf("get a deleted service: %v", err)
 	}
 }
@@ -135,11 +137,11 @@ func TestChangesTell(t *testing.T) {
 	if !told() {
 		t.Error("a creation is not told")
 	}
-	if _, err := s.Delete(t.Context(), entity.Services, store.ParseKey("absent")); err != nil || told() {
+	if _, err := s.Delete(t.Context(), entity.Services, named("absent")); err != nil || told() {
 		t.Errorf("deleting nothing: %v, or it is told", err)
 	}
 	refuse := errors.New("no")
-	_, err := s.Change(t.Context(), entity.Services, store.ParseKey("s"), func(entity.Record) (entity.Record, error) { return nil, refuse })
+	_, err := s.Change(t.Context(), entity.Services, named("s"), func(entity.Record) (entity.Record, error) { return nil, refuse })
 	if !errors.Is(err, refuse) || told() {
 		t.Errorf("a refused change: %v, or it is told", err)
 	}
@@ -234,7 +236,7 @@ func TestExportIsConsistentWhileWritersWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := json.Marshal(table)
+		raw, err := json.Marshal(table.Table)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,10 +250,11 @@ func TestExportIsConsistentWhileWritersWrite(t *testing.T) {
 
 func TestExportOfAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
-	table, err := newStore(t).Export(t.Context())
+	snapshot, err := newStore(t).Export(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	table := snapshot.Table
 	if len(table["parameters"].([]any)) != 1 || len(table["workspaces"].([]any)) != 1 || table["services"] != nil {
 		t.Errorf("got %v", table)
 	}

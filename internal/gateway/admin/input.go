@@ -1,0 +1,144 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/store"
+)
+
+// input reads the body as a record: shorthands expanded, names of referred
+// entities resolved, and the parent filled in.
+func (res resource) input(c *call) (entity.Record, error) {
+	record, err := c.body(res.schema)
+	if err != nil {
+		return nil, err
+	}
+	if res.schema == entity.Services {
+		if err := expandURL(record); err != nil {
+			return nil, err
+		}
+	}
+	if res.below != nil {
+		record[res.below.Name] = map[string]any{"id": res.parent}
+	}
+	for _, field := range res.schema.Foreign() {
+		if err := resolve(c, field, record); err != nil {
+			return nil, err
+		}
+	}
+	return record, nil
+}
+
+// resolve replaces a reference by name, {"name": "x"}, by one by id.
+func resolve(c *call, field *entity.Field, record entity.Record) error {
+	target := entity.Lookup(field.Reference)
+	reference := record.Sub(field.Name)
+	if target == nil || target.Key == "" || reference["id"] != nil || reference.Text(target.Key) == "" {
+		return nil
+	}
+	found, err := c.store().Get(c.request.Context(), target, store.Key{Field: target.Key, Value: reference.Text(target.Key)})
+	if err != nil {
+		return unresolved(field.Name, err)
+	}
+	record[field.Name] = map[string]any{"id": found.ID()}
+	return nil
+}
+
+// unresolved is the refusal of a reference by name; other errors go through.
+func unresolved(field string, err error) error {
+	var refusal *entity.Error
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	return &entity.Error{Code: entity.CodeUnresolved, Message: refusal.Message, Fields: map[string]any{field: refusal.Fields}}
+}
+
+// expandURL replaces a service's shorthand "url" by what it stands for.
+func expandURL(record entity.Record) error {
+	value, given := record["url"]
+	if !given {
+		return nil
+	}
+	delete(record, "url")
+	if value == nil {
+		return nil
+	}
+	text, _ := value.(string)
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Hostname() == "" || parsed.Scheme == "" {
+		return violation("url", "missing host in url")
+	}
+	record["protocol"], record["host"] = parsed.Scheme, parsed.Hostname()
+	record["path"] = nil
+	if path := parsed.EscapedPath(); path != "" {
+		record["path"] = path
+	}
+	switch port := parsed.Port(); {
+	case port != "":
+		number, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return violation("url", "invalid port in url")
+		}
+		record["port"] = float64(number)
+	case parsed.Scheme == "https":
+		record["port"] = 443.0
+	default:
+		record["port"] = 80.0
+	}
+	return nil
+}
+
+func violation(field, message string) *entity.Error {
+	return &entity.Error{Code: entity.CodeSchema, Fields: map[string]any{field: message},
+		Message: fmt.Sprintf("schema violation (%s: %s)", field, message)}
+}
+
+// patched lays a PATCH's body over the entity: records are merged field by
+// field, lists and maps replaced (Kong 3.9).
+func patched(schema *entity.Schema, old, input entity.Record) entity.Record {
+	if schema == entity.Upstreams && input["algorithm"] != nil && input["hash_on"] == nil &&
+		input["algorithm"] != "consistent-hashing" {
+		input["hash_on"] = "none" // hashing goes with its algorithm
+	}
+	fields := schema.Fields
+	if schema.Variant != nil {
+		named := entity.Record{schema.VariantKey: old[schema.VariantKey]}
+		if name, given := input[schema.VariantKey]; given {
+			named[schema.VariantKey] = name
+		}
+		if variant := schema.Variant(named); variant != nil {
+			fields = variant.Fields
+		}
+	}
+	return merge(fields, old, input)
+}
+
+func merge(fields []entity.Field, old, input map[string]any) entity.Record {
+	merged := make(entity.Record, len(old)+len(input))
+	kinds := make(map[string]*entity.Field, len(fields))
+	for i := range fields {
+		kinds[fields[i].Name] = &fields[i]
+	}
+	for name, value := range old {
+		// An alias shows another field, which may be about to change.
+		if field := kinds[name]; field == nil || field.Alias == nil {
+			merged[name] = value
+		}
+	}
+	for name, value := range input {
+		below, isRecord := value.(map[string]any)
+		above, wasRecord := merged[name].(map[string]any)
+		if field := kinds[name]; field != nil && field.Kind == entity.Object && isRecord && wasRecord {
+			value = map[string]any(merge(field.Fields, above, below))
+		}
+		merged[name] = value
+	}
+	return merged
+}
