@@ -35,6 +35,7 @@ const (
 	Upstream   = "upstream" // the first upstream
 	StoreFront = "storefront"
 	Toxiproxy  = "toxiproxy"
+	Database   = "database" // PostgreSQL, on the harness's machine whatever the engine
 	Witness    = "witness" // the harness itself, as an end of an edge that is never cut
 )
 
@@ -53,7 +54,8 @@ type Node struct {
 	ControlPlane string `json:"control_plane,omitempty"`
 
 	// Database is a control plane's: those with the same name share it. Empty: one
-	// of its own.
+	// of its own. Where it is kept is the topology's to say, see
+	// [Topology.Postgres].
 	Database string `json:"database,omitempty"`
 
 	// Store is the one that the node's account is for; empty: the first.
@@ -96,6 +98,11 @@ type Topology struct {
 	Nodes     []Node   `json:"nodes"`
 	Upstreams []string `json:"upstreams,omitempty"` // empty: one, [Upstream]
 	Stores    []string `json:"stores,omitempty"`    // empty: one, [Store]
+
+	// Postgres lets the control planes keep their databases in one PostgreSQL, each
+	// reached by an edge that can be cut. Without it a control plane keeps its
+	// database in a file of its own, SQLite: there is no edge to cut.
+	Postgres bool `json:"postgres,omitempty"`
 }
 
 // With is a copy of t that also has the nodes.
@@ -133,6 +140,13 @@ func (t Topology) WithStores(names ...string) Topology {
 	return t
 }
 
+// WithPostgres is a copy of t whose control planes keep their databases in
+// PostgreSQL.
+func (t Topology) WithPostgres() Topology {
+	t.Postgres = true
+	return t
+}
+
 // WithUpstreams is a copy of t with these upstreams.
 func (t Topology) WithUpstreams(names ...string) Topology {
 	t.Upstreams = slices.Clone(names)
@@ -146,11 +160,14 @@ type Difference struct {
 	Change []Node   // nodes that are started again, with other settings
 }
 
-// To is what makes t into the topology next. Stores and upstreams do not change
-// while a topology runs.
+// To is what makes t into the topology next. Stores, upstreams and the kind of
+// database do not change while a topology runs.
 func (t Topology) To(next Topology) (Difference, error) {
 	if !slices.Equal(t.StoreNames(), next.StoreNames()) || !slices.Equal(t.UpstreamNames(), next.UpstreamNames()) {
 		return Difference{}, errors.New("topology: stores and upstreams cannot change while it runs")
+	}
+	if t.Postgres != next.Postgres {
+		return Difference{}, errors.New("topology: where control planes keep their databases cannot change while it runs")
 	}
 	var d Difference
 	for _, n := range next.Nodes {
@@ -231,12 +248,16 @@ func FrontOf(store string) string {
 	return store + "-front"
 }
 
-// Edges are a node's links: to its control plane if it is a data plane, and to
-// its store if it has an account there.
+// Edges are a node's links: to its control plane if it is a data plane, to its
+// database if it is a control plane that keeps it in PostgreSQL, and to its store
+// if it has an account there.
 func (t Topology) Edges(n Node) []Edge {
 	var edges []Edge
-	if n.Role == DataPlane {
+	switch {
+	case n.Role == DataPlane:
 		edges = append(edges, Edge{From: n.Name, To: cmp.Or(n.ControlPlane, t.ControlPlane())})
+	case t.Postgres:
+		edges = append(edges, DatabaseEdge(n.Name))
 	}
 	if n.HasAccount() {
 		edges = append(edges, Edge{From: n.Name, To: cmp.Or(n.Store, t.StoreNames()[0])})
@@ -258,12 +279,19 @@ func (t Topology) StoreEdge(node string) Edge {
 	return Edge{From: node, To: cmp.Or(n.Store, t.StoreNames()[0])}
 }
 
+// DatabaseEdge is the edge on which a control plane reaches its database, if that
+// is in PostgreSQL.
+func DatabaseEdge(controlPlane string) Edge { return Edge{From: controlPlane, To: Database} }
+
+// ToDatabase says whether an edge leads to the control planes' database.
+func (e Edge) ToDatabase() bool { return e.To == Database }
+
 // ToStore says whether an edge leads to a store.
 func (t Topology) ToStore(e Edge) bool { return slices.Contains(t.StoreNames(), e.To) }
 
 // Validate reports the first thing that makes t unusable.
 func (t Topology) Validate() error {
-	seen := map[string]bool{Toxiproxy: true, Witness: true}
+	seen := map[string]bool{Toxiproxy: true, Witness: true, Database: true}
 	take := func(name string) error {
 		if name == "" || seen[name] {
 			return fmt.Errorf("topology: node name %q is empty, reserved or used twice", name)

@@ -4,6 +4,7 @@
 package topology
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -37,6 +38,37 @@ func TestEdges(t *testing.T) {
 	}
 }
 
+// TestDatabaseEdges: a control plane's database is at the end of an edge where it is
+// in PostgreSQL, and nowhere else.
+func TestDatabaseEdges(t *testing.T) {
+	t.Parallel()
+	cp, dp := Node{Name: "cp", Role: ControlPlane}, Node{Name: "d", Role: DataPlane}
+	file := Topology{}.With(cp, dp)
+	server := file.WithPostgres()
+	if file.Postgres || len(file.Edges(cp)) != 0 {
+		t.Errorf("edges to a file: %v of %+v", file.Edges(cp), file)
+	}
+	want := []Edge{{"cp", Database}}
+	if got := server.Edges(cp); !reflect.DeepEqual(got, want) || !got[0].ToDatabase() {
+		t.Errorf("edges of the control plane: %v, want %v", got, want)
+	}
+	if got := server.Edges(dp); !reflect.DeepEqual(got, []Edge{{"d", "cp"}}) {
+		t.Errorf("edges of the data plane: %v", got)
+	}
+	if _, err := file.To(server); err == nil || !strings.Contains(err.Error(), "cannot change") {
+		t.Errorf("a file becomes a server while it runs: error %v", err)
+	}
+}
+
+// TestOldTopologyIsWrittenAsBefore: what has no PostgreSQL does not speak of it.
+func TestOldTopologyIsWrittenAsBefore(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(Topology{}.With(Node{Name: "cp", Role: ControlPlane}))
+	if want := `{"nodes":[{"name":"cp","role":"control_plane"}]}`; err != nil || string(text) != want {
+		t.Errorf("written as %s, %v, want %s", text, err, want)
+	}
+}
+
 func TestValidate(t *testing.T) {
 	t.Parallel()
 	cp := Node{Name: "cp", Role: ControlPlane}
@@ -54,6 +86,7 @@ func TestValidate(t *testing.T) {
 		{"a front's name", []Node{cp, {Name: StoreFront, Role: DataPlane}}, "reserved"},
 		{"name twice", []Node{cp, {Name: "cp", Role: DataPlane}}, "used twice"},
 		{"reserved name", []Node{cp, {Name: Store, Role: DataPlane}}, "reserved"},
+		{"the database's name", []Node{cp, {Name: Database, Role: DataPlane}}, "reserved"},
 		{"unknown role", []Node{cp, {Name: "d", Role: "spare"}}, "unknown role"},
 		{"importing control plane", []Node{{Name: "cp", Role: ControlPlane, Import: true}}, "cannot import"},
 	} {
