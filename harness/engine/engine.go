@@ -111,6 +111,11 @@ type Process struct {
 	Args  []string
 	Env   map[string]string
 	Files map[string][]byte // relative to Site.Dir, written before the start
+
+	// User is the name of the account that the process runs under, which owns
+	// everything in Site.Dir then; empty: the harness's own. The error of a start
+	// wraps ErrUnsupported where the engine cannot, or is not root's.
+	User string
 }
 
 // State is what an engine sees of a process.

@@ -36,7 +36,7 @@ const (
 	StoreFront = "storefront"
 	Toxiproxy  = "toxiproxy"
 	Database   = "database" // PostgreSQL, on the harness's machine whatever the engine
-	Witness    = "witness" // the harness itself, as an end of an edge that is never cut
+	Witness    = "witness"  // the harness itself, as an end of an edge that is never cut
 )
 
 // Node is a gateway node.

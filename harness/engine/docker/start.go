@@ -35,6 +35,9 @@ func (e *Engine) Start(ctx context.Context, at engine.Site, process engine.Proce
 	if !ok || s.engine != e {
 		return nil, fmt.Errorf("start %s: the site is not one of this engine", at.Name())
 	}
+	if process.User != "" {
+		return nil, fmt.Errorf("start %s as %s: %w: an image says whom its process runs as", s.name, process.User, engine.ErrUnsupported)
+	}
 	ctx, end, err := e.begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.name, err)

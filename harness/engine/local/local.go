@@ -13,13 +13,14 @@
 // A node behaves like a container as far as processes can: it has a directory
 // and a process group of its own, an environment made from scratch, and when
 // its first process ends, the rest of its group is ended too. What it shares
-// with the machine is the network: a node's addresses are ports of 127.0.0.1,
-// and Listen, Peer and Endpoint are the same.
+// with the machine is the network: a node's addresses are ports of one address,
+// 127.0.0.1 unless the options name another, and Listen, Peer and Endpoint are
+// the same.
 //
 // Nothing outlives [Engine.Close]. What outlives a harness that was itself
 // killed is found by [Sweep]: by the marks in the processes' environment
 // (Linux), and by a ledger of what was started, kept in the user's cache
-// directory. Without the marks (macOS) one gap is left: a process started in
+// directory. Shared memory that they made is found by who made it. Without the marks (macOS) one gap is left: a process started in
 // the very moment in which the harness is killed, before the ledger has its id.
 package local
 
@@ -27,6 +28,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,6 +43,9 @@ var _ engine.Engine = (*Engine)(nil)
 // validName is what may become part of a path: the names of runs and nodes.
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
+// loopback is what nodes listen on if nobody says otherwise.
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
 // ErrClosed is returned, wrapped, by what would start something after Close.
 var ErrClosed = errors.New("engine is closed")
 
@@ -52,6 +57,10 @@ type Options struct {
 	// Dir is an existing directory. Nodes get <Dir>/<node>, removed by Close,
 	// and write <Dir>/<node>.log, which stays.
 	Dir string
+
+	// Address is what the nodes listen on, an address of this machine; invalid:
+	// 127.0.0.1. With that of a container network, the containers reach them.
+	Address netip.Addr
 
 	// Race is the directory for the reports of Go's race detector, one file
 	// <Race>/<node>.<pid> per process that has something to report. Empty: the
@@ -86,6 +95,9 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 	if err := resolveDirs(&options); err != nil {
 		return nil, fmt.Errorf("make local engine: %w", err)
 	}
+	if !options.Address.IsValid() {
+		options.Address = loopback
+	}
 	self, err := owner.Self()
 	if err != nil {
 		return nil, fmt.Errorf("make local engine: %w", err)
@@ -98,7 +110,7 @@ func New(ctx context.Context, options Options) (*Engine, error) {
 		options: options,
 		owner:   self,
 		ledger:  book,
-		ports:   newPorts(options.Run + " " + self.String()),
+		ports:   newPorts(options.Address, options.Run+" "+self.String()),
 		sites:   make(map[string]*site),
 		shared:  make(map[string]bool),
 	}, nil

@@ -7,3 +7,6 @@ package local_test
 
 // findsByMark says whether a sweep reads the environment of processes.
 const findsByMark = false
+
+// systemRoles are node programs that need Linux.
+var systemRoles map[string]func() int

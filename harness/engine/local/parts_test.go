@@ -23,7 +23,7 @@ func TestPortsAreUniqueAndBelowTheEphemeralRange(t *testing.T) {
 	t.Parallel()
 	// Two engines that begin at the same place, and more ports than a block has.
 	seen := make(map[string]bool)
-	for _, p := range []*ports{newPorts("same"), newPorts("same")} {
+	for _, p := range []*ports{newPorts(loopback, "same"), newPorts(loopback, "same")} {
 		t.Cleanup(func() {
 			if err := p.release(); err != nil {
 				t.Error(err)
@@ -51,7 +51,7 @@ func TestPortsAreUniqueAndBelowTheEphemeralRange(t *testing.T) {
 
 func TestPortsSkipTakenOnes(t *testing.T) {
 	t.Parallel()
-	p := newPorts("taken")
+	p := newPorts(loopback, "taken")
 	defer func() { _ = p.release() }()
 	first, err := p.take()
 	if err != nil {
@@ -62,7 +62,7 @@ func TestPortsSkipTakenOnes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken, err := net.Listen("tcp", loopback(number+1))
+	taken, err := net.Listen("tcp", p.at(number+1))
 	if err != nil {
 		t.Skipf("somebody else has the port that this test would take: %v", err)
 	}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
-	"strconv"
+	"net/netip"
 	"sync"
 	"syscall"
 )
@@ -23,13 +23,15 @@ const (
 	blocks    = (lastPort - firstPort + 1) / blockSize
 )
 
-// ports hands out ports of 127.0.0.1, each once.
+// ports hands out ports of one address, each once.
 //
 // Between the moment a port is found free and the moment a node binds it, and
 // whenever a node is down, somebody else could take it. Against other engines
 // the ports of a whole block are claimed at once by holding its first port
 // open; the claim ends by itself with the harness.
 type ports struct {
+	host netip.Addr
+
 	mu     sync.Mutex
 	block  int // the next to try
 	tried  int
@@ -40,13 +42,13 @@ type ports struct {
 
 // newPorts starts at a block that depends on the key, so that engines on one
 // machine seldom try the same one.
-func newPorts(key string) *ports {
+func newPorts(host netip.Addr, key string) *ports {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(key)) // a hash never fails
-	return &ports{block: int(hash.Sum64() % blocks)}
+	return &ports{host: host, block: int(hash.Sum64() % blocks)}
 }
 
-// take returns "127.0.0.1:<port>" of a port that nothing is bound to.
+// take returns "<host>:<port>" of a port that nothing is bound to.
 func (p *ports) take() (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +58,7 @@ func (p *ports) take() (string, error) {
 				return "", err
 			}
 		}
-		address := loopback(p.next)
+		address := p.at(p.next)
 		p.next++
 		listener, err := bind(address)
 		if err != nil {
@@ -77,7 +79,7 @@ func (p *ports) claimBlock() error {
 	for ; p.tried < blocks; p.tried++ {
 		first := firstPort + p.block*blockSize
 		p.block = (p.block + 1) % blocks
-		guard, err := bind(loopback(first))
+		guard, err := bind(p.at(first))
 		if err != nil {
 			return err
 		}
@@ -116,6 +118,5 @@ func bind(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-func loopback(port int) string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-}
+// at is a port of the host.
+func (p *ports) at(port int) string { return netip.AddrPortFrom(p.host, uint16(port)).String() }

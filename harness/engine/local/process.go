@@ -72,6 +72,10 @@ func (e *Engine) enter(p *process) error {
 // execute forks the site's program with its output appended to the log. The
 // process is there, with the error, if it was started and is being ended again.
 func (s *site) execute(spec engine.Process) (*process, error) {
+	as, err := credential(spec.User)
+	if err != nil {
+		return nil, err
+	}
 	output, err := os.OpenFile(s.logPath(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
@@ -82,7 +86,7 @@ func (s *site) execute(spec engine.Process) (*process, error) {
 	cmd.Dir = s.Dir()
 	cmd.Env = s.environment(spec)
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	err = cmd.Start()
 	closeErr := output.Close() // the process has its own descriptor
 	if err != nil {

@@ -40,7 +40,7 @@ func (s *site) Name() string { return s.name }
 // Dir is <Options.Dir>/<node>.
 func (s *site) Dir() string { return filepath.Join(s.engine.options.Dir, s.name) }
 
-// Listen is "127.0.0.1:<port>", or empty for a port that was not reserved.
+// Listen is "<Options.Address>:<port>", or empty for a port that was not reserved.
 func (s *site) Listen(port string) string {
 	s.portsMu.Lock()
 	defer s.portsMu.Unlock()
@@ -112,6 +112,9 @@ func (s *site) start(ctx context.Context, process engine.Process) (*node, error)
 		return nil, errRunning
 	}
 	if err := s.writeFiles(process.Files); err != nil {
+		return nil, err
+	}
+	if err := s.lend(process.User); err != nil {
 		return nil, err
 	}
 	n := s.node

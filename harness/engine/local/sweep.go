@@ -24,8 +24,8 @@ const (
 	sweepInterval = 10 * time.Millisecond
 )
 
-// Sweep ends every process of a run and removes its nodes' disks, their
-// directories and its ledger; logs stay. With run == "" it does so for every run whose harness is
+// Sweep ends every process of a run and removes the shared memory that they made,
+// its nodes' disks, their directories and its ledger; logs stay. With run == "" it does so for every run whose harness is
 // gone, and leaves the runs of living ones alone. It returns a line for each
 // thing that it ended or removed, also together with an error.
 func Sweep(ctx context.Context, run string) (ended []string, err error) {
@@ -120,7 +120,10 @@ func (s *sweeper) endProcesses(ctx context.Context) (left int, err error) {
 	}
 }
 
-// killOnce sends SIGKILL to what runs now and counts it.
+// killOnce sends SIGKILL to what runs now and counts it, together with the shared
+// memory that is still there. That goes when the last process does that uses it,
+// whoever that is: PostgreSQL's children have left their parent's group and
+// overwritten their marks.
 func (s *sweeper) killOnce() (int, error) {
 	processes, err := findMarked(s.wants)
 	errs := []error{err}
@@ -136,6 +139,9 @@ func (s *sweeper) killOnce() (int, error) {
 				count++
 			}
 		}
+		segments, err := endSharedMemory(r.processes)
+		errs = append(errs, err)
+		count += segments
 	}
 	return count, errors.Join(errs...)
 }
