@@ -61,7 +61,10 @@ func (BringUp) Do(ctx context.Context, c *Cluster) error {
 }
 
 // The names of tasks that are not nodes.
-const taskEdges = "edges"
+const (
+	taskEdges        = "edges"
+	taskDatabaseEdge = "edge to the database"
+)
 
 func taskBucket(store string) string { return "bucket of " + store }
 
@@ -87,6 +90,11 @@ func (c *Cluster) tasks() []task {
 			task{front, first, environment(func(ctx context.Context) error { return c.startFront(ctx, name) })},
 			task{taskBucket(name), []string{name}, environment(func(ctx context.Context) error { return c.openStore(ctx, name) })})
 	}
+	if t.Postgres {
+		tasks = append(tasks,
+			task{topology.Database, nil, environment(c.startDatabase)},
+			task{taskDatabaseEdge, []string{topology.Toxiproxy, topology.Database}, environment(c.openDatabaseEdge)})
+	}
 	if c.injects(fault.ControlPlanes) {
 		tasks = append(tasks, task{impostorName, first, environment(func(ctx context.Context) error { _, err := c.impostor(ctx); return err })})
 	}
@@ -101,12 +109,15 @@ func (c *Cluster) nodeTask(n topology.Node) task {
 	var after []string
 	for _, edge := range c.topology.Edges(n) {
 		after = append(after, taskEdges)
-		if c.topology.ToStore(edge) {
+		switch {
+		case edge.ToDatabase():
+			after = append(after, taskDatabaseEdge)
+		case c.topology.ToStore(edge):
 			after = append(after, taskBucket(edge.To))
 			if n.StoreTLS {
 				after = append(after, topology.FrontOf(edge.To)) // which opens an endpoint for it
 			}
-		} else {
+		default:
 			after = append(after, edge.To)
 		}
 	}

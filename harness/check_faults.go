@@ -64,6 +64,26 @@ func (a ScaleOut) check() error {
 	return nil
 }
 
+// edge says why a fault of an edge cannot be injected now. The edge to a database that
+// is a file may be named: the run then says that it has no such edge, and what needs
+// the fault is not measured.
+func (c *checker) edge(f fault.Spec) error {
+	n, there := c.now.Node(f.Edge.From)
+	database := n.Role == topology.ControlPlane && f.Edge.ToDatabase()
+	switch {
+	case !there || !database && !slices.Contains(c.now.Edges(n), f.Edge):
+		return fmt.Errorf("%s: there is no such edge", f)
+	case database && f.Kind.Family() == fault.ControlPlanes:
+		return fmt.Errorf("%s: it acts on the edge to a control plane, and this one leads to a database", f)
+	case database && slices.Contains(heavy, f.Kind):
+		return fmt.Errorf("%s: a question to a database is a few bytes, too little to see that in: use another kind", f)
+	}
+	return nil
+}
+
+// heavy are the kinds that only an exchange of many bytes shows.
+var heavy = []fault.Kind{fault.Bandwidth, fault.Slicing, fault.Truncate}
+
 // certificates are the kinds that act on how a data plane identifies itself.
 var certificates = []fault.Kind{fault.CertificateWrong, fault.CertificateExpired, fault.CertificateRotated}
 
@@ -73,11 +93,7 @@ func (c *checker) fault(f fault.Spec) error {
 		return err
 	}
 	if f.Node == "" {
-		n, there := c.now.Node(f.Edge.From)
-		if !there || !slices.Contains(c.now.Edges(n), f.Edge) {
-			return fmt.Errorf("%s: there is no such edge", f)
-		}
-		return nil
+		return c.edge(f)
 	}
 	n, there := c.now.Node(f.Node)
 	switch {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"blackout/fixtures"
+	"blackout/harness/database"
 	"blackout/harness/engine"
 	"blackout/harness/fault"
 	"blackout/harness/history"
@@ -25,8 +26,10 @@ import (
 
 // Setup is what a cluster is made from.
 type Setup struct {
+	Run       string // its id
 	Plan      plan.Plan
 	Engine    engine.Engine
+	Host      Host
 	Programs  map[string]engine.Program // "gateway", "toxiproxy", "upstream", "storefront", "store"
 	StoreKind StoreKind
 	Recording *history.Writer
@@ -48,9 +51,11 @@ const (
 // Cluster is a running topology. Its methods belong to one goroutine, the one
 // that carries out the plan.
 type Cluster struct {
+	run      string
 	plan     plan.Plan
 	topology topology.Topology // grows when nodes are added
 	engine   engine.Engine
+	host     Host
 	programs map[string]engine.Program
 	kind     StoreKind
 	rec      *history.Writer
@@ -63,6 +68,8 @@ type Cluster struct {
 	witnessID string              // as a data plane of the control planes
 	root      rootAccount
 	links     *fault.Edges
+	database  *database.Server // nil if control planes keep theirs in files
+	missing   error            // why, though the topology asks for one
 	ledger    *fault.Ledger
 	has       *inventory
 	probers   []*traffic.Prober
@@ -109,7 +116,7 @@ func New(ctx context.Context, s Setup) (*Cluster, error) {
 	s.Recording.Redact(string(identity.Key), root.password)
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c := &Cluster{
-		plan: s.Plan, topology: s.Plan.Topology, engine: s.Engine, programs: s.Programs, kind: s.StoreKind,
+		run: s.Run, plan: s.Plan, topology: s.Plan.Topology, engine: s.Engine, host: s.Host, programs: s.Programs, kind: s.StoreKind,
 		rec: s.Recording, ledger: s.Ledger, control: s.Control, abort: s.Abort,
 		identity: identity, authority: authority, witnessID: newWitnessID(), root: root,
 		accounts: make(map[string]store.Account), identities: make(map[string]fixtures.Identity),

@@ -10,20 +10,20 @@ import (
 	"blackout/harness/topology"
 )
 
-// openEdges opens a node's edges and points it at them.
+// openEdges opens a node's edges, but that to its database, and points it at them.
 func (c *Cluster) openEdges(ctx context.Context, n topology.Node, env map[string]string) error {
 	for _, edge := range c.topology.Edges(n) {
-		if c.topology.ToStore(edge) {
-			if err := c.openStoreEdge(ctx, n, edge, env); err != nil {
-				return err
-			}
-			continue
+		var err error
+		switch {
+		case edge.ToDatabase(): // opened with the database
+		case c.topology.ToStore(edge):
+			err = c.openStoreEdge(ctx, n, edge, env)
+		default:
+			env["KONG_CLUSTER_CONTROL_PLANE"], err = c.openEdge(ctx, edge, c.has.site(edge.To).Peer(portCluster))
 		}
-		address, err := c.openEdge(ctx, edge, c.has.site(edge.To).Peer(portCluster))
 		if err != nil {
 			return err
 		}
-		env["KONG_CLUSTER_CONTROL_PLANE"] = address
 	}
 	return nil
 }

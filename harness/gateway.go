@@ -125,12 +125,10 @@ func (c *Cluster) settings(ctx context.Context, n topology.Node) (engine.Process
 		return p, err
 	}
 	env := c.gatewayEnv(c.has.site(n.Name), n)
-	if n.Database != "" {
-		path, err := c.database(ctx, n)
-		if err != nil {
+	if n.Role == topology.ControlPlane {
+		if err := c.giveDatabase(ctx, n, env); err != nil {
 			return p, err
 		}
-		env[databasePath] = path
 	}
 	if err := c.openEdges(ctx, n, env); err != nil {
 		return p, err
@@ -147,18 +145,6 @@ func (c *Cluster) settings(ctx context.Context, n topology.Node) (engine.Process
 	}
 	p.Env = env
 	return p, nil
-}
-
-const databasePath = "KONG_BLACKOUT_SQLITE_PATH"
-
-// database is where a control plane keeps a database that it shares. One that comes
-// back has it where it had it.
-func (c *Cluster) database(ctx context.Context, n topology.Node) (string, error) {
-	if path := c.has.process(n.Name).Env[databasePath]; path != "" {
-		return path, nil
-	}
-	dir, err := c.has.site(n.Name).Share(ctx, "database-"+n.Database)
-	return dir + "/blackout.db", err
 }
 
 // authorityFile is the authority of the stores' certificates, in a node's
@@ -203,7 +189,8 @@ func (c *Cluster) withParameters(name string, p engine.Process) engine.Process {
 	return p
 }
 
-// gatewayEnv is the environment of a node's role.
+// gatewayEnv is the environment of a node's role, but for a control plane's
+// database, which stays where it is.
 func (c *Cluster) gatewayEnv(site engine.Site, n topology.Node) map[string]string {
 	p := c.plan.Profile
 	env := map[string]string{
@@ -223,7 +210,6 @@ func (c *Cluster) gatewayEnv(site engine.Site, n topology.Node) map[string]strin
 	}
 	setIdentity(env, c.Identity(n.Name))
 	if n.Role == topology.ControlPlane {
-		env["KONG_DATABASE"] = "sqlite"
 		env["KONG_ADMIN_LISTEN"] = site.Listen(portAdmin)
 		env["KONG_CLUSTER_LISTEN"] = site.Listen(portCluster)
 		env["KONG_DB_UPDATE_FREQUENCY"] = "0.5"

@@ -42,6 +42,11 @@ func (c *Cluster) Means(ctx context.Context, spec fault.Spec) (fault.Means, erro
 }
 
 func (c *Cluster) linkMeans(ctx context.Context, spec fault.Spec) (fault.Means, error) {
+	if spec.Edge.ToDatabase() {
+		if err := c.mayCutDatabase(spec.Edge); err != nil {
+			return nil, err
+		}
+	}
 	switch spec.Kind {
 	case fault.DNSFailure:
 		return c.resolverMeans(spec)

@@ -43,6 +43,9 @@ func (c *Cluster) probes(edge topology.Edge) fault.Probes {
 			return conn.Close()
 		},
 	}
+	if edge.ToDatabase() {
+		return c.databaseProbes(edge, probes)
+	}
 	if c.topology.ToStore(edge) {
 		probes.Cut = func(ctx context.Context) error { return c.probeStoreEdge(ctx, edge) }
 		probes.Control = func(ctx context.Context) error { return c.probeFront(ctx, edge.To) }

@@ -48,8 +48,11 @@ func (r *runner) close(ctx context.Context, s *harness.Setup) error {
 	defer cancel()
 	var errs []error
 	r.removed = true
-	if s.Engine != nil {
-		if err := s.Engine.Close(ctx); err != nil {
+	for _, e := range []engine.Engine{s.Engine, s.Host.Engine} { // which may be one and the same: Close is idempotent
+		if e == nil {
+			continue
+		}
+		if err := e.Close(ctx); err != nil {
 			r.removed = false
 			errs = append(errs, fmt.Errorf("remove what the run started: %w", err))
 		}

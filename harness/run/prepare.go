@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,7 +121,7 @@ func (r *runner) storeKind() harness.StoreKind {
 // prepare builds the programs, makes the engine and opens the recording. The
 // Setup is returned also with an error, so that what was made can be closed.
 func (r *runner) prepare(ctx context.Context) (*harness.Setup, error) {
-	s := &harness.Setup{Plan: r.plan, StoreKind: r.storeKind(), Control: r.options.Control, Progress: r.options.Progress}
+	s := &harness.Setup{Run: r.id, Plan: r.plan, StoreKind: r.storeKind(), Control: r.options.Control, Progress: r.options.Progress}
 	var err error
 	if r.work, err = os.MkdirTemp("", workPattern(r.id)); err != nil {
 		return s, fmt.Errorf("make the nodes' directory: %w", err)
@@ -129,6 +130,9 @@ func (r *runner) prepare(ctx context.Context) (*harness.Setup, error) {
 		return s, err
 	}
 	if s.Engine, err = r.newEngine(ctx, s.Programs["netfault"]); err != nil {
+		return s, err
+	}
+	if s.Host, err = r.newHost(ctx, s.Engine); err != nil {
 		return s, err
 	}
 	dir, err := fault.LedgerDir()
@@ -176,6 +180,31 @@ func (r *runner) newEngine(ctx context.Context, netfault engine.Program) (engine
 		return nil, err
 	}
 	return e, nil
+}
+
+// newHost is what runs processes of this machine beside the nodes, if the plan asks
+// for any: the local engine itself, or one of its kind at the address under which
+// containers reach this machine.
+func (r *runner) newHost(ctx context.Context, nodes engine.Engine) (harness.Host, error) {
+	if !r.plan.Topology.Postgres {
+		return harness.Host{}, nil
+	}
+	containers, ok := nodes.(*docker.Engine)
+	if !ok {
+		return harness.Host{Engine: nodes, Network: netip.MustParsePrefix("127.0.0.1/32")}, nil
+	}
+	address, network, err := containers.Host()
+	if errors.Is(err, engine.ErrUnsupported) {
+		return harness.Host{Missing: err}, nil
+	}
+	if err != nil {
+		return harness.Host{}, err
+	}
+	host, err := local.New(ctx, local.Options{Run: r.id, Dir: r.work, Address: address})
+	if err != nil {
+		return harness.Host{}, err
+	}
+	return harness.Host{Engine: host, Network: network}, nil
 }
 
 func (r *runner) raceDir() string { return filepath.Join(r.dir, "races") }

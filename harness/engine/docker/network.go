@@ -16,6 +16,8 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/network"
+
+	"blackout/harness/engine"
 )
 
 // networkTries is how often a subnet is drawn if another network takes it first.
@@ -88,6 +90,17 @@ func (e *Engine) nextAddress() (netip.Addr, error) {
 		}
 	}
 	return netip.Addr{}, fmt.Errorf("the subnet %s has no address left; give the docker daemon larger default-address-pools", e.subnet)
+}
+
+// Host is the address of this machine in the run's network, at which containers reach
+// what listens there, and the network that they come from. The error wraps
+// [engine.ErrUnsupported] where this machine is not in it.
+func (e *Engine) Host() (netip.Addr, netip.Prefix, error) {
+	i := slices.IndexFunc(e.gateways, netip.Addr.Is4)
+	if !e.routable || i < 0 {
+		return netip.Addr{}, netip.Prefix{}, fmt.Errorf("%w: containers cannot reach this machine: the network's gateway is none of its addresses", engine.ErrUnsupported)
+	}
+	return e.gateways[i], e.subnet, nil
 }
 
 // routable reports whether containers of a network can be dialled from here on
