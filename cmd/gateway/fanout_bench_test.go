@@ -5,7 +5,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
@@ -41,7 +40,7 @@ const (
 // frames whole and look into the first of each kind, so that what is measured is
 // the control plane, beside the clients' share of TLS on the same cores.
 func BenchmarkFanOut(b *testing.B) {
-	cp := startControlPlane(b)
+	cp := startControlPlane(b, build(b, "blackout/cmd/gateway"), b.TempDir())
 	cp.put(b, "/services/backend", `{"host":"backend.example","path":"/gen/0"}`)
 	for i := range fleetRoutes {
 		cp.put(b, fmt.Sprintf("/services/backend/routes/route-%d", i), fmt.Sprintf(`{"paths":["/p%d/x"]}`, i))
@@ -77,23 +76,19 @@ type plane struct {
 // identity is the certificate that the cluster shares, with its key, both PEM.
 type identity struct{ certificate, key []byte }
 
-// startControlPlane starts one that looks for changes ten times a second: with
+// startControlPlane starts one that looks for changes twenty times a second: with
 // Kong's 5 s (db_update_frequency) the wait for the next look is all that there
 // would be to see.
-func startControlPlane(b *testing.B) plane {
+func startControlPlane(b *testing.B, gateway, prefix string) plane {
 	b.Helper()
 	cp := plane{admin: free(b), cluster: free(b)}
 	cp.certificate, cp.key = clustertest.Certificate(b)
-	cp.command = exec.CommandContext(b.Context(), build(b, "blackout/cmd/gateway"))
-	cp.command.Env = []string{"KONG_ROLE=control_plane", "KONG_DATABASE=sqlite", "KONG_PREFIX=" + b.TempDir(), "KONG_LOG_LEVEL=error",
-		"KONG_ADMIN_LISTEN=" + cp.admin, "KONG_CLUSTER_LISTEN=" + cp.cluster, "KONG_STATUS_LISTEN=127.0.0.1:0", "KONG_DB_UPDATE_FREQUENCY=0.1",
-		"KONG_CLUSTER_CERT=" + string(cp.certificate), "KONG_CLUSTER_CERT_KEY=" + string(cp.key)}
+	cp.command = exec.CommandContext(b.Context(), gateway)
+	cp.command.Env = []string{"KONG_ROLE=control_plane", "KONG_DATABASE=sqlite", "KONG_PREFIX=" + prefix, "KONG_LOG_LEVEL=error",
+		"KONG_ADMIN_LISTEN=" + cp.admin, "KONG_CLUSTER_LISTEN=" + cp.cluster, "KONG_STATUS_LISTEN=127.0.0.1:0", "KONG_DB_UPDATE_FREQUENCY=0.05",
+		"KONG_CLUSTER_MAX_PAYLOAD=134217728", "KONG_CLUSTER_CERT=" + string(cp.certificate), "KONG_CLUSTER_CERT_KEY=" + string(cp.key)}
 	startProgram(b, cp.command)
-	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
-	defer cancel()
-	if err := answers(ctx, cp.admin, "/", ""); err != nil {
-		b.Fatal(err)
-	}
+	wait(b, cp.admin, "/", "")
 	return cp
 }
 
@@ -117,7 +112,13 @@ func startProgram(b *testing.B, command *exec.Cmd) {
 // put makes or replaces an entity.
 func (p plane) put(b *testing.B, path, body string) {
 	b.Helper()
-	request, err := http.NewRequestWithContext(b.Context(), http.MethodPut, "http://"+p.admin+path, strings.NewReader(body))
+	p.change(b, http.MethodPut, path, body)
+}
+
+// change asks the Admin API for one.
+func (p plane) change(b *testing.B, method, path, body string) {
+	b.Helper()
+	request, err := http.NewRequestWithContext(b.Context(), method, "http://"+p.admin+path, strings.NewReader(body))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func (p plane) put(b *testing.B, path, body string) {
 	said, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	if err != nil || response.StatusCode != http.StatusOK {
-		b.Fatalf("PUT %s: %d %s %v", path, response.StatusCode, said, err)
+		b.Fatalf("%s %s: %d %s %v", method, path, response.StatusCode, said, err)
 	}
 }
 

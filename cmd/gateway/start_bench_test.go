@@ -119,20 +119,36 @@ func answers(ctx context.Context, address, path, want string) error {
 	}
 }
 
+// wait waits until a running program answers; see [answers].
+func wait(b *testing.B, address, path, want string) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	if err := answers(ctx, address, path, want); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // coldNode is a data plane with table on its disk.
 func coldNode(b *testing.B, program string, table []byte) start {
 	b.Helper()
-	prefix, address := b.TempDir(), free(b)
+	prefix := b.TempDir()
 	hashes := entity.Hashes{Config: "0123456789abcdef0123456789abcdef"}
 	local := cache.Cache{Path: filepath.Join(prefix, "config.cache"), Version: conf.DefaultVersion}
 	if err := local.Save(cache.Entry{Hash: hashes.Config, Table: table}); err != nil {
 		b.Fatal(err)
 	}
 	certificate, key := clustertest.Certificate(b)
+	return dataPlane(b, program, prefix, free(b), identity{certificate, key})
+}
+
+// dataPlane is one that is about to be started.
+func dataPlane(b *testing.B, program, prefix, controlPlane string, own identity) start {
+	address := free(b)
 	command := exec.CommandContext(b.Context(), program)
 	command.Env = []string{"KONG_ROLE=data_plane", "KONG_DATABASE=off", "KONG_PREFIX=" + prefix, "KONG_PROXY_LISTEN=" + address,
-		"KONG_STATUS_LISTEN=127.0.0.1:0", "KONG_CLUSTER_CONTROL_PLANE=" + free(b),
-		"KONG_CLUSTER_CERT=" + string(certificate), "KONG_CLUSTER_CERT_KEY=" + string(key)}
+		"KONG_STATUS_LISTEN=127.0.0.1:0", "KONG_CLUSTER_CONTROL_PLANE=" + controlPlane, "KONG_CLUSTER_MAX_PAYLOAD=134217728",
+		"KONG_CLUSTER_CERT=" + string(own.certificate), "KONG_CLUSTER_CERT_KEY=" + string(own.key)}
 	return start{command, address}
 }
 
@@ -169,6 +185,16 @@ func build(b *testing.B, pkg string) string {
 // routes, every field written out.
 func manyRoutes(b *testing.B, upstream net.Addr, routes int) []byte {
 	b.Helper()
+	text, err := json.Marshal(entity.NewTable(records(b, upstream, routes)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return text
+}
+
+// records are one service of generation 1, "backend", and its routes.
+func records(b *testing.B, upstream net.Addr, routes int) map[string][]entity.Record {
+	b.Helper()
 	const service = "00000000-0000-4000-8000-00000000aaaa"
 	address := upstream.(*net.TCPAddr)
 	rows := make([]entity.Record, routes)
@@ -178,14 +204,10 @@ func manyRoutes(b *testing.B, upstream net.Addr, routes int) []byte {
 			"paths": []any{fmt.Sprintf("/p%d/x", i)}, "service": map[string]any{"id": service},
 		})
 	}
-	text, err := json.Marshal(entity.NewTable(map[string][]entity.Record{
+	return map[string][]entity.Record{
 		"services": {complete(b, entity.Services, entity.Record{"id": service, "name": "backend", "host": address.IP.String(), "port": float64(address.Port), "path": "/gen/1"})},
 		"routes":   rows,
-	}))
-	if err != nil {
-		b.Fatal(err)
 	}
-	return text
 }
 
 func complete(b *testing.B, schema *entity.Schema, record entity.Record) entity.Record {
