@@ -86,23 +86,9 @@ func TestHashFoldsLargeValues(t *testing.T) {
 	}
 }
 
-// corpus returns the directory of the wire recordings, or skips the test.
-func corpus(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("BLACKOUT_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
-	}
-	dir = filepath.Join(dir, "wire")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("the recordings of a real control plane are not here (set BLACKOUT_CORPUS): %v", err)
-	}
-	return dir
-}
-
 func TestHashOfRecordedConfigurations(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(corpus(t), "*", "*reconfigure*.json"))
+	files, err := filepath.Glob(filepath.Join(corpusFile(t, "wire"), "*", "*reconfigure*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recordings found: %v", err)
 	}
@@ -126,4 +112,29 @@ func TestHashOfRecordedConfigurations(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", filepath.Base(file), got, message.Hashes)
 		}
 	}
+}
+
+func FuzzHash(f *testing.F) {
+	f.Add([]byte(`{"routes":[1,2,3,4,5,6],"x":{"b":null,"a":[true,-0.5e-7]}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var table map[string]any
+		if json.Unmarshal(text, &table) != nil {
+			return
+		}
+		hashes := entity.Hash(table)
+		if len(hashes.Config) != 32 {
+			t.Fatalf("got hash %q", hashes.Config)
+		}
+		again, err := json.Marshal(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(table)
+		if err := json.Unmarshal(again, &table); err != nil {
+			t.Fatal(err)
+		}
+		if entity.Hash(table) != hashes {
+			t.Fatalf("the hash of %s changes with its spelling", text)
+		}
+	})
 }

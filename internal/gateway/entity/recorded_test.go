@@ -19,18 +19,23 @@ import (
 	"blackout/internal/gateway/entity"
 )
 
-// corpusFile returns a file of the recordings of a real Kong 3.9.1, or skips.
+// corpusFile returns a file of the recordings of a real Kong 3.9.1: of the whole
+// corpus, or else of the excerpt in the repository, or else it skips.
 func corpusFile(t *testing.T, name string) string {
 	t.Helper()
+	root := filepath.Join("..", "..", "..")
 	dir := os.Getenv("BLACKOUT_CORPUS")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
+		dir = filepath.Join(root, "..", "shared", "data")
 	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the recordings of a real control plane are not here (set BLACKOUT_CORPUS): %v", err)
+	for _, dir := range []string{dir, filepath.Join(root, "fixtures", "conformance")} {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
 	}
-	return path
+	t.Skipf("the recording %s of a real Kong is not here; set BLACKOUT_CORPUS", name)
+	return ""
 }
 
 // lines decodes a file of one JSON object a line.
@@ -119,7 +124,7 @@ func TestRecordedAdminEntities(t *testing.T) {
 			expectRecord(t, name, record, step.Response.JSON)
 		}
 	}
-	if counts["refused"] < 30 || counts["created"] < 10 {
+	if counts["refused"] < 10 || counts["created"] < 2 { // the excerpt in the repository has so many
 		t.Errorf("too few cases were compared: %v", counts)
 	}
 }
