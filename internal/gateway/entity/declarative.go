@@ -30,7 +30,7 @@ func ParseDeclarative(text []byte) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode the declarative configuration: %w", err)
 	}
-	flat := flattener{rows: map[string][]Record{}, places: map[string][]place{}, ids: idMaker{}}
+	flat := flattener{rows: map[string][]Record{}, places: map[string][]place{}, ids: idMaker{}, inner: map[*Schema][]Referrer{}}
 	others := flat.document(document)
 	if err := flat.problems.err(); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (f *flattener) document(document map[string]any) map[string][]any {
 	if _, ok := document["_transform"].(bool); !ok && document["_transform"] != nil {
 		f.problems.set(place{"_transform"}, expected[Boolean])
 	}
-	for _, schema := range All() {
+	for _, schema := range all {
 		f.section(schema, document[schema.Name], place{schema.Name}, nil, nil)
 	}
 	for _, name := range carried {
@@ -84,7 +84,7 @@ var bookkeeping = []string{"workspaces", "parameters", "filter_chains", "license
 
 // complete validates the rows and resolves their references.
 func (f *flattener) complete() error {
-	for _, schema := range All() {
+	for _, schema := range all {
 		for i, row := range f.rows[schema.Name] {
 			delete(row, "ws_id")
 			var wrong Violations

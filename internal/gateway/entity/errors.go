@@ -127,8 +127,19 @@ func (v *Violations) set(path string, problem any) {
 	}
 }
 
-// has reports whether a field is wrong already.
-func (v *Violations) has(path string) bool { return at(v.fields, path) != nil }
+// has reports whether a field, or the record that it is in, is wrong already.
+func (v *Violations) has(path string) bool {
+	fields := v.fields
+	for {
+		head, rest, nested := strings.Cut(path, ".")
+		problem := fields[head]
+		inner, isRecord := problem.(map[string]any)
+		if !nested || !isRecord {
+			return problem != nil
+		}
+		fields, path = inner, rest
+	}
+}
 
 // addEntity notes what is wrong with a combination of fields.
 func (v *Violations) addEntity(message string) { v.entity = append(v.entity, message) }

@@ -12,7 +12,7 @@ func NewTable(rows map[string][]Record) map[string]any {
 	table := map[string]any{"_format_version": FormatVersion, "_transform": false}
 	left := map[string]map[string]bool{}
 	known := map[string]bool{}
-	for _, schema := range All() {
+	for _, schema := range all {
 		known[schema.Name] = true
 		left[schema.Name] = map[string]bool{}
 		exportRows(table, schema, rows[schema.Name], left)

@@ -15,6 +15,7 @@ type flattener struct {
 	places   map[string][]place
 	problems problems
 	ids      idMaker
+	inner    map[*Schema][]Referrer // nestable, once for each schema
 }
 
 // section adds the rows of one collection. parent is nil at the top of the file.
@@ -57,7 +58,7 @@ func (f *flattener) refer(row Record, foreign *Field, parent Record, here place)
 // row adds one row, and what is nested in it.
 func (f *flattener) row(schema *Schema, row Record, here place) {
 	var inner []func()
-	for _, referrer := range nestable(schema) {
+	for _, referrer := range f.nestable(schema) {
 		name := referrer.Schema.Name
 		if list, given := row[name]; given {
 			delete(row, name)
@@ -86,15 +87,18 @@ func (f *flattener) row(schema *Schema, row Record, here place) {
 	}
 }
 
-// nestable lists what can be nested in a row: everything that refers to it,
-// unless a field of its own has that name and another meaning (services have
-// ca_certificates).
-func nestable(schema *Schema) []Referrer {
-	referrers := schema.ReferredBy()
+// nestable lists what can be nested in a row: everything that refers to it.
+func (f *flattener) nestable(schema *Schema) []Referrer {
+	referrers, known := f.inner[schema]
+	if known {
+		return referrers
+	}
+	referrers = schema.ReferredBy()
 	if schema == Consumers {
-		for _, name := range carried {
-			referrers = append(referrers, Referrer{carriedSchema(name), &carriedFields[0]})
+		for _, carried := range carriedSchemas() {
+			referrers = append(referrers, Referrer{carried, &carriedFields[0]})
 		}
 	}
+	f.inner[schema] = referrers
 	return referrers
 }

@@ -67,7 +67,8 @@ var redisFields = []Field{
 
 // redisAlias is the older, flat name of a field of "redis".
 func redisAlias(name string, kind Kind) Field {
-	return Field{Name: "redis_" + name, Kind: kind, Blank: true, Alias: []string{"redis", name}, Hidden: true}
+	return Field{Name: "redis_" + name, Kind: kind, Blank: true, Alias: []string{"redis", name}, Hidden: true,
+		Secret: name == "password" || name == "username"}
 }
 
 // texts is a list of what a transformer works on; pairs are "name:value".

@@ -3,6 +3,8 @@
 
 package entity
 
+import "slices"
+
 // Kind is the type of a field's value.
 type Kind int
 
@@ -118,21 +120,10 @@ func (s *Schema) Foreign() []*Field {
 	return fields
 }
 
-// ForeignField returns a route's reference to its service; nil for other
-// collections.
-func (s *Schema) ForeignField() *Field {
-	for _, field := range s.Foreign() {
-		if s == Routes {
-			return field
-		}
-	}
-	return nil
-}
-
 // ReferredBy returns the collections that refer to this one, and by which field.
 func (s *Schema) ReferredBy() []Referrer {
 	var found []Referrer
-	for _, schema := range All() {
+	for _, schema := range all {
 		for _, field := range schema.Foreign() {
 			if field.Reference == s.Name {
 				found = append(found, Referrer{schema, field})
@@ -171,19 +162,17 @@ func (s *Schema) ChildPath() string {
 
 // all lists the collections, referenced ones before those that refer to them.
 // A configuration is validated and stored in this order.
-func all() []*Schema {
-	return []*Schema{
-		CACertificates, Certificates, SNIs, Services, Routes, Consumers, KeyAuthCredentials,
-		Upstreams, Targets, Plugins, Vaults, KeySets, Keys,
-	}
+var all = []*Schema{
+	CACertificates, Certificates, SNIs, Services, Routes, Consumers, KeyAuthCredentials,
+	Upstreams, Targets, Plugins, Vaults, KeySets, Keys,
 }
 
 // All returns every schema, referenced ones before those that refer to them.
-func All() []*Schema { return all() }
+func All() []*Schema { return slices.Clone(all) }
 
 // Lookup returns the schema of a collection, or nil if there is none.
 func Lookup(collection string) *Schema {
-	for _, schema := range all() {
+	for _, schema := range all {
 		if schema.Name == collection {
 			return schema
 		}
@@ -193,7 +182,7 @@ func Lookup(collection string) *Schema {
 
 // LookupPath returns the schema of an Admin API path segment, or nil.
 func LookupPath(path string) *Schema {
-	for _, schema := range all() {
+	for _, schema := range all {
 		if schema.Path == path {
 			return schema
 		}

@@ -347,12 +347,21 @@ func expandAliases(fields []Field, record map[string]any, wrong *Violations) {
 			record[outer] = inner
 		}
 		if inner[name] != nil && inner[name] != value {
-			wrong.set(field.Name, fmt.Sprintf("both deprecated and new field are used but their values mismatch: %s = %v vs %s.%s = %v",
-				field.Name, value, outer, name, inner[name]))
+			wrong.set(field.Name, field.mismatch(value, inner[name]))
 			continue
 		}
 		inner[name] = value
 	}
+}
+
+// mismatch says that a field's two names come with two values.
+func (f *Field) mismatch(older, newer any) string {
+	const format = "both deprecated and new field are used but their values mismatch: %s vs %s"
+	path := strings.Join(f.Alias, ".")
+	if f.Secret {
+		return fmt.Sprintf(format, f.Name, path)
+	}
+	return fmt.Sprintf(format, fmt.Sprintf("%s = %v", f.Name, older), fmt.Sprintf("%s = %v", path, newer))
 }
 
 func clone(value any) any {
