@@ -39,7 +39,7 @@ func newAPI(t *testing.T) *api {
 	t.Cleanup(func() { _ = db.Close() })
 	return &api{t: t, store: db, handler: admin.New(admin.Options{Store: db, Version: "3.9.1", NodeID: "n", Hostname: "h",
 		Configuration: map[string]any{"database": "sqlite"},
-		Log: slog.New(slog.DiscardHandler)})}
+		Log:           slog.New(slog.DiscardHandler)})}
 }
 
 // answer is a response with its body decoded.

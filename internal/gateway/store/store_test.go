@@ -14,12 +14,50 @@ import (
 	"time"
 
 	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/pgtest"
 	"blackout/internal/gateway/store"
 )
 
-func open(t *testing.T, path string, now func() time.Time) *store.Store {
+// behaviours hold of both databases. source makes the options of a new
+// database, which may be opened more than once.
+var behaviours = []struct {
+	name string
+	test func(t *testing.T, source func(*testing.T) store.Options)
+}{
+	{"records survive a reopening", testRecordsSurviveAReopening},
+	{"rules", testRules},
+	{"changes tell", testChangesTell},
+	{"shared database", testSharedDatabase},
+	{"list pages and tags", testListPagesAndTags},
+	{"export is consistent while writers write", testExportIsConsistentWhileWritersWrite},
+	{"export of an empty database", testExportOfAnEmptyDatabase},
+	{"data planes are forgotten", testDataPlanesAreForgotten},
+}
+
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	for _, behaviour := range behaviours {
+		t.Run(behaviour.name, func(t *testing.T) {
+			t.Parallel()
+			behaviour.test(t, func(t *testing.T) store.Options { return store.Options{Path: filepath.Join(t.TempDir(), "a b?.db")} })
+		})
+	}
+}
+
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	for _, behaviour := range behaviours {
+		t.Run(behaviour.name, func(t *testing.T) {
+			t.Parallel()
+			behaviour.test(t, func(t *testing.T) store.Options { return store.Options{Postgres: server.NewDatabase(t)} })
+		})
+	}
+}
+
+func open(t *testing.T, options store.Options) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: path, Now: now})
+	s, err := store.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,10 +67,6 @@ func open(t *testing.T, path string, now func() time.Time) *store.Store {
 		}
 	})
 	return s
-}
-
-func newStore(t *testing.T) *store.Store {
-	return open(t, filepath.Join(t.TempDir(), "a b?.db"), nil)
 }
 
 func create(t *testing.T, s *store.Store, schema *entity.Schema, input entity.Record) entity.Record {
@@ -57,10 +91,9 @@ func code(err error) entity.Code {
 	return 0
 }
 
-func TestRecordsSurviveAReopening(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "x.db")
-	first := open(t, path, nil)
+func testRecordsSurviveAReopening(t *testing.T, source func(*testing.T) store.Options) {
+	options := source(t)
+	first := open(t, options)
 	created := create(t, first, entity.Services, entity.Record{"name": "s", "host": "h"})
 	for range 10 {
 		create(t, first, entity.Services, entity.Record{"host": "h"})
@@ -69,7 +102,7 @@ func TestRecordsSurviveAReopening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := open(t, path, nil)
+	second := open(t, options)
 	got, err := second.Get(t.Context(), entity.Services, named("s"))
 	if err != nil || got.ID() != created.ID() {
 		t.Fatalf("got %v, %v", got, err)
@@ -83,9 +116,8 @@ func TestRecordsSurviveAReopening(t *testing.T) {
 	}
 }
 
-func TestRules(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
+func testRules(t *testing.T, source func(*testing.T) store.Options) {
+	s := open(t, source(t))
 	service := create(t, s, entity.Services, entity.Record{"name": "s", "host": "h"})
 	create(t, s, entity.Routes, entity.Record{"name": "r", "paths": []any{"/"}, "service": map[string]any{"id": service.ID()}})
 	complete := func(schema *entity.Schema, input entity.Record) entity.Record {
@@ -119,9 +151,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestChangesTell(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
+func testChangesTell(t *testing.T, source func(*testing.T) store.Options) {
+	s := open(t, source(t))
 	told := func() bool {
 		select {
 		case <-s.Changes():
@@ -150,12 +181,11 @@ func TestChangesTell(t *testing.T) {
 	}
 }
 
-// TestSharedDatabase: a control plane is told what another one changed, and not
+// testSharedDatabase: a control plane is told what another one changed, and not
 // what it changed itself or what is not exported.
-func TestSharedDatabase(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "shared.db")
-	mine, theirs := open(t, path, time.Now), open(t, path, time.Now)
+func testSharedDatabase(t *testing.T, source func(*testing.T) store.Options) {
+	options := source(t)
+	mine, theirs := open(t, options), open(t, options)
 	ctx, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
 	watching.Go(func() { mine.Watch(ctx, time.Millisecond) })
@@ -183,9 +213,8 @@ func TestSharedDatabase(t *testing.T) {
 	}
 }
 
-func TestListPagesAndTags(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
+func testListPagesAndTags(t *testing.T, source func(*testing.T) store.Options) {
+	s := open(t, source(t))
 	for i := range 7 {
 		tags := []any{fmt.Sprintf("n%d", i), []string{"even", "odd"}[i%2]}
 		create(t, s, entity.Services, entity.Record{"host": "h", "tags": tags})
@@ -218,9 +247,8 @@ func TestListPagesAndTags(t *testing.T) {
 	}
 }
 
-func TestExportIsConsistentWhileWritersWrite(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
+func testExportIsConsistentWhileWritersWrite(t *testing.T, source func(*testing.T) store.Options) {
+	s := open(t, source(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	var writers sync.WaitGroup
 	writers.Go(func() {
@@ -248,9 +276,8 @@ func TestExportIsConsistentWhileWritersWrite(t *testing.T) {
 	writers.Wait()
 }
 
-func TestExportOfAnEmptyDatabase(t *testing.T) {
-	t.Parallel()
-	snapshot, err := newStore(t).Export(t.Context())
+func testExportOfAnEmptyDatabase(t *testing.T, source func(*testing.T) store.Options) {
+	snapshot, err := open(t, source(t)).Export(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,10 +287,11 @@ func TestExportOfAnEmptyDatabase(t *testing.T) {
 	}
 }
 
-func TestDataPlanesAreForgotten(t *testing.T) {
-	t.Parallel()
+func testDataPlanesAreForgotten(t *testing.T, source func(*testing.T) store.Options) {
 	clock := time.Unix(1000, 0)
-	s := open(t, filepath.Join(t.TempDir(), "x.db"), func() time.Time { return clock })
+	options := source(t)
+	options.Now = func() time.Time { return clock }
+	s := open(t, options)
 	if err := s.SaveDataPlane(t.Context(), store.DataPlane{ID: "x", Hostname: "h"}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
