@@ -31,6 +31,12 @@ var behaviours = []struct {
 	{"list pages and tags", testListPagesAndTags},
 	{"export is consistent while writers write", testExportIsConsistentWhileWritersWrite},
 	{"export of an empty database", testExportOfAnEmptyDatabase},
+	{"cascade", testCascade},
+	{"unique together", testUniqueTogether},
+	{"long and odd texts", testLongAndOddTexts},
+	{"ttl", testTTL},
+	{"tags of everything", testTagsOfEverything},
+	{"two control planes", testTwoControlPlanes},
 	{"data planes are forgotten", testDataPlanesAreForgotten},
 }
 
