@@ -72,6 +72,7 @@ type Config struct {
 	Postgres          Postgres
 	SQLitePath        string        // file; a control plane's
 	DBUpdateFrequency time.Duration // pushes to data planes are this far apart at least
+	PushEmpty         bool          // also a database that was emptied by nobody is published
 	AdminMaxBody      int64         // bytes of a request to the Admin API; 0 means no limit
 
 	Proxy Proxy

@@ -88,6 +88,8 @@ func fallbackParameters() []parameter {
 func ownParameters() []parameter {
 	return []parameter{
 		{name: "blackout_sqlite_path", set: setSQLitePath, about: "File of a control plane's SQLite database. Unset: `<prefix>/blackout.db`."},
+		{name: "blackout_push_empty", kind: boolean, value: "off", set: truth(func(c *Config) *bool { return &c.PushEmpty }),
+			about: "Whether a control plane that has published entities publishes a database that is found empty although nobody deleted them, as Kong does. Off: it says so and pushes nothing."},
 		{name: "blackout_version", value: DefaultVersion, set: setVersion, about: "The gateway version that the node stands for in the handshake and in headers."},
 		{name: "blackout_bucket_version", set: setBucketVersion, about: "The version in the key of the fallback object. Unset: `blackout_version`."},
 		{name: "blackout_fallback_read_attempts", kind: number, value: "1", set: within(func(c *Config) *int { return &c.Fallback.ReadAttempts }, 1, 100),

@@ -25,6 +25,7 @@ type controlPlane struct {
 	db     *store.Store
 	server *hybrid.Server
 	backup backup
+	guard  wipeGuard
 
 	// dirty: the database may hold what was never published. Only a publication
 	// that succeeds makes it false. Belongs to publishChanges once that runs.
@@ -37,11 +38,10 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cp := &controlPlane{node: n}
-	if cp.db, err = store.Open(ctx, store.Options{Path: config.SQLitePath}); err != nil {
+	cp := &controlPlane{node: n, guard: wipeGuard{log: n.log, pushEmpty: config.PushEmpty}}
+	if cp.db, err = n.openDatabase(ctx); err != nil {
 		return err
 	}
-	n.release = append(n.release, cp.db.Close)
 	cp.server = hybrid.NewServer(hybrid.ServerOptions{
 		Identity: identity, Version: config.Version, Plugins: enabledPlugins(config), Silence: config.Timing.Silence,
 		MaxPayload: config.Cluster.MaxPayload, Record: cp.record, Log: n.log,
@@ -63,10 +63,7 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	n.serve(bound)
 	n.release = append(n.release, func() error { cp.server.Close(); return nil })
 	n.run("publish the configuration", cp.publishChanges)
-	n.run("watch the database", func(ctx context.Context) error {
-		cp.db.Watch(ctx, max(config.DBUpdateFrequency, time.Millisecond))
-		return nil
-	})
+	n.run("watch the database", cp.watchDatabase)
 	return nil
 }
 
@@ -80,7 +77,7 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname,
+	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname, MaxBody: config.AdminMaxBody,
 		Configuration: config.Redacted(), Log: n.log})
 	return []service{
 		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, tls: identity.ServerTLS(),
@@ -149,6 +146,10 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 	snapshot, err := cp.db.Export(ctx)
 	if err != nil {
 		return fmt.Errorf("export the configuration: %w", err)
+	}
+	if !cp.guard.allows(snapshot) {
+		cp.dirty = false // until the database changes again
+		return nil
 	}
 	table := snapshot.Table
 	var raw bytes.Buffer

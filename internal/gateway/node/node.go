@@ -115,9 +115,6 @@ func (n *Node) assemble(ctx context.Context) error {
 	if err := parameters(config).Validate(controlPlane); err != nil {
 		return err
 	}
-	if err := supported(config); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(config.Prefix, 0o755); err != nil {
 		return fmt.Errorf("create the prefix: %w", err)
 	}
@@ -133,14 +130,6 @@ func (n *Node) assemble(ctx context.Context) error {
 		return n.assembleControlPlane(ctx)
 	}
 	return n.assembleDataPlane(ctx)
-}
-
-// supported refuses what a configuration can ask for and the node does not have.
-func supported(config *conf.Config) error {
-	if config.Role == conf.ControlPlane && config.Database == conf.PostgreSQL {
-		return errors.New("database = postgres is not supported yet; set database = sqlite")
-	}
-	return nil
 }
 
 // Address is where the node listens under a name: "proxy", "admin", "status" or

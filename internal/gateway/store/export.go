@@ -44,6 +44,9 @@ func (s *Store) Export(ctx context.Context) (*Snapshot, error) {
 	return snapshot, nil
 }
 
+// identity is which database it is, and in what state.
+const identity = `SELECT number, value FROM revision, parameters WHERE key = 'cluster_id'`
+
 // reader reads an export's parts in one transaction.
 type reader struct {
 	querier
@@ -51,8 +54,7 @@ type reader struct {
 }
 
 func (r reader) identity(ctx context.Context, snapshot *Snapshot, _ map[string][]entity.Record) error {
-	return r.each(ctx, func(row *sql.Rows) error { return row.Scan(&snapshot.Revision, &snapshot.Cluster) },
-		`SELECT number, value FROM revision, parameters WHERE key = 'cluster_id'`)
+	return r.each(ctx, func(row *sql.Rows) error { return row.Scan(&snapshot.Revision, &snapshot.Cluster) }, identity)
 }
 
 func (r reader) entities(ctx context.Context, snapshot *Snapshot, all map[string][]entity.Record) error {

@@ -5,7 +5,6 @@ package store
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"fmt"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -28,7 +28,10 @@ type Postgres struct {
 	Schema   string // the server's default if empty
 
 	TLS         *tls.Config // nil: unencrypted (pg_ssl=off)
-	Connections int         // at most so many at once; 10
+	TLSRequired bool        // a server without TLS is refused (pg_ssl_required)
+
+	Connections int           // at most so many at once; 10
+	IdleTime    time.Duration // after which an idle connection is closed; 0: never
 }
 
 const defaultConnections = 10
@@ -46,15 +49,6 @@ func (p *Postgres) address() string {
 	return net.JoinHostPort(p.Host, strconv.Itoa(port))
 }
 
-// TLSTo is the TLS configuration for a server: the connection is encrypted, and
-// the server is checked only if roots are given (pg_ssl_verify), as Kong does.
-func TLSTo(host string, roots *x509.CertPool) *tls.Config {
-	return &tls.Config{
-		ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12,
-		InsecureSkipVerify: roots == nil, //nolint:gosec // pg_ssl_verify=off is the user's choice
-	}
-}
-
 // open prepares the connections; the first statement makes one.
 func (p *Postgres) open(timeout time.Duration) (*sql.DB, error) {
 	// The environment (PGHOST, PGPASSWORD …) and a password file would fill in
@@ -66,6 +60,9 @@ func (p *Postgres) open(timeout time.Duration) (*sql.DB, error) {
 	config.Password = p.Password
 	config.TLSConfig = p.TLS
 	config.ConnectTimeout = timeout
+	if p.TLS != nil && !p.TLSRequired {
+		config.Fallbacks = []*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port}}
+	}
 	config.RuntimeParams = map[string]string{
 		"application_name": "blackout",
 		// A control plane that is cut off in the middle of a change must not
@@ -82,5 +79,6 @@ func (p *Postgres) open(timeout time.Duration) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
+	db.SetConnMaxIdleTime(p.IdleTime)
 	return db, nil
 }

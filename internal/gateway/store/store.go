@@ -135,12 +135,13 @@ func (s *Store) changed() {
 }
 
 // Watch gives Changes a token when another control plane has changed the database
-// that it shares with this one. It looks at every interval until ctx ends. A look
-// that fails is made again: a database that cannot be read shows itself to the next
-// who needs it.
-func (s *Store) Watch(ctx context.Context, interval time.Duration) {
+// that it shares with this one, or when the database is another one than before.
+// It looks at every interval until ctx ends, and tells report how that went; nil
+// is somebody who does not care.
+func (s *Store) Watch(ctx context.Context, interval time.Duration, report func(error)) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	cluster := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -148,19 +149,30 @@ func (s *Store) Watch(ctx context.Context, interval time.Duration) {
 		case <-tick.C:
 		}
 		known := s.revision.Load()
-		revision, err := s.look(ctx)
-		if err == nil && (s.advance(revision) || s.retreat(known, revision)) {
+		revision, found, err := s.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if report != nil {
+			report(err)
+		}
+		if err != nil {
+			continue
+		}
+		another := cluster != "" && cluster != found
+		cluster = found
+		if s.advance(revision) || s.retreat(known, revision) || another {
 			s.changed()
 		}
 	}
 }
 
-// look reads the database's revision.
-func (s *Store) look(ctx context.Context) (revision int64, err error) {
+// look reads the database's revision and whose it is.
+func (s *Store) look(ctx context.Context) (revision int64, cluster string, err error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	err = s.read.QueryRowContext(ctx, `SELECT number FROM revision`).Scan(&revision)
-	return revision, err
+	err = s.read.QueryRowContext(ctx, identity).Scan(&revision, &cluster)
+	return revision, cluster, failure("read", err)
 }
 
 // advance notes the latest revision that is known here and says whether it is news.

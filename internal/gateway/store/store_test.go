@@ -194,7 +194,7 @@ func testSharedDatabase(t *testing.T, source func(*testing.T) store.Options) {
 	mine, theirs := open(t, options), open(t, options)
 	ctx, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
-	watching.Go(func() { mine.Watch(ctx, time.Millisecond) })
+	watching.Go(func() { mine.Watch(ctx, time.Millisecond, nil) })
 	defer watching.Wait()
 	defer stop()
 	create(t, mine, entity.Services, entity.Record{"name": "a", "host": "h"})
