@@ -43,6 +43,7 @@ type cluster struct {
 	certificate, key []byte
 	address          string // of the control plane; nothing listens there before it starts
 	store            *fakeStore
+	log              slog.Handler // of all nodes
 }
 
 func newCluster(t testing.TB) *cluster {
@@ -55,7 +56,7 @@ func newCluster(t testing.TB) *cluster {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	return &cluster{t: t, certificate: certificate, key: key, address: listener.Addr().String(), store: &fakeStore{}}
+	return &cluster{t: t, certificate: certificate, key: key, address: listener.Addr().String(), store: &fakeStore{}, log: slog.DiscardHandler}
 }
 
 // running is a node that ends with the test, or before.
@@ -95,7 +96,7 @@ func (c *cluster) start(role conf.Role, prefix string, change func(*conf.Config)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n, err := node.Start(ctx, node.Options{
-		Config: config, Rand: rand.New(rand.NewPCG(1, 2)), Hostname: "host", Log: slog.New(slog.DiscardHandler),
+		Config: config, Rand: rand.New(rand.NewPCG(1, 2)), Hostname: "host", Log: slog.New(c.log),
 		OpenStore: func(context.Context, conf.Fallback, func(string) string) (fallback.Store, error) { return c.store, nil },
 	})
 	if err != nil {
