@@ -18,12 +18,15 @@ import (
 type question struct {
 	request *Request
 	host    string // without its port
-	port    int    // of the Host header, 0 if it names none
+	port    int    // of the Host header, or else the listener's
 	path    string // normalised
 }
 
 func newQuestion(request *Request) question {
 	name, port := splitPort(request.Host)
+	if port == 0 {
+		port = int(request.Destination.Port())
+	}
 	return question{request: request, host: name, port: port, path: entity.NormalizePath(request.Path)}
 }
 
@@ -43,30 +46,41 @@ type header struct {
 	regexes []*regexp.Regexp
 }
 
+// newChecks returns nil if there is nothing to check.
 func newChecks(route *Route) (*checks, error) {
+	if len(route.Methods)+len(route.SNIs)+len(route.Headers)+len(route.Sources)+len(route.Destinations) == 0 {
+		return nil, nil
+	}
 	c := &checks{methods: route.Methods, sources: route.Sources, destinations: route.Destinations}
 	for _, sni := range route.SNIs {
-		pattern := parseHost(strings.TrimSuffix(sni, "."))
-		pattern.port = 0
-		c.snis = append(c.snis, pattern)
+		// A name's last dot takes no part in routing (Kong 3.9).
+		c.snis = append(c.snis, parseHost(strings.TrimSuffix(sni, ".")))
 	}
 	for name, values := range route.Headers {
-		made := header{name: http.CanonicalHeaderKey(name)}
-		for _, value := range values {
-			pattern, isRegex := strings.CutPrefix(value, "~*")
-			if !isRegex {
-				made.values = append(made.values, strings.ToLower(value))
-				continue
-			}
-			regex, err := compile(strings.ToLower(pattern))
-			if err != nil {
-				return nil, fmt.Errorf("route %s: headers.%s: %w", route.ID, name, err)
-			}
-			made.regexes = append(made.regexes, regex)
+		h, err := newHeader(name, values)
+		if err != nil {
+			return nil, fmt.Errorf("route %s: headers.%s: %w", route.ID, name, err)
 		}
-		c.headers = append(c.headers, made)
+		c.headers = append(c.headers, h)
 	}
 	return c, nil
+}
+
+func newHeader(name string, values []string) (header, error) {
+	made := header{name: http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))}
+	for _, value := range values {
+		pattern, isRegex := strings.CutPrefix(value, "~*")
+		if !isRegex {
+			made.values = append(made.values, value)
+			continue
+		}
+		regex, err := compile("(?i)" + pattern)
+		if err != nil {
+			return header{}, err
+		}
+		made.regexes = append(made.regexes, regex)
+	}
+	return made, nil
 }
 
 func (c *checks) hold(q *question) bool {
@@ -74,8 +88,7 @@ func (c *checks) hold(q *question) bool {
 	if len(c.methods) > 0 && !slices.Contains(c.methods, request.Method) {
 		return false
 	}
-	if len(c.snis) > 0 && request.Scheme == "https" &&
-		!slices.ContainsFunc(c.snis, func(h host) bool { return h.matchName(request.SNI) }) {
+	if len(c.snis) > 0 && request.Scheme == "https" && !holdNames(c.snis, request.SNI) {
 		return false
 	}
 	for i := range c.headers {
@@ -86,11 +99,21 @@ func (c *checks) hold(q *question) bool {
 	return holdPeers(c.sources, request.Source) && holdPeers(c.destinations, request.Destination)
 }
 
+func holdNames(patterns []host, name string) bool {
+	for i := range patterns {
+		if patterns[i].matchName(name) {
+			return true
+		}
+	}
+	return false
+}
+
 func (h *header) hold(given http.Header) bool {
 	for _, value := range given[h.name] {
-		value = strings.ToLower(value)
-		if slices.Contains(h.values, value) {
-			return true
+		for _, wanted := range h.values {
+			if strings.EqualFold(wanted, value) {
+				return true
+			}
 		}
 		for _, regex := range h.regexes {
 			if regex.MatchString(value) {

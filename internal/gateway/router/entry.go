@@ -6,147 +6,80 @@ package router
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 )
 
-// entry is what is ranked and matched: a route, or the part of a route whose
-// paths rank alike. Kong counts a route with paths of several lengths as
-// several routes, and all its regexes as one more.
+// entry is what is ranked: a route, or the part of a route whose paths rank
+// alike. Kong counts a route with paths of several lengths as several routes,
+// and all its regexes as one more.
 type entry struct {
 	route    *Route
 	priority uint64
 	tie      string // the id that decides among equal priorities
 
-	hosts   []host
 	paths   []string // plain ones of one length, or
-	regexes []*regexp.Regexp
+	regexes []*regex
 	checks  *checks
 }
 
-// splitSpace is the namespace of the ids of a route's parts.
+// splitSpace is the namespace of the ids of a route's parts (Kong 3.9).
 var splitSpace = uuid.MustParse("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")
 
-// split makes the entries of a route.
-func split(route *Route) ([]entry, error) {
-	hosts := make([]host, 0, len(route.Hosts))
-	for _, pattern := range route.Hosts {
-		hosts = append(hosts, parseHost(pattern))
-	}
+// split appends the entries of a route. Parts are numbered from 1 in the order
+// in which the route's paths bring them up.
+func split(entries []entry, route *Route) ([]entry, error) {
 	checks, err := newChecks(route)
 	if err != nil {
 		return nil, err
 	}
-	whole := entry{route: route, tie: route.ID, hosts: hosts, checks: checks}
-	if len(route.Paths) == 0 {
-		whole.priority = priority(&whole)
-		return []entry{whole}, nil
+	first := len(entries)
+	for i, path := range route.Paths {
+		pattern, isRegex := strings.CutPrefix(path, "~")
+		part := slices.IndexFunc(entries[first:], func(e entry) bool {
+			return isRegex && len(e.regexes) > 0 || !isRegex && len(e.paths) > 0 && len(e.paths[0]) == len(path)
+		})
+		if part < 0 {
+			part = len(entries) - first
+			entries = append(entries, entry{route: route, checks: checks})
+		}
+		e := &entries[first+part]
+		if !isRegex {
+			if e.paths == nil {
+				e.paths = route.Paths[i : i+1 : i+1]
+			} else {
+				e.paths = append(e.paths, path)
+			}
+			continue
+		}
+		regex, err := compilePath(pattern)
+		if err != nil {
+			return nil, fmt.Errorf("route %s: paths: %w", route.ID, err)
+		}
+		e.regexes = append(e.regexes, regex)
 	}
-	plain := map[int]*entry{} // by the length of paths, 0 for the regexes
-	for _, path := range route.Paths {
-		if err := addPath(plain, whole, path); err != nil {
-			return nil, err
+	if len(entries) == first {
+		entries = append(entries, entry{route: route, checks: checks})
+	}
+	parts := entries[first:]
+	for i := range parts {
+		parts[i].priority, parts[i].tie = priority(&parts[i]), route.ID
+		if len(parts) > 1 {
+			parts[i].tie = uuid.NewSHA1(splitSpace, fmt.Appendf(nil, "%s#%d", route.ID, i+1)).String()
 		}
 	}
-	parts := make([]entry, 0, len(plain))
-	for i, length := range slices.Sorted(maps.Keys(plain)) {
-		part := plain[length]
-		part.priority = priority(part)
-		if len(plain) > 1 {
-			part.tie = uuid.NewSHA1(splitSpace, fmt.Appendf(nil, "%s#%d", route.ID, i+1)).String()
-		}
-		parts = append(parts, *part)
-	}
-	return parts, nil
+	return entries, nil
 }
 
-func addPath(parts map[int]*entry, whole entry, path string) error {
-	pattern, isRegex := strings.CutPrefix(path, "~")
-	length := len(path)
-	if isRegex {
-		length = 0
-	}
-	if parts[length] == nil {
-		parts[length] = &whole
-	}
-	if !isRegex {
-		parts[length].paths = append(parts[length].paths, path)
-		return nil
-	}
-	regex, err := compile("^" + pattern)
-	if err != nil {
-		return fmt.Errorf("route %s: paths: %w", whole.route.ID, err)
-	}
-	parts[length].regexes = append(parts[length].regexes, regex)
-	return nil
-}
-
-// rank sorts the entries: who comes first is asked first.
-func rank(entries []entry) {
+// sortEntries puts first who is to be asked first: the highest priority, and
+// among equals the greatest id.
+func sortEntries(entries []entry) {
 	slices.SortStableFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(b.tie, a.tie))
+		if a.priority != b.priority {
+			return cmp.Compare(b.priority, a.priority)
+		}
+		return strings.Compare(b.tie, a.tie)
 	})
-}
-
-// Kong 3.9's layout of a priority, from the highest bit down.
-const (
-	kindsShift   = 61 // how many kinds of matchers there are
-	plainHost    = 1 << 60
-	headersShift = 52 // how many headers, at most 255
-	regexPath    = 1 << 51
-	regexShift   = 19 // regex_priority
-	lengthMask   = 1<<19 - 1
-)
-
-// priority is the number by which Kong ranks entries.
-func priority(e *entry) uint64 {
-	route := e.route
-	var bits uint64
-	for _, set := range []bool{
-		len(route.Sources) > 0, len(route.Destinations) > 0, len(route.Methods) > 0, len(route.Hosts) > 0,
-		len(route.Headers) > 0, len(route.SNIs) > 0, len(route.Paths) > 0,
-	} {
-		if set {
-			bits += 1 << kindsShift
-		}
-	}
-	if len(e.hosts) > 0 && !slices.ContainsFunc(e.hosts, host.wild) {
-		bits |= plainHost
-	}
-	bits |= uint64(min(len(route.Headers), 255)) << headersShift
-	if len(e.regexes) > 0 {
-		return bits | regexPath | uint64(uint32(max(route.RegexPriority, 0)))<<regexShift
-	}
-	if len(e.paths) > 0 {
-		bits |= uint64(len(e.paths[0])) & lengthMask
-	}
-	return bits
-}
-
-// match reports whether the entry matches, and by which part of the path.
-func (e *entry) match(q *question) (Match, bool) {
-	if len(e.hosts) > 0 && !slices.ContainsFunc(e.hosts, func(h host) bool { return h.match(q) }) {
-		return Match{}, false
-	}
-	if !e.checks.hold(q) {
-		return Match{}, false
-	}
-	found := Match{Route: e.route, Path: q.path}
-	for _, path := range e.paths {
-		if strings.HasPrefix(q.path, path) {
-			found.Prefix = path
-			return found, true
-		}
-	}
-	for _, regex := range e.regexes {
-		if at := regex.FindStringIndex(q.path); at != nil {
-			found.Prefix, found.regex = q.path[at[0]:at[1]], regex
-			return found, true
-		}
-	}
-	return found, len(e.paths)+len(e.regexes) == 0
 }

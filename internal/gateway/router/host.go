@@ -23,9 +23,9 @@ const (
 	prefixHost                 // "a.*", name is "a."
 )
 
-func (h host) wild() bool { return h.kind != exactHost }
+func isWild(pattern string) bool { return strings.Contains(pattern, "*") }
 
-// parseHost reads a pattern; text after a colon that is no port belongs to the
+// parseHost reads a pattern. Text after a colon that is no port belongs to the
 // name, which is how IPv6 addresses stay whole.
 func parseHost(pattern string) host {
 	name, port := splitPort(pattern)
@@ -38,11 +38,8 @@ func parseHost(pattern string) host {
 	return host{name, exactHost, port}
 }
 
-func (h host) match(q *question) bool {
-	return (h.port == 0 || h.port == q.port) && h.matchName(q.host)
-}
-
-func (h host) matchName(name string) bool {
+// matchName compares as written: Kong 3.9 does not fold the case of hosts.
+func (h *host) matchName(name string) bool {
 	switch h.kind {
 	case suffixHost:
 		return strings.HasSuffix(name, h.name)
@@ -52,15 +49,16 @@ func (h host) matchName(name string) bool {
 	return name == h.name
 }
 
-// splitPort splits "a.b:80". The port is 0 if there is none.
+// splitPort splits "a.b:80"; the port is 0 if there is none. "a.b:80." has one
+// too: Kong 3.9 reads the port as a number, and that one ends in a dot.
 func splitPort(text string) (name string, port int) {
 	name, digits, found := strings.Cut(text, ":")
 	if !found {
 		return text, 0
 	}
-	port, err := strconv.Atoi(digits)
-	if err != nil || port <= 0 {
+	number, err := strconv.ParseUint(strings.TrimSuffix(digits, "."), 10, 16)
+	if err != nil || number == 0 {
 		return text, 0
 	}
-	return name, port
+	return name, int(number)
 }

@@ -12,34 +12,153 @@
 //
 // The package decides which route a request has and what path the upstream
 // gets ([Match.UpstreamPath]). It sends nothing and answers nothing.
+//
+// # How it searches
+//
+// Kong ranks all routes and takes the first that matches. So does this router,
+// but it looks only at routes that can match: those with the request's host, and
+// of these, those whose path, or the text with which their regex begins, is a
+// prefix of the request's path. For each host they stand in one sorted list; a
+// binary search finds the last one that is not after the request's path, and
+// links lead from there to all its prefixes. Every candidate has its rank, and
+// the lowest that matches wins.
 package router
 
-// Router finds routes.
-type Router struct{ entries []entry }
+import "strings"
 
-// New builds a router. It refuses what it could not match as Kong would: a
-// regex that doesn't compile or an address that is no prefix. The error names
-// the route and the field.
-func New(routes []Route) (*Router, error) {
-	r := &Router{}
-	for i := range routes {
-		parts, err := split(&routes[i])
-		if err != nil {
-			return nil, err
-		}
-		r.entries = append(r.entries, parts...)
-	}
-	rank(r.entries)
-	return r, nil
+// Router finds routes.
+type Router struct {
+	targets []target // in the order of ranks
+
+	// What the targets stand under, by the kind of their host. A name maps to
+	// an index into groups.
+	exact, suffix, prefix map[string]int32
+	anyHost               int32 // the group of those without a host, or -1
+
+	groups     []group
+	nodes      []node
+	candidates []candidate
+}
+
+// group is what stands under one host: nodes from..to, sorted by their text.
+type group struct{ from, to int32 }
+
+// node is the text that a path must begin with, and who asks for it.
+type node struct {
+	text     string
+	parent   int32 // the longest other node of the group that is a prefix of text, or -1
+	from, to int32 // candidates, the lowest rank first
+}
+
+// candidate is a target together with what remains to be asked of the host.
+type candidate struct {
+	rank    int32
+	port    int32 // 0: any
+	pattern *host // a wildcard of a kind that has no group of its own, or nil
 }
 
 // Match finds the route of a request.
 func (r *Router) Match(request *Request) (Match, bool) {
-	asked := newQuestion(request)
-	for i := range r.entries {
-		if match, ok := r.entries[i].match(&asked); ok {
-			return match, true
+	q := newQuestion(request)
+	s := search{router: r, question: &q, best: int32(len(r.targets))}
+	if r.anyHost >= 0 {
+		s.look(r.anyHost)
+	}
+	if id, found := r.exact[q.host]; found {
+		s.look(id)
+	}
+	if len(r.suffix) > 0 || len(r.prefix) > 0 {
+		s.lookWild()
+	}
+	if int(s.best) == len(r.targets) {
+		return Match{}, false
+	}
+	t := &r.targets[s.best]
+	found := Match{Route: t.route, Path: q.path, Prefix: t.path, regex: t.regex}
+	if t.regex != nil {
+		found.Prefix = q.path[s.begin:s.end]
+	}
+	return found, true
+}
+
+// search is a search under way, with the best rank so far.
+type search struct {
+	router     *Router
+	question   *question
+	best       int32
+	begin, end int // of what the best one's regex matched
+}
+
+// lookWild looks under every "*.a.b" and "a.*" that the host has.
+func (s *search) lookWild() {
+	name := s.question.host
+	for at := strings.IndexByte(name, '.'); at >= 0; {
+		if id, found := s.router.suffix[name[at:]]; found {
+			s.look(id)
+		}
+		if id, found := s.router.prefix[name[:at+1]]; found {
+			s.look(id)
+		}
+		next := strings.IndexByte(name[at+1:], '.')
+		if next < 0 {
+			return
+		}
+		at += 1 + next
+	}
+}
+
+// look asks what stands under one host.
+func (s *search) look(id int32) {
+	g, path := s.router.groups[id], s.question.path
+	at, after := g.from, g.to // the last node whose text is not after path
+	for at < after {
+		middle := (at + after) / 2
+		if s.router.nodes[middle].text <= path {
+			at = middle + 1
+		} else {
+			after = middle
 		}
 	}
-	return Match{}, false
+	at--
+	if at < g.from {
+		return
+	}
+	// Who is a prefix of path, and not after it, is a prefix of this node too.
+	common := commonPrefix(s.router.nodes[at].text, path)
+	for ; at >= 0; at = s.router.nodes[at].parent {
+		if n := &s.router.nodes[at]; len(n.text) <= common {
+			s.ask(s.router.candidates[n.from:n.to])
+		}
+	}
+}
+
+func commonPrefix(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+func (s *search) ask(candidates []candidate) {
+	for i := range candidates {
+		c := &candidates[i]
+		if c.rank >= s.best {
+			return
+		}
+		if c.port != 0 && int(c.port) != s.question.port || c.pattern != nil && !c.pattern.matchName(s.question.host) {
+			continue
+		}
+		t := &s.router.targets[c.rank]
+		if t.checks != nil && !t.checks.hold(s.question) {
+			continue
+		}
+		if t.regex == nil {
+			s.best = c.rank
+		} else if at := t.regex.find(s.question.path); at != nil {
+			s.best, s.begin, s.end = c.rank, at[0], at[1]
+		}
+	}
 }

@@ -3,10 +3,7 @@
 
 package router
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Match is a route that was found, and how.
 type Match struct {
@@ -14,7 +11,7 @@ type Match struct {
 	Path   string // the request's path, normalised
 	Prefix string // what the route's path matched of it; "" if the route has none
 
-	regex *regexp.Regexp // what matched, if it was a regex
+	regex *regex // what matched, if it was a regex
 }
 
 // Captures returns what the route's regex captured: by number, the whole match
@@ -47,7 +44,19 @@ func (m *Match) UpstreamPath() string {
 	if !m.Route.StripPath {
 		return joinWhole(base, m.Path)
 	}
-	return joinRest(base, m.Path, m.Path[min(len(m.Prefix), len(m.Path)):])
+	return joinRest(base, m.Path, stepInto(m.Path[min(max(len(m.Prefix), 1), len(m.Path)):]))
+}
+
+// stepInto takes from what is left of a path a dot segment that only the
+// stripping brought about: "/a" stripped of "/a../b" leaves "../b".
+func stepInto(rest string) string {
+	switch {
+	case rest == ".", rest == "..":
+		return ""
+	case strings.HasPrefix(rest, "./"):
+		return rest[len("./"):]
+	}
+	return strings.TrimPrefix(rest, "../")
 }
 
 // joinRest joins the service's path and what is left of the request's.
