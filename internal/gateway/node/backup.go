@@ -6,6 +6,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"blackout/internal/fallback"
 	"blackout/internal/gateway/conf"
@@ -31,6 +32,7 @@ func openStore(ctx context.Context, config conf.Fallback, getenv func(string) st
 type backup struct {
 	exporter *fallback.Exporter
 	importer *fallback.Importer
+	meter    *storeMeter
 }
 
 // openBackup opens the object store if the node reads or writes it, and starts
@@ -50,14 +52,14 @@ func (n *Node) openBackup(ctx context.Context) (backup, error) {
 	}
 	n.release = append(n.release, func() error { store.Close(); return nil })
 	key := fallback.Key(location.Prefix, config.BucketVersion)
-	var b backup
+	b := backup{meter: &storeMeter{Store: store}}
 	if config.Fallback.Import {
-		b.importer = &fallback.Importer{Store: store, Key: key,
+		b.importer = &fallback.Importer{Store: b.meter, Key: key,
 			Attempts: config.Fallback.ReadAttempts, Timeout: config.Fallback.ReadTimeout, Log: n.log}
 	}
 	if config.Fallback.Export {
 		b.exporter = fallback.NewExporter(fallback.ExporterOptions{
-			Store: store, Key: key, Delay: config.Fallback.ExportDelay, NodeID: n.id, Log: n.log,
+			Store: b.meter, Key: key, Delay: config.Fallback.ExportDelay, NodeID: n.id, Log: n.log,
 		})
 		n.runExporter(ctx, b.exporter)
 	}
@@ -78,4 +80,33 @@ func (b backup) offer(table []byte, hash string) {
 	if b.exporter != nil {
 		b.exporter.Offer(table, hash)
 	}
+}
+
+func (b backup) measure(ctx context.Context, tell teller) {
+	if b.meter != nil {
+		b.meter.measure(ctx, tell)
+	}
+	if b.exporter == nil {
+		return
+	}
+	var lag time.Duration
+	if since := b.exporter.Status().PendingSince; !since.IsZero() {
+		lag = time.Since(since)
+	}
+	tell("blackout_export_lag_seconds", lag.Seconds())
+}
+
+// exportStatus is what /status tells of the copy in object storage.
+func exportStatus(b backup) map[string]any {
+	status := map[string]any{"import": b.importer != nil, "export": b.exporter != nil}
+	if b.exporter == nil {
+		return status
+	}
+	exported := b.exporter.Status()
+	status["exported_hash"], status["pending_hash"] = exported.ExportedHash, exported.PendingHash
+	status["failures"], status["last_error"] = exported.Failures, exported.LastError
+	if !exported.ExportedAt.IsZero() {
+		status["exported_at"] = exported.ExportedAt.UTC().Format(time.RFC3339Nano)
+	}
+	return status
 }

@@ -26,15 +26,6 @@ type certificates struct {
 	named func(serverName string) *tls.Certificate
 }
 
-// statusService is the Status API at its listeners.
-func statusService(config *conf.Config, api *statusAPI) (service, error) {
-	shown, err := newCertificates(config.StatusTLS)
-	if err != nil {
-		return service{}, fmt.Errorf("status_ssl_cert: %w", err)
-	}
-	return service{name: "status", addresses: config.StatusListen, handler: api, tls: shown.config()}, nil
-}
-
 // newCertificates reads the certificates of a listener. Without any, the node
 // makes one for "localhost", as Kong does, which no client will trust.
 func newCertificates(pairs []conf.KeyPair) (*certificates, error) {

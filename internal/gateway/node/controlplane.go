@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"blackout/internal/gateway/admin"
@@ -28,8 +30,9 @@ type controlPlane struct {
 	guard  wipeGuard
 
 	// dirty: the database may hold what was never published. Only a publication
-	// that succeeds makes it false. Belongs to publishChanges once that runs.
-	dirty bool
+	// that succeeds makes it false. Belongs to publishChanges once that runs, others
+	// read it.
+	dirty atomic.Bool
 }
 
 func (n *Node) assembleControlPlane(ctx context.Context) error {
@@ -73,7 +76,7 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin_ssl_cert: %w", err)
 	}
-	status, err := statusService(config, &statusAPI{version: config.Version, node: cp})
+	status, err := n.statusService(cp, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +85,7 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 	return []service{
 		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, tls: identity.ServerTLS(),
 			patience: config.Timing.DialTimeout}, // after which a data plane has given up itself
-		{name: "admin", addresses: config.AdminListen, handler: api, tls: ofAdmin.config()},
+		{name: "admin", addresses: config.AdminListen, handler: withMetrics(api, status.handler), tls: ofAdmin.config()},
 		status,
 	}, nil
 }
@@ -108,9 +111,9 @@ func (cp *controlPlane) publishChanges(ctx context.Context) error {
 			cp.flush(ctx)
 			return nil
 		case <-cp.db.Changes():
-			cp.dirty = true
+			cp.dirty.Store(true)
 		}
-		for cp.dirty {
+		for cp.dirty.Load() {
 			if err := cp.publish(ctx, false); err != nil && ctx.Err() == nil {
 				cp.node.log.Error("configuration.unpublished", "error", err)
 			}
@@ -127,10 +130,10 @@ func (cp *controlPlane) publishChanges(ctx context.Context) error {
 func (cp *controlPlane) flush(ctx context.Context) {
 	select {
 	case <-cp.db.Changes():
-		cp.dirty = true
+		cp.dirty.Store(true)
 	default:
 	}
-	if !cp.dirty {
+	if !cp.dirty.Load() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
@@ -168,7 +171,7 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 	if !first || !(&entity.Table{All: table}).IsEmpty() {
 		cp.backup.offer(raw.Bytes(), hashes.Config)
 	}
-	cp.dirty = false
+	cp.dirty.Store(false)
 	return nil
 }
 
@@ -200,6 +203,41 @@ func (cp *controlPlane) describe(ctx context.Context, status map[string]any) {
 	status["database"] = map[string]any{"reachable": cp.db.Ping(ctx) == nil}
 	if cp.node.options.Config.Fallback.Export {
 		status["fallback"] = exportStatus(cp.backup)
+	}
+}
+
+// upstream implements [reporter]. The views are those of nodes without a database.
+func (cp *controlPlane) upstream(string) (upstreamView, bool) { return upstreamView{}, false }
+
+// measureTimeout bounds what the database may take for /metrics.
+const measureTimeout = 5 * time.Second
+
+func (cp *controlPlane) measure(ctx context.Context, tell teller) {
+	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+	defer cancel()
+	tell("kong_datastore_reachable", oneIf(cp.db.Ping(ctx) == nil))
+	tell("blackout_configuration_dirty", oneIf(cp.dirty.Load()))
+	tell("blackout_cluster_clients", float64(cp.server.Clients()))
+	for after, more := "", true; more; {
+		page, rest, err := cp.db.DataPlanes(ctx, store.Query{After: after, Size: 1000})
+		if err != nil {
+			break // told as not reachable
+		}
+		for _, dp := range page {
+			after = dp.ID
+			measureDataPlane(dp, tell)
+		}
+		more = rest && len(page) > 0
+	}
+	cp.backup.measure(ctx, tell)
+}
+
+func measureDataPlane(dp store.DataPlane, tell teller) {
+	tell("kong_data_plane_last_seen", float64(dp.LastSeen), dp.ID, dp.Hostname, dp.IP)
+	tell("kong_data_plane_version_compatible", oneIf(dp.SyncStatus != hybrid.SyncVersionIncompatible), dp.ID, dp.Hostname, dp.IP, dp.Version)
+	if hash, ok := new(big.Int).SetString(dp.ConfigHash, 16); ok {
+		value, _ := new(big.Float).SetInt(hash).Float64()
+		tell("kong_data_plane_config_hash", value, dp.ID, dp.Hostname, dp.IP)
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"blackout/internal/gateway/cache"
-	"blackout/internal/gateway/conf"
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/hybrid"
 	"blackout/internal/gateway/proxy"
@@ -35,7 +35,9 @@ var errOvertaken = errors.New("a configuration is already in force")
 // configuration is one that is in force, or is about to be.
 type configuration struct {
 	cache.Entry
-	source source
+	source    source
+	balancing balancing
+	applied   time.Time
 }
 
 // dataPlane takes configurations from the control plane, its cache and the
@@ -48,6 +50,11 @@ type dataPlane struct {
 
 	applying sync.Mutex                    // one configuration at a time
 	current  atomic.Pointer[configuration] // nil until routes are live
+
+	expiry    time.Time    // of the node's cluster certificate
+	building  atomic.Bool  // the first configuration is being put into force
+	refused   atomic.Int64 // configurations of the control plane
+	connected atomic.Bool  // to the control plane
 
 	// live ends when the first configuration is in force.
 	live    context.Context
@@ -64,15 +71,16 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 		return err
 	}
 	dp := &dataPlane{
-		log:   n.log,
-		proxy: proxy.New(proxy.Options{Version: config.Version, Log: n.log}),
-		cache: cache.Cache{Path: filepath.Join(config.Prefix, "config.cache"), Version: config.Version},
+		log:    n.log,
+		proxy:  proxy.New(proxy.Options{Version: config.Version, Log: n.log}),
+		expiry: identity.Expiry(),
+		cache:  cache.Cache{Path: filepath.Join(config.Prefix, "config.cache"), Version: config.Version},
 
 		imports: newImportState(config.Timing.NoConfigurationWait),
 	}
 	dp.live, dp.setLive = context.WithCancel(n.work)
 	n.release = append(n.release, func() error { dp.setLive(); dp.proxy.Close(); return nil })
-	services, err := dp.services(config)
+	services, err := dp.services(n)
 	if err != nil {
 		return err
 	}
@@ -96,13 +104,14 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	return nil
 }
 
-func (dp *dataPlane) services(config *conf.Config) ([]service, error) {
+func (dp *dataPlane) services(n *Node) ([]service, error) {
+	config := n.options.Config
 	ofProxy, err := newCertificates(config.ProxyTLS)
 	if err != nil {
 		return nil, fmt.Errorf("ssl_cert: %w", err)
 	}
 	traffic := &counters{next: dp.proxy}
-	status, err := statusService(config, &statusAPI{version: config.Version, node: dp, traffic: traffic})
+	status, err := n.statusService(dp, traffic)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +139,7 @@ func clientOptions(n *Node, identity hybrid.Identity) hybrid.ClientOptions {
 func (dp *dataPlane) restore() bool {
 	entry, err := dp.cache.Load()
 	if err == nil {
-		if err = dp.apply(configuration{entry, fromCache}); err == nil {
+		if err = dp.apply(configuration{Entry: entry, source: fromCache}); err == nil {
 			return true
 		}
 		err = dp.cache.SetAside(err)
@@ -157,6 +166,8 @@ func (dp *dataPlane) apply(c configuration) error {
 		dp.confirm(old, c)
 		return nil
 	}
+	dp.building.Store(old == nil)
+	defer dp.building.Store(false)
 	table, err := entity.ParseTable(c.Table)
 	if err != nil {
 		return err
@@ -175,6 +186,8 @@ func (dp *dataPlane) apply(c configuration) error {
 		}
 		c.Hash, c.Hashes = hashes.Config, &hashes
 	}
+	c.balancing = balancing{upstreams: table.Rows(entity.Upstreams.Name), targets: table.Rows(entity.Targets.Name)}
+	c.applied = time.Now()
 	dp.proxy.Use(router)
 	dp.keep(c)
 	dp.current.Store(&c)
@@ -216,10 +229,37 @@ func (dp *dataPlane) offer(c configuration) {
 
 // ready is the Status API's question.
 func (dp *dataPlane) ready(context.Context) string {
-	if dp.current.Load() == nil {
-		return "no configuration available (empty configuration present)"
+	switch {
+	case dp.current.Load() != nil:
+		return ""
+	case dp.building.Load():
+		return "router builds not yet complete, router ready in 0 of 1 workers"
 	}
-	return ""
+	return "no configuration available (empty configuration present)"
+}
+
+// upstream implements [reporter].
+func (dp *dataPlane) upstream(idOrName string) (upstreamView, bool) {
+	current := dp.current.Load()
+	if current == nil {
+		return upstreamView{}, false
+	}
+	return current.balancing.find(idOrName)
+}
+
+func (dp *dataPlane) measure(ctx context.Context, tell teller) {
+	tell("kong_datastore_reachable", 1)
+	tell("kong_data_plane_cluster_cert_expiry_timestamp", float64(dp.expiry.Unix()))
+	tell("kong_control_plane_connected", oneIf(dp.connected.Load()))
+	tell("blackout_configuration_refused_total", float64(dp.refused.Load()))
+	current := dp.current.Load()
+	for _, from := range []source{fromControlPlane, fromCache, fromStore} {
+		tell("blackout_configuration_source", oneIf(current != nil && current.source == from), string(from))
+	}
+	if current != nil {
+		tell("blackout_configuration_applied_timestamp", float64(current.applied.UnixMilli())/1000)
+	}
+	dp.backup.measure(ctx, tell)
 }
 
 func (dp *dataPlane) describe(_ context.Context, status map[string]any) {
@@ -252,6 +292,7 @@ var _ hybrid.Owner = (*dataPlane)(nil)
 // Connected implements [hybrid.Owner].
 func (dp *dataPlane) Connected() {
 	dp.link = linkUp
+	dp.connected.Store(true)
 	dp.log.Info("controlplane.connected")
 	dp.imports.quiet.begin()
 }
@@ -259,6 +300,7 @@ func (dp *dataPlane) Connected() {
 // Disconnected implements [hybrid.Owner].
 func (dp *dataPlane) Disconnected(err error) {
 	dp.link = linkDown
+	dp.connected.Store(false)
 	dp.log.Warn("controlplane.disconnected", "error", err)
 	dp.imports.fail()
 }
@@ -277,9 +319,10 @@ func (dp *dataPlane) AttemptFailed(err error) {
 func (dp *dataPlane) Configure(_ context.Context, message hybrid.Reconfigure) {
 	dp.imports.quiet.end()
 	entry := cache.Entry{Hash: message.Hash, Hashes: message.Hashes, Table: message.Table}
-	if err := dp.apply(configuration{entry, fromControlPlane}); err != nil {
+	if err := dp.apply(configuration{Entry: entry, source: fromControlPlane}); err != nil {
 		dp.log.Error("configuration.refused", "source", fromControlPlane, "hash", message.Hash,
 			"error", fmt.Errorf("bad config received from control plane: %w", err))
+		dp.refused.Add(1)
 		dp.imports.quiet.begin() // it may yet send a better one
 	}
 }

@@ -97,7 +97,7 @@ func (dp *dataPlane) importOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return dp.apply(configuration{cache.Entry{Table: snapshot.ConfigTable}, fromStore})
+	return dp.apply(configuration{Entry: cache.Entry{Table: snapshot.ConfigTable}, source: fromStore})
 }
 
 // awaitNeed waits until it is clear that the control plane cannot give a

@@ -49,6 +49,17 @@ func TestConfigurationReachesTheDataPlaneAndOutlivesTheControlPlane(t *testing.T
 		return strings.Contains(body, hash) && strings.Contains(body, `"sync_status":"normal"`)
 	})
 
+	for _, listener := range []string{"admin", "status"} {
+		if _, body := cp.get(listener, "/metrics"); !strings.Contains(body, `kong_data_plane_last_seen{hostname="host",ip="127.0.0.1",node_id="`) ||
+			!strings.Contains(body, "\nkong_datastore_reachable 1\n") || !strings.Contains(body, "\nblackout_cluster_clients 1\n") {
+			t.Errorf("the control plane's %s tells %s", listener, body)
+		}
+	}
+	if _, body := dp.get("status", "/metrics"); !strings.Contains(body, "\nkong_control_plane_connected 1\n") ||
+		!strings.Contains(body, "\nblackout_configuration_source{source=\"control_plane\"} 1\n") {
+		t.Errorf("the data plane tells %s", body)
+	}
+
 	cp.end()
 	if _, body := dp.get("proxy", "/x"); body != "/gen/1/x" || !dp.isReady() {
 		t.Errorf("without its control plane the data plane answers %s, ready: %v", body, dp.isReady())
@@ -57,6 +68,10 @@ func TestConfigurationReachesTheDataPlaneAndOutlivesTheControlPlane(t *testing.T
 	restarted := c.start(conf.DataPlane, dpDir, nil)
 	if _, body := restarted.get("proxy", "/x"); body != "/gen/1/x" || !restarted.isReady() {
 		t.Errorf("restarted without its control plane the data plane answers %s, ready: %v", body, restarted.isReady())
+	}
+	if _, body := restarted.get("status", "/metrics"); !strings.Contains(body, "\nblackout_configuration_source{source=\"cache\"} 1\n") ||
+		!strings.Contains(body, "\nkong_control_plane_connected 0\n") {
+		t.Errorf("restarted, the data plane tells %s", body)
 	}
 	if restarted.status()["configuration_hash"] != hash {
 		t.Error("the hash changed in the cache")

@@ -1,0 +1,140 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"blackout/internal/fallback"
+)
+
+var update = flag.Bool("update", false, "write the pages that are made from tables")
+
+// The page of the metrics is made from their table.
+func TestMetricsPageIsTheTable(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("..", "..", "..", "docs", "gateway-metrics.md")
+	page := metricsPage()
+	if *update {
+		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != page {
+		t.Errorf("%s is not what the table says (%v); run this test with -update", path, err)
+	}
+}
+
+func metricsPage() string {
+	var page strings.Builder
+	page.WriteString(`# Metrics of the gateway
+
+` + "`GET /metrics`" + ` at the Status API, in the Prometheus text format, on control planes (CP) and data planes (DP). Metrics named
+` + "`kong_`" + ` have the names, labels and meanings of Kong 3.9's Prometheus plugin, so that dashboards and alerts for Kong
+work; those named ` + "`blackout_`" + ` are this gateway's own. Kong's metrics per request (` + "`kong_http_requests_total`" + ` …) need its
+plugin, which is not here.
+
+| metric | type | labels | on | meaning |
+|---|---|---|---|---|
+`)
+	for _, m := range metricTable() {
+		kind := map[prometheus.ValueType]string{prometheus.GaugeValue: "gauge", prometheus.CounterValue: "counter"}[m.kind]
+		on := "CP, DP"
+		switch {
+		case !m.dataPlane:
+			on = "CP"
+		case !m.controlPlane:
+			on = "DP"
+		}
+		fmt.Fprintf(&page, "| `%s` | %s | %s | %s | %s |\n", m.name, kind, strings.Join(m.labels, ", "), on, m.help)
+	}
+	page.WriteString(`
+What to watch
+
+- ` + "`blackout_configuration_source{source=\"store\"} == 1`" + `: a data plane serves the copy from object storage; its control plane gave it nothing.
+- ` + "`blackout_export_lag_seconds`" + ` much above ` + "`cluster_fallback_config_export_delay`" + `: the copy falls behind.
+- ` + "`blackout_configuration_refused_total`" + ` rising: the control plane sends what this data plane cannot use; it goes on with what it has.
+- ` + "`kong_data_plane_config_hash`" + ` of one data plane staying behind the others: the same, seen from the control plane.
+`)
+	return page.String()
+}
+
+type tells struct{ name string }
+
+func (p tells) measure(_ context.Context, tell teller) { tell(p.name, 1) }
+
+func TestMetricsOutsideTheTableAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{"kong_node": false, "kong_datastore_reachable": true, "kong_control_plane_connected": false, "kong_node_info": false} {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(newCollector(true, tells{name})) // of a control plane; kong_node_info has labels
+		if _, err := registry.Gather(); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What both roles tell in any state is what the table says, name by name.
+func TestProcessMetricsAreInTheTable(t *testing.T) {
+	t.Parallel()
+	for _, controlPlane := range []bool{true, false} {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(newCollector(controlPlane, process{id: "id", version: "3.9.1"}))
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, family := range families {
+			names = append(names, family.GetName())
+		}
+		if !slices.Contains(names, "kong_nginx_connections_total") || len(names) != 8 {
+			t.Errorf("got %v", names)
+		}
+	}
+}
+
+type brokenStore struct{ err error }
+
+func (s brokenStore) Get(context.Context, string, int64) (fallback.Object, error) {
+	return fallback.Object{}, s.err
+}
+
+func (s brokenStore) Put(context.Context, string, []byte, fallback.Metadata) (string, error) {
+	return "", s.err
+}
+func (s brokenStore) Close() {}
+
+func TestStoreMeterCounts(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"ok": nil, "absent": fallback.ErrNotFound, "denied": fmt.Errorf("put: %w", fallback.ErrDenied),
+		"unavailable": fallback.ErrUnavailable, "failed": errors.New("x"),
+	} {
+		meter := &storeMeter{Store: brokenStore{err}}
+		_, _ = meter.Get(t.Context(), "key", 1)
+		_, _ = meter.Put(t.Context(), "key", nil, fallback.Metadata{})
+		_, _ = meter.Put(t.Context(), "key", nil, fallback.Metadata{})
+		got := map[string]float64{}
+		meter.measure(t.Context(), func(name string, value float64, labels ...string) {
+			got[name+" "+strings.Join(labels, " ")] = value
+		})
+		if got["blackout_store_requests_total get "+want] != 1 || got["blackout_store_requests_total put "+want] != 2 {
+			t.Errorf("%v: got %v", err, got)
+		}
+		if _, aged := got["blackout_snapshot_age_seconds "]; aged != (err == nil) {
+			t.Errorf("%v: got %v", err, got)
+		}
+	}
+}

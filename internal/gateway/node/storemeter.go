@@ -1,0 +1,79 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"blackout/internal/fallback"
+)
+
+// storeMeter is an object store that counts its requests.
+type storeMeter struct {
+	fallback.Store
+
+	mu      sync.Mutex
+	counts  map[[2]string]int // by kind and result
+	written time.Time         // of the copy that was read or written last
+}
+
+var (
+	_ fallback.Store = (*storeMeter)(nil)
+	_ measured       = (*storeMeter)(nil)
+)
+
+// Get implements [fallback.Store].
+func (s *storeMeter) Get(ctx context.Context, key string, limit int64) (fallback.Object, error) {
+	object, err := s.Store.Get(ctx, key, limit)
+	s.count("get", object.Modified, err)
+	return object, err
+}
+
+// Put implements [fallback.Store].
+func (s *storeMeter) Put(ctx context.Context, key string, body []byte, meta fallback.Metadata) (string, error) {
+	etag, err := s.Store.Put(ctx, key, body, meta)
+	s.count("put", time.Now(), err)
+	return etag, err
+}
+
+func (s *storeMeter) count(kind string, written time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts == nil {
+		s.counts = map[[2]string]int{}
+	}
+	s.counts[[2]string{kind, resultOf(err)}]++
+	if err == nil && !written.IsZero() {
+		s.written = written
+	}
+}
+
+// resultOf names how a request ended.
+func resultOf(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, fallback.ErrNotFound):
+		return "absent"
+	case errors.Is(err, fallback.ErrDenied):
+		return "denied"
+	case errors.Is(err, fallback.ErrUnavailable):
+		return "unavailable"
+	}
+	return "failed"
+}
+
+func (s *storeMeter) measure(_ context.Context, tell teller) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, count := range s.counts {
+		tell("blackout_store_requests_total", float64(count), key[0], key[1])
+	}
+	if !s.written.IsZero() {
+		tell("blackout_snapshot_age_seconds", time.Since(s.written).Seconds())
+	}
+}
