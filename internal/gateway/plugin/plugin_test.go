@@ -462,7 +462,7 @@ func FuzzTemplate(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(_ *testing.T, text string) {
 		set, err := plugin.NewSet(table(row{"name": "request-transformer", "config": row{"add": row{"querystring": []any{"a:" + text}}}}), plugin.Options{})
 		if err == nil {
 			set.Chain("r", "s").Access(begin(get("/?q=1")))
