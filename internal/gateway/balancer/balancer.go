@@ -152,6 +152,9 @@ func newTarget(row entity.Record) (target, error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		host, port = strings.Trim(text, "[]"), "8000" // Kong's default
+		if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
+			host = ""
+		}
 	}
 	number, err := net.LookupPort("tcp", port)
 	if err != nil || host == "" {
