@@ -143,19 +143,30 @@ var _ = Describe("the catalogue of faults", labels(label.Fault), func() {
 		for _, family := range []fault.Family{fault.Links, fault.Nodes, fault.Disks, fault.Stores, fault.Identities, fault.ControlPlanes} {
 			It(fmt.Sprintf("is witnessed, healed and cleaned up: %s faults on %s", family, engine), labels(label.Label(engine)), func(ctx SpecContext) {
 				needs(ctx, engine)
-				lives := &lives{engine: engine, family: family}
-				result, err := run.Run(ctx, lives.scenario(), run.Options{
-					Engine: engine, Timers: "fast", Seed: seed, Out: out,
-					Repeat:   func(string) string { return "go test . -ginkgo.focus='catalogue of faults'" },
-					Progress: func(line string) { GinkgoWriter.Println(line) },
-				})
-				Expect(err).NotTo(HaveOccurred(), "see %s", result.Dir)
-				Expect(lives.led).To(BeNumerically(">", 0), "no fault of the family was staged")
-				Expect(lives.failures).To(BeEmpty(), "see %s", result.Dir)
+				(&lives{engine: engine, family: family, on: planes(family)}).lead(ctx)
 			}, SpecTimeout(specTimeout), beside(family))
 		}
+		It("is witnessed, healed and cleaned up: link faults between control planes and their database on "+engine, labels(label.Label(engine)), func(ctx SpecContext) {
+			needs(ctx, engine)
+			needsPostgres(ctx)
+			(&lives{engine: engine, family: fault.Links, on: databases()}).lead(ctx)
+		}, SpecTimeout(specTimeout))
 	}
 })
+
+// lead runs the lives of all faults of the setting, and sees that each came to what it
+// should.
+func (l *lives) lead(ctx SpecContext) {
+	GinkgoHelper()
+	result, err := run.Run(ctx, l.scenario(), run.Options{
+		Engine: l.engine, Timers: "fast", Seed: seed, Out: out,
+		Repeat:   func(string) string { return "go test . -ginkgo.focus='catalogue of faults'" },
+		Progress: func(line string) { GinkgoWriter.Println(line) },
+	})
+	Expect(err).NotTo(HaveOccurred(), "see %s", result.Dir)
+	Expect(l.led).To(BeNumerically(">", 0), "no fault of the family was staged")
+	Expect(l.failures).To(BeEmpty(), "see %s", result.Dir)
+}
 
 // beside says what may run beside the faults of a family: nothing, where a
 // witness compares times.
@@ -171,10 +182,32 @@ func beside(family fault.Family) any {
 type lives struct {
 	engine string
 	family fault.Family
+	on     setting
 
 	mu       sync.Mutex
 	led      int
 	failures []string
+}
+
+// setting is what faults are staged in: a topology, what makes it ready, and the
+// edge of each of the nodes that the lives are named by.
+type setting struct {
+	topology topology.Topology
+	steps    []plan.Action
+	edge     func(node string) topology.Edge
+	kinds    []fault.Kind // that are staged; nil: all of the family
+}
+
+// planes is the setting of faults between data planes and what they dial.
+func planes(family fault.Family) setting {
+	top := catalogued(family == fault.Identities)
+	return setting{topology: top, edge: top.CPEdge, steps: []plan.Action{
+		harness.BringUp{},
+		harness.Configure{Generation: 1, Routes: 60},
+		harness.Change{Generation: 2},
+		harness.AwaitServing{Nodes: []string{"backup", livedOn, controlOn, crashedOn, untouched}, Generation: 2, Steady: true},
+		harness.AwaitSnapshot{Generation: 2, Steady: true},
+	}}
 }
 
 func (l *lives) scenario() harness.Scenario {
@@ -182,19 +215,17 @@ func (l *lives) scenario() harness.Scenario {
 		Name: "catalogue", Summary: "every kind of fault is staged", Promises: []string{"G13"},
 		Plan: func(plan.Source, history.Profile) (topology.Topology, []plan.Step) {
 			var steps []plan.Step
-			for _, a := range []plan.Action{
-				harness.BringUp{},
-				harness.Configure{Generation: 1, Routes: 60},
-				harness.Change{Generation: 2},
-				harness.AwaitServing{Nodes: []string{"backup", livedOn, controlOn, crashedOn, untouched}, Generation: 2, Steady: true},
-				harness.AwaitSnapshot{Generation: 2, Steady: true},
-				l,
-			} {
+			for _, a := range append(slices.Clone(l.on.steps), plan.Action(l)) {
 				steps = append(steps, plan.Step{Phase: "bring-up", Action: a})
 			}
-			return catalogued(l.family == fault.Identities), steps
+			return l.on.topology, steps
 		},
 	}
+}
+
+// stages says whether a fault is staged in these lives.
+func (l *lives) stages(k fault.Kind) bool {
+	return k.Family() == l.family && (l.on.kinds == nil || slices.Contains(l.on.kinds, k))
 }
 
 func (l *lives) Name() string  { return "lives" }
@@ -203,7 +234,7 @@ func (l *lives) Title() string { return fmt.Sprintf("stage the faults of the fam
 // Do implements harness.Action.
 func (l *lives) Do(ctx context.Context, c *harness.Cluster) error {
 	for _, s := range stagings() {
-		if s.Kind.Family() != l.family {
+		if !l.stages(s.Kind) {
 			continue
 		}
 		ways := []func(context.Context, *harness.Cluster, staging) error{l.live, l.control, l.crash}
@@ -234,11 +265,11 @@ func (l *lives) note(s staging, err error) {
 	}
 }
 
-// on is a fault of the spec on a node, with a ledger of its own.
-func (l *lives) on(ctx context.Context, c *harness.Cluster, node string, spec fault.Spec) (*fault.Fault, string, error) {
+// of is a fault of the spec on a node, with a ledger of its own.
+func (l *lives) of(ctx context.Context, c *harness.Cluster, node string, spec fault.Spec) (*fault.Fault, string, error) {
 	spec.Node = node
 	if f := spec.Kind.Family(); f == fault.Links || f == fault.ControlPlanes {
-		spec.Node, spec.Edge = "", catalogued(false).CPEdge(node)
+		spec.Node, spec.Edge = "", l.on.edge(node)
 	}
 	means, err := c.Means(ctx, spec)
 	if err != nil {
@@ -255,7 +286,7 @@ func (l *lives) on(ctx context.Context, c *harness.Cluster, node string, spec fa
 
 // live leads a fault from its preparation to its clean-up.
 func (l *lives) live(ctx context.Context, c *harness.Cluster, s staging) (err error) {
-	f, _, err := l.on(ctx, c, livedOn, s.Spec)
+	f, _, err := l.of(ctx, c, livedOn, s.Spec)
 	if err != nil {
 		return err
 	}
@@ -273,7 +304,7 @@ func (l *lives) live(ctx context.Context, c *harness.Cluster, s staging) (err er
 // control claims a fault and does nothing: its witness must not see it in force.
 func (l *lives) control(ctx context.Context, c *harness.Cluster, s staging) (err error) {
 	s.Control = true
-	f, _, err := l.on(ctx, c, controlOn, s.Spec)
+	f, _, err := l.of(ctx, c, controlOn, s.Spec)
 	if err != nil {
 		return fmt.Errorf("control: %w", err)
 	}
@@ -294,7 +325,7 @@ func (l *lives) control(ctx context.Context, c *harness.Cluster, s staging) (err
 // crash injects a fault and forgets it, as a harness that is killed does. What its
 // ledger says must take it away.
 func (l *lives) crash(ctx context.Context, c *harness.Cluster, s staging) error {
-	f, dir, err := l.on(ctx, c, crashedOn, s.Spec)
+	f, dir, err := l.of(ctx, c, crashedOn, s.Spec)
 	if err != nil {
 		return fmt.Errorf("crash: %w", err)
 	}
@@ -311,7 +342,7 @@ func (l *lives) crash(ctx context.Context, c *harness.Cluster, s staging) error 
 		return f.Clean(ctx)
 	}
 	// The same fault, prepared anew, finds its target well.
-	again, _, err := l.on(ctx, c, crashedOn, s.Spec)
+	again, _, err := l.of(ctx, c, crashedOn, s.Spec)
 	if err != nil {
 		return fmt.Errorf("crash: after its undo (%s): %w", strings.Join(undone, ", "), err)
 	}
@@ -336,7 +367,7 @@ func injectAndSee(ctx context.Context, f *fault.Fault) error {
 
 // cannot sees that a fault that the engine has no means for says so.
 func (l *lives) cannot(ctx context.Context, c *harness.Cluster, s staging) error {
-	_, _, err := l.on(ctx, c, livedOn, s.Spec)
+	_, _, err := l.of(ctx, c, livedOn, s.Spec)
 	if !errors.Is(err, fault.ErrCannotStage) {
 		return fmt.Errorf("error %w, want one that says that it cannot be staged on %s", err, l.engine)
 	}
