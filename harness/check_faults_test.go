@@ -39,6 +39,9 @@ func TestCheckRefuses(t *testing.T) {
 	late := fault.Spec{Kind: fault.Latency, Edge: top.CPEdge("dp-1"), Delay: time.Second}
 	inject := func(faults ...fault.Spec) Inject { return Inject{Faults: faults} }
 	on := func(kind fault.Kind, node string) fault.Spec { return fault.Spec{Kind: kind, Node: node} }
+	database := func(kind fault.Kind, node string) fault.Spec {
+		return fault.Spec{Kind: kind, Edge: topology.DatabaseEdge(node)}
+	}
 	dp2 := topology.Node{Name: "dp-2", Role: topology.DataPlane}
 	grow := func(faults ...fault.Spec) ScaleOut { return ScaleOut{Nodes: []topology.Node{dp2}, Faults: faults} }
 	probe := func(s history.Stream) StartTraffic {
@@ -73,6 +76,10 @@ func TestCheckRefuses(t *testing.T) {
 		"a rate for an interval":     {[]plan.Action{StartTraffic{Nodes: []string{"dp-1"}, Rate: 5, Streams: []history.Stream{{Timeout: 1}}}}, ""},
 		"a rate that is none":        {[]plan.Action{StartTraffic{Nodes: []string{"dp-1"}, Rate: -5}}, "step 2 (start-traffic): -5 requests a second cannot be sent"},
 		"no timeout":                 {[]plan.Action{probe(history.Stream{Name: "slow", Interval: 1})}, `step 2 (start-traffic): stream "slow": give it a timeout`},
+		"a database in a file":       {[]plan.Action{inject(database(fault.Exit, "cp")), Heal{}}, ""}, // NOT MEASURED, for there is no such edge
+		"a data plane's database":    {[]plan.Action{inject(database(fault.Exit, "dp-1")), Heal{}}, "exit on dp-1>database: there is no such edge"},
+		"a database as a plane":      {[]plan.Action{inject(database(fault.PlaneEmpty, "cp")), Heal{}}, "this one leads to a database"},
+		"too heavy for a database":   {[]plan.Action{inject(fault.Spec{Kind: fault.Truncate, Edge: topology.DatabaseEdge("cp"), Bytes: 1}), Heal{}}, "use another kind"},
 		"become more":                {[]plan.Action{Become{top.With(dp2)}}, ""},
 		"become with another store":  {[]plan.Action{Become{top.WithStores("elsewhere")}}, "step 2 (become): topology: stores and upstreams cannot change while it runs"},
 		"become with another role":   {[]plan.Action{Become{top.Without("dp-1").With(topology.Node{Name: "dp-1", Role: topology.ControlPlane})}}, "step 2 (become): topology: dp-1: its role, disk"},

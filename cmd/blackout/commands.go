@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"blackout/harness/database"
+	"blackout/harness/engine"
 	"blackout/harness/history"
 	"blackout/harness/label"
 	"blackout/harness/oracle"
@@ -120,7 +122,7 @@ func asked(h history.Header) (promises, exercises []string, err error) {
 func doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Remove what runs left behind whose harness is gone",
+		Short: "Remove what runs left behind whose harness is gone, and say which PostgreSQL there is",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			removed, err := run.Sweep(c.Context())
@@ -135,9 +137,26 @@ func doctorCommand() *cobra.Command {
 			if len(removed) == 0 {
 				_, err = fmt.Fprintln(c.OutOrStdout(), "nothing was left behind")
 			}
-			return err
+			return errors.Join(err, tellPostgres(c))
 		},
 	}
+}
+
+// tellPostgres says which PostgreSQL runs use. None is no error: what needs it is not
+// measured.
+func tellPostgres(c *cobra.Command) error {
+	line := "for control planes' databases: "
+	installed, err := database.Find(c.Context())
+	switch {
+	case errors.Is(err, engine.ErrUnsupported):
+		line += "NOT MEASURED: " + err.Error()
+	case err != nil:
+		return err
+	default:
+		line += installed.String()
+	}
+	_, err = fmt.Fprintln(c.OutOrStdout(), line)
+	return err
 }
 
 func versionCommand() *cobra.Command {
