@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"blackout/harness/history"
+	"blackout/harness/topology"
 )
 
 // fault is one fault on its way. Its edges are intervals: it was not in force
@@ -179,6 +180,13 @@ func (v *view) onPath(f *fault, n *node) bool {
 		return other != nil && v.controlPlane(other) == cp
 	}
 	return f.edge == v.cpEdge(n) || f.node == cp
+}
+
+// databaseFaults are the faults between a data plane's control plane and its database.
+// What the control plane had read before, it still has to give.
+func (v *view) databaseFaults(n *node) []*fault {
+	edge := topology.DatabaseEdge(v.controlPlane(n)).String()
+	return slices.DeleteFunc(slices.Clone(v.faults), func(f *fault) bool { return f.edge != edge })
 }
 
 // faultsOf are the faults of a kind between a data plane and its control plane.

@@ -199,9 +199,12 @@ func (v *view) cutOff(n *node) []*fault {
 
 // disturbed are the faults that a running data plane must not show.
 func (v *view) disturbed(n *node) []*fault {
-	return slices.DeleteFunc(v.pathFaults(n), func(f *fault) bool {
+	met := slices.DeleteFunc(v.pathFaults(n), func(f *fault) bool {
 		return f.is("cp-empty-configuration", "cp-older-database")
 	})
+	met = append(met, v.databaseFaults(n)...)
+	byTime(met, func(f *fault) history.Time { return f.inject })
+	return met
 }
 
 // down says whether a node was, or may have been, ended or frozen by the harness

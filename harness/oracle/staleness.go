@@ -3,7 +3,11 @@
 
 package oracle
 
-import "blackout/harness/history"
+import (
+	"slices"
+
+	"blackout/harness/history"
+)
 
 // reachesInTime bounds staleness: a change that was acknowledged, or is in force
 // at a control plane that returns, is served soon.
@@ -14,23 +18,43 @@ func reachesInTime(v *view, f *finding) {
 			continue
 		}
 		for _, c := range v.changes.acked {
-			v.reachInTime(f, n, c)
+			v.reachInTime(f, n, c, c.at)
 		}
+		v.reachNewcomer(f, n)
 	}
 }
 
-// reachInTime judges one change at one data plane. A fault between the two, or one
-// that comes before the time is up, puts the time off until it is healed.
-func (v *view) reachInTime(f *finding, n *node, c change) {
+// reachNewcomer judges the newest change that a data plane found when it was started
+// first. Its control plane has had it all the while, also if it has lost its database
+// since (Kong/kong#6935).
+func (v *view) reachNewcomer(f *finding, n *node) {
+	if !n.started() {
+		return
+	}
+	born := n.lives[0].start
+	var newest *change
+	for _, c := range v.changes.acked {
+		if c.at < born {
+			newest = &c
+		}
+	}
+	if newest != nil && v.lived(v.node(v.controlPlane(n)), newest.at, born) {
+		v.reachInTime(f, n, *newest, born)
+	}
+}
+
+// reachInTime judges one change at one data plane, from its acknowledgement or a later
+// moment on. A fault between the two, or one that comes before the time is up, puts the
+// time off until it is healed.
+func (v *view) reachInTime(f *finding, n *node, c change, from history.Time) {
 	bound := history.Time(v.bound())
-	if served, ok := n.servedSince(c.generation, c.at); ok && served.at <= c.at+bound {
+	if served, ok := n.servedSince(c.generation, from); ok && served.at <= from+bound {
 		f.opportunities++
 		f.good.add(n.tells(served.at, history.ServeChange, "served generation %d %s after it was acknowledged", c.generation, seconds(served.at.Sub(c.at))))
 		return
 	}
-	from := c.at
 	var healed []*fault
-	for _, cut := range v.pathFaults(n) {
+	for _, cut := range append(v.pathFaults(n), v.unread(n, c)...) {
 		if cut.is("cp-older-database") || cut.during(from, from+bound) && cut.healed == never {
 			return // what is the newest there is not what was acknowledged, or nothing could come
 		}
@@ -48,6 +72,19 @@ func (v *view) reachInTime(f *finding, n *node, c change) {
 		return
 	}
 	f.undone.add(n.tells(from+bound, "", "did not serve generation %d within %s, though its control plane was there", c.generation, v.bound()))
+}
+
+// unread are the faults between a data plane's control plane and its database that may
+// have come before the control plane had read a change back: no data plane of it had
+// been seen to serve it.
+func (v *view) unread(n *node, c change) []*fault {
+	return slices.DeleteFunc(v.databaseFaults(n), func(cut *fault) bool {
+		return slices.ContainsFunc(v.planes, func(o *node) bool {
+			return v.controlPlane(o) == v.controlPlane(n) && slices.ContainsFunc(o.serves, func(k look) bool {
+				return k.at < cut.inject && k.generation >= c.generation
+			})
+		})
+	})
 }
 
 // servedSince is the first look after a moment that saw a generation or a newer
