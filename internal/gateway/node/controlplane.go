@@ -151,7 +151,7 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 		return fmt.Errorf("export the configuration: %w", err)
 	}
 	if !cp.guard.allows(snapshot) {
-		cp.dirty = false // until the database changes again
+		cp.dirty.Store(false) // until the database changes again
 		return nil
 	}
 	table := snapshot.Table
