@@ -38,8 +38,12 @@ var migrations = [][]string{{
 	`CREATE INDEX tags_by_tag ON tags (tag, id, kind)`,
 	`CREATE TABLE workspaces (id {text} PRIMARY KEY, name {text} NOT NULL UNIQUE, created_at {integer} NOT NULL){end}`,
 	`CREATE TABLE parameters (key {text} PRIMARY KEY, value {text} NOT NULL){end}`,
-	`CREATE TABLE revision (number {integer} NOT NULL){end}`, // grows with every change of what is exported
-	`INSERT INTO revision VALUES (0)`,
+	`CREATE TABLE revision (number {integer} NOT NULL, mark {text} NOT NULL){end}`, // grows with every change of what is exported
+	`INSERT INTO revision VALUES (0, '')`,
+	`CREATE TABLE marks (revision {integer} PRIMARY KEY, mark {text} NOT NULL){end}`, // of the latest revisions
+	`CREATE TABLE touched (kind {text} NOT NULL, id {text} NOT NULL, revision {integer} NOT NULL,
+		PRIMARY KEY (kind, id)){end}`, // when an entity was last written or removed
+	`CREATE INDEX touched_by_revision ON touched (revision)`,
 	`CREATE TABLE data_planes (id {text} PRIMARY KEY, expires {integer} NOT NULL, body {text} NOT NULL){end}`,
 }}
 

@@ -204,11 +204,11 @@ func (s *Store) Alter(ctx context.Context, do func(ctx context.Context, tx *Tx) 
 	defer cancel()
 	var revision int64
 	err := s.transact(ctx, func(inner *sql.Tx) error {
-		tx := &Tx{querier{inner, s.dialect}, s.options.Now()}
-		const take = `UPDATE revision SET number = number + 1 RETURNING number`
-		if err := inner.QueryRowContext(ctx, take).Scan(&revision); err != nil {
+		tx := &Tx{querier: querier{inner, s.dialect}, now: s.options.Now()}
+		if err := tx.step(ctx); err != nil {
 			return err
 		}
+		revision = tx.revision
 		if err := tx.expire(ctx); err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ var behaviours = []struct {
 	{"list pages and tags", testListPagesAndTags},
 	{"export is consistent while writers write", testExportIsConsistentWhileWritersWrite},
 	{"export of an empty database", testExportOfAnEmptyDatabase},
+	{"what changed since", testSince},
 	{"cascade", testCascade},
 	{"unique together", testUniqueTogether},
 	{"long and odd texts", testLongAndOddTexts},

@@ -20,7 +20,8 @@ import (
 // at all. It belongs to the function that [Store.Alter] calls.
 type Tx struct {
 	querier
-	now time.Time
+	now      time.Time
+	revision int64 // that it makes
 }
 
 // Get returns an entity, or nil if there is none.
@@ -120,9 +121,13 @@ func (tx *Tx) writeBody(ctx context.Context, schema *entity.Schema, record entit
 	if ttl := record.Number("ttl"); ttl > 0 && schema.Field("ttl") != nil {
 		expires = sql.NullInt64{Int64: tx.now.Unix() + int64(math.Ceil(ttl)), Valid: true}
 	}
-	return tx.exec(ctx, `INSERT INTO entities (kind, id, expires, body) VALUES (?, ?, ?, ?)
+	err = tx.exec(ctx, `INSERT INTO entities (kind, id, expires, body) VALUES (?, ?, ?, ?)
 		ON CONFLICT (kind, id) DO UPDATE SET expires = excluded.expires, body = excluded.body`,
 		schema.Name, record.ID(), expires, string(body))
+	if err != nil {
+		return err
+	}
+	return tx.touch(ctx, schema.Name, record.ID())
 }
 
 // writeSides writes what stands beside the body: unique values, references and
@@ -184,11 +189,19 @@ func (tx *Tx) Delete(ctx context.Context, schema *entity.Schema, id string) erro
 			return err
 		}
 	}
-	return tx.exec(ctx, `DELETE FROM entities WHERE kind = ? AND id = ?`, schema.Name, id)
+	if err := tx.exec(ctx, `DELETE FROM entities WHERE kind = ? AND id = ?`, schema.Name, id); err != nil {
+		return err
+	}
+	return tx.touch(ctx, schema.Name, id)
 }
 
 // expire removes what has outlived its ttl.
 func (tx *Tx) expire(ctx context.Context) error {
+	err := tx.exec(ctx, `INSERT INTO touched (kind, id, revision) SELECT kind, id, CAST(? AS BIGINT) FROM entities WHERE expires <= ?
+		ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision`, tx.revision, tx.now.Unix())
+	if err != nil {
+		return err
+	}
 	return tx.exec(ctx, `DELETE FROM entities WHERE expires <= ?`, tx.now.Unix())
 }
 
