@@ -54,7 +54,15 @@ func isLeft(record Record, foreign []*Field, left map[string]map[string]bool) bo
 	return false
 }
 
-// flatten returns the record as it stands in a config_table.
+// Flatten returns a record of a collection as it stands in a config_table.
+func Flatten(collection string, record Record) map[string]any {
+	schema := Lookup(collection)
+	if schema == nil {
+		return flatten(record, nil)
+	}
+	return flatten(record, schema.Foreign())
+}
+
 func flatten(record Record, foreign []*Field) map[string]any {
 	flat := make(map[string]any, len(record))
 	for key, value := range record {

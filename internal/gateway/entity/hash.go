@@ -68,10 +68,27 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-type hasher struct{ buffer []byte }
+// Serialized stands in a table for a value whose form under the hash is known
+// already, so that of many values that seldom change few are serialised anew.
+type Serialized struct {
+	Text  []byte     // see [Serialize]
+	Value func() any // the value itself, for where the text meets a fold
+}
+
+// Serialize returns the form of a value under the hash, unfolded.
+func Serialize(value any) []byte {
+	h := hasher{unfolded: true}
+	h.write(value)
+	return h.buffer
+}
+
+type hasher struct {
+	buffer   []byte
+	unfolded bool
+}
 
 func (h *hasher) write(value any) {
-	if len(h.buffer) > hashFold {
+	if len(h.buffer) > hashFold && !h.unfolded {
 		sum := md5.Sum(h.buffer) // #nosec G401 -- see the import
 		h.buffer = append(h.buffer[:0], sum[:]...)
 	}
@@ -91,6 +108,12 @@ func (h *hasher) write(value any) {
 		h.writeObject(value)
 	case Record:
 		h.writeObject(value)
+	case *Serialized:
+		if len(h.buffer)+len(value.Text) <= hashFold {
+			h.buffer = append(h.buffer, value.Text...)
+		} else {
+			h.write(value.Value())
+		}
 	}
 }
 
