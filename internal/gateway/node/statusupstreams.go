@@ -139,7 +139,7 @@ func describeTarget(ctx context.Context, target entity.Record) (data map[string]
 	for _, ip := range lookup(ctx, host) {
 		health = healthUnchecked
 		available += weight
-		addresses = append(addresses, map[string]any{"ip": ip.String(), "port": port, "weight": weight, "health": health})
+		addresses = append(addresses, map[string]any{"ip": ip.Unmap().String(), "port": port, "weight": weight, "health": health})
 	}
 	return map[string]any{
 		"host": host, "port": port, "dns": "A", "nodeWeight": weight, "addresses": addresses,
