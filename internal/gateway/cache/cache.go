@@ -41,8 +41,18 @@ var ErrDamaged = errors.New("the local configuration is damaged")
 // format is the version of the file's layout.
 const format = 1
 
-// maxTable bounds what a file may expand to, in bytes.
-const maxTable = 1 << 30
+// What is read of a file, in bytes. Whatever lies at the path, reading it takes no
+// more memory than a configuration may need.
+const (
+	maxFile   = 256 << 20 // compressed
+	maxHeader = 64 << 10
+	maxTable  = 1 << 30
+
+	// maxInflation is how many times its size a file may expand to, above
+	// alwaysFits. A configuration expands to 15 times or so.
+	maxInflation = 256
+	alwaysFits   = 16 << 20
+)
 
 // Entry is one configuration as it is kept.
 type Entry struct {
@@ -71,7 +81,7 @@ func (c Cache) Damaged() string { return c.Path + ".damaged" }
 
 // Load reads the configuration and checks that it is whole.
 func (c Cache) Load() (Entry, error) {
-	data, err := os.ReadFile(c.Path)
+	data, err := read(c.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Entry{}, fmt.Errorf("%w: %s does not exist", ErrAbsent, c.Path)
 	}
@@ -99,13 +109,27 @@ func (c Cache) SetAside(reason error) error {
 	return err
 }
 
+// read reads a file, and one byte more than it may have.
+func read(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	return data, errors.Join(err, file.Close())
+}
+
 func decode(data []byte) (header, []byte, error) {
+	if len(data) > maxFile {
+		return header{}, nil, fmt.Errorf("it has more than %d bytes", maxFile)
+	}
 	reader, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return header{}, nil, err
 	}
-	lines := bufio.NewReader(io.LimitReader(reader, maxTable+1))
-	line, err := lines.ReadBytes('\n')
+	limit := min(max(int64(len(data))*maxInflation, alwaysFits), maxTable)
+	lines := bufio.NewReaderSize(io.LimitReader(reader, limit+1), maxHeader)
+	line, err := lines.ReadSlice('\n')
 	if err != nil {
 		return header{}, nil, fmt.Errorf("read the header: %w", err)
 	}
@@ -119,6 +143,9 @@ func decode(data []byte) (header, []byte, error) {
 	table, err := io.ReadAll(lines)
 	if err != nil {
 		return header{}, nil, fmt.Errorf("read the table: %w", err)
+	}
+	if int64(len(table)) > limit-maxHeader {
+		return header{}, nil, fmt.Errorf("its %d bytes expand to more than %d", len(data), limit)
 	}
 	if digest(table) != head.SHA256 {
 		return header{}, nil, errors.New("the checksum of the table is wrong")
@@ -136,8 +163,9 @@ func majorMinor(version string) string {
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// Save replaces the file; one goroutine at a time may call it. When it returns without an error the configuration is
-// on the disk; after a crash at any moment, either the old or the new one is.
+// Save replaces the file; one goroutine at a time may call it. When it returns
+// without an error the configuration is on the disk; after a crash at any moment,
+// either the old or the new one is.
 func (c Cache) Save(entry Entry) error {
 	data, err := c.encode(entry)
 	if err != nil {
@@ -146,6 +174,8 @@ func (c Cache) Save(entry Entry) error {
 	// One name for every attempt: a crash in between leaves one file at most.
 	temporary := c.Path + ".tmp"
 	if err := write(temporary, data); err != nil {
+		// What was written of it would only keep a full disk full.
+		_ = os.Remove(temporary)
 		return fmt.Errorf("save the local configuration: %w", err)
 	}
 	if err := os.Rename(temporary, c.Path); err != nil {

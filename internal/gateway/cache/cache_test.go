@@ -4,10 +4,13 @@
 package cache_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"blackout/internal/gateway/cache"
@@ -69,6 +72,10 @@ func TestDamageIsSetAside(t *testing.T) {
 		"empty":     func([]byte) []byte { return nil },
 		"foreign":   func([]byte) []byte { return []byte("{}") },
 		"flipped":   func(data []byte) []byte { data[len(data)/2] ^= 0x10; return data },
+		"bomb":      func([]byte) []byte { return compressed(strings.Repeat("x", 32<<20)) },
+		"bomb, after a header": func([]byte) []byte {
+			return compressed(`{"format":1,"version":"3.9","hash":"h"}` + "\n" + strings.Repeat("x", 32<<20))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,24 +112,28 @@ func TestAFailedSaveKeepsTheOld(t *testing.T) {
 	}
 }
 
-func FuzzLoad(f *testing.F) {
-	c := cache.Cache{Path: filepath.Join(f.TempDir(), "seed"), Version: "3.9.1"}
-	if err := c.Save(entry); err != nil {
-		f.Fatal(err)
+// A disk that is full fails the save, and is left as it was.
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	c := saved(t)
+	if err := os.Symlink("/dev/full", c.Path+".tmp"); err != nil {
+		t.Skipf("this system has no /dev/full: %v", err)
 	}
-	seed, err := os.ReadFile(c.Path)
-	if err != nil {
-		f.Fatal(err)
+	if err := c.Save(cache.Entry{Hash: "new", Table: []byte("{}")}); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("got %v", err)
 	}
-	f.Add(seed)
-	f.Add([]byte{0x1f, 0x8b, 8})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		c := cache.Cache{Path: filepath.Join(t.TempDir(), "config.cache"), Version: "3.9.1"}
-		if err := os.WriteFile(c.Path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.Load(); err != nil && !errors.Is(err, cache.ErrAbsent) {
-			t.Fatalf("got %v", err)
-		}
-	})
+	if got, err := c.Load(); err != nil || got.Hash != "h" {
+		t.Errorf("got %+v, %v, want the old one", got, err)
+	}
+	if _, err := os.Lstat(c.Path + ".tmp"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a part of the new one is left on the disk: %v", err)
+	}
+}
+
+func compressed(text string) []byte {
+	var data bytes.Buffer
+	writer := gzip.NewWriter(&data)
+	_, _ = writer.Write([]byte(text)) // to memory: never fails
+	_ = writer.Close()
+	return data.Bytes()
 }

@@ -10,6 +10,8 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -90,4 +92,46 @@ func TestAnInvalidConfigurationNeverReplacesAGoodOne(t *testing.T) {
 	}
 	publish(t, server, table(upstream, "/gen/3"))
 	again.awaitBody("/x", "/gen/3/x")
+}
+
+func TestAnInvalidConfigurationIsTold(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	server := bareControlPlane(t, c)
+	good := publish(t, server, table(echo(t), "/gen/1"))
+	dp := c.start(conf.DataPlane, t.TempDir(), nil)
+	dp.awaitHash(good)
+	publish(t, server, `{"_format_version":"3.0","services":[{"id":1}]}`)
+	eventually(t, "the refusal is counted", func() bool {
+		_, body := dp.get("status", "/metrics")
+		return strings.Contains(body, "\nblackout_configuration_refused_total 1\n")
+	})
+	if hash := dp.status()["configuration_hash"]; hash != good || !dp.isReady() {
+		t.Errorf("the hash is %v, want %s; ready %v", hash, good, dp.isReady())
+	}
+}
+
+// A disk that is full costs the next start, not this one; once it has room again,
+// the next configuration is kept.
+func TestAFullDiskDoesNotStopServing(t *testing.T) {
+	t.Parallel()
+	c, upstream, dir := newCluster(t), echo(t), t.TempDir()
+	partial := filepath.Join(dir, "config.cache.tmp")
+	if err := os.Symlink("/dev/full", partial); err != nil {
+		t.Skipf("this system has no /dev/full: %v", err)
+	}
+	server := bareControlPlane(t, c)
+	hash := publish(t, server, table(upstream, "/gen/1"))
+	dp := c.start(conf.DataPlane, dir, nil)
+	dp.awaitHash(hash)
+	if _, body := dp.get("proxy", "/x"); body != "/gen/1/x" || !dp.isReady() {
+		t.Errorf("with a full disk: %s, ready %v", body, dp.isReady())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "config.cache")); err == nil {
+		t.Error("a full disk has kept something")
+	}
+	dp.awaitHash(publish(t, server, table(upstream, "/gen/2")))
+	if _, err := os.Stat(filepath.Join(dir, "config.cache")); err != nil {
+		t.Errorf("after there is room: %v", err)
+	}
 }
