@@ -4,12 +4,15 @@
 package node_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,4 +93,44 @@ func TestTheClusterListenerSurvivesPlainHTTP(t *testing.T) {
 		t.Errorf("status %d, want 400", response.StatusCode)
 	}
 	eventually(t, "a data plane attaches", c.start(conf.DataPlane, t.TempDir(), nil).isReady)
+}
+
+// counter counts the log lines of one message.
+type counter struct {
+	message string
+	count   *atomic.Int64
+}
+
+func (c counter) Enabled(context.Context, slog.Level) bool { return true }
+func (c counter) WithAttrs([]slog.Attr) slog.Handler       { return c }
+func (c counter) WithGroup(string) slog.Handler            { return c }
+func (c counter) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == c.message {
+		c.count.Add(1)
+	}
+	return nil
+}
+
+// A publication is where a configuration is exported and compressed; the number
+// of data planes has no part in it.
+func TestOneChangeIsCompressedOnce(t *testing.T) {
+	t.Parallel()
+	c, published := newCluster(t), counter{"configuration.published", new(atomic.Int64)}
+	c.log = slog.New(published)
+	cp := c.start(conf.ControlPlane, t.TempDir(), nil)
+	var fleet []*running
+	for range 5 {
+		fleet = append(fleet, c.start(conf.DataPlane, t.TempDir(), nil))
+	}
+	for _, dp := range fleet {
+		eventually(t, "a data plane is ready", dp.isReady)
+	}
+	before, hash := published.count.Load(), fleet[0].status()["configuration_hash"]
+	cp.admin("PUT", "/services/s", `{"host":"example.org"}`)
+	for _, dp := range fleet {
+		eventually(t, "the change is everywhere", func() bool { return dp.status()["configuration_hash"] != hash })
+	}
+	if n := published.count.Load() - before; n != 1 {
+		t.Errorf("one change for %d data planes was exported %d times", len(fleet), n)
+	}
 }
