@@ -124,9 +124,15 @@ func TestParseTableRefuses(t *testing.T) {
 	}
 	cases := map[string]struct{ raw, want string }{
 		"truncated":         {table(oneService)[:60], "unexpected EOF"},
-		"trailing data":     {table(oneService) + "{}", "after top-level value"},
-		"an array":          {"[]", "unmarshal JSON array"},
-		"null":              {"null", "no entities"},
+		"trailing data":     {table(oneService) + "{}", "data after the end of the object"},
+		"a member twice":    {table(`"services":[{"id":"` + serviceID + `","host":"h","host":"i"}]`), "the member \"host\" is there twice"},
+		"no UTF-8":          {table("\"services\":[{\"host\":\"\xff\"}]"), "invalid UTF-8"},
+		"a huge number":     {table(`"services":[{"port":1e999}]`), "too large"},
+		"nothing":           {"", "EOF"},
+		"no JSON":           {"x", "invalid character"},
+		"deep":              {strings.Repeat(`{"a":[`, 20_000), "exceeded max depth"},
+		"an array":          {"[]", "expected an object"},
+		"null":              {"null", "expected an object"},
 		"empty object":      {"{}", "no entities"},
 		"no rows":           {table(`"services":[]`), "no entities"},
 		"workspaces only":   {table(`"workspaces":[{"name":"default"}]`), "no entities"},

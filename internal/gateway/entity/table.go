@@ -6,8 +6,6 @@ package entity
 import (
 	"errors"
 	"fmt"
-
-	"github.com/go-json-experiment/json"
 )
 
 // FormatVersion is the version of the declarative format that is written. Older
@@ -116,16 +114,6 @@ func ParseTable(raw []byte) (*Table, error) {
 	}
 	table.Services, table.Routes = table.rows["services"], table.rows["routes"]
 	return table, nil
-}
-
-// decodeObject decodes text that is exactly one JSON object. Members that are
-// there twice and broken UTF-8 are refused.
-func decodeObject(raw []byte) (map[string]any, error) {
-	var all map[string]any
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, err
-	}
-	return all, nil
 }
 
 // checkSections refuses a table whose entity types are not lists of objects,
