@@ -88,7 +88,7 @@ var Targets = &Schema{
 	Fields: []Field{
 		idField,
 		{Name: "created_at", Kind: Number, Auto: true, Check: checkTime},
-		{Name: "updated_at", Kind: Number, Auto: true},
+		{Name: "updated_at", Kind: Number, Auto: true, Loose: true},
 		{Name: "upstream", Kind: Foreign, Reference: "upstreams", Required: true, Cascade: true},
 		{Name: "target", Kind: Text, Required: true, Check: checkTarget},
 		{Name: "weight", Kind: Integer, Default: 100.0, Min: 0, Max: 65535},

@@ -111,8 +111,25 @@ func TestParseTableAcceptsAndKeepsTheUnknown(t *testing.T) {
 	if len(parsed.Rows("licenses")) != 1 || parsed.Rows("services")[0].Text("ws_id") != "w" {
 		t.Errorf("unknown rows or fields were lost: %v", parsed.All)
 	}
+	if len(parsed.Warnings) != 0 {
+		t.Errorf("a null and a workspace are no reason to warn: %q", parsed.Warnings)
+	}
 	if string(parsed.Raw) != raw {
 		t.Error("the raw text was changed")
+	}
+}
+
+func TestParseTableWarnsOfUnknownFields(t *testing.T) {
+	t.Parallel()
+	row := func(n string) string {
+		return `{"id":"0000000` + n + `-0000-4000-8000-000000000001","host":"h","updated_at":1.5,"nope":` + n + `}`
+	}
+	parsed, err := entity.ParseTable([]byte(table(`"services":[` + row("1") + "," + row("2") + `]`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"services.1: nope: unknown field, ignored"}; !reflect.DeepEqual(parsed.Warnings, want) {
+		t.Errorf("got warnings %q, want %q", parsed.Warnings, want)
 	}
 }
 
@@ -143,6 +160,7 @@ func TestParseTableRefuses(t *testing.T) {
 		"duplicate name":    {table(`"services":[` + named(1) + `,` + named(2) + `]`), "services.2: uniqueness violation: 'services' entity with name set to 'same' already declared"},
 		"bad id":            {table(`"services":[{"id":"x","host":"h"}]`), "services.1: schema violation (id: expected a valid UUID)"},
 		"bad field":         {table(`"services":[{"id":"` + serviceID + `","host":5}]`), "host: expected a string"},
+		"narrowed plugin":   {table(`"plugins":[{"id":"` + serviceID + `","name":"cors","consumer_group":"` + routeID + `"}]`), "plugins.1: consumer_group: is not known"},
 		"section no list":   {table(`"services":{"a":1}`), "services: expected an array"},
 		"row not an object": {table(`"services":[1]`), "services.1: expected a record"},
 	}

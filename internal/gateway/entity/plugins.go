@@ -8,6 +8,7 @@ package entity
 var Plugins = &Schema{
 	Name: "plugins", Path: "plugins", Key: "instance_name",
 	Fields:     pluginFields,
+	Narrowing:  []string{"consumer_group"},
 	Together:   [][]string{{"name", "route", "service", "consumer"}},
 	VariantKey: "name",
 	Open:       true,

@@ -61,6 +61,9 @@ type Field struct {
 	// Hidden fields do not show in a schema endpoint.
 	Hidden bool
 
+	// Loose fields are taken as they come in a received configuration.
+	Loose bool
+
 	// Check returns what is wrong with a non-null value of the right kind, in
 	// the words of the Admin API, or "".
 	Check func(value any) string
@@ -78,6 +81,11 @@ type Schema struct {
 
 	// Together lists fields whose values are unique together.
 	Together [][]string
+
+	// Narrowing are fields of other editions that narrow down what a record
+	// applies to. A received configuration that sets one is refused: without it
+	// the record would apply to more.
+	Narrowing []string
 
 	// Checks look at several fields of a record.
 	Checks []Check

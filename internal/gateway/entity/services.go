@@ -9,7 +9,7 @@ const maxInt32 = 1<<31 - 1
 var (
 	idField      = Field{Name: "id", Kind: Text, Auto: true, Check: checkUUID}
 	createdField = Field{Name: "created_at", Kind: Integer, Auto: true, Check: checkTime}
-	updatedField = Field{Name: "updated_at", Kind: Integer, Auto: true}
+	updatedField = Field{Name: "updated_at", Kind: Integer, Auto: true, Loose: true}
 	tagsField    = Field{Name: "tags", Kind: Set, Element: &Field{Kind: Text, Check: checkTag}}
 	nameField    = Field{Name: "name", Kind: Text, Unique: true, Check: checkName}
 )
@@ -70,6 +70,7 @@ func addresses(name string) Field {
 // matchers it may have.
 var Routes = &Schema{
 	Name: "routes", Path: "routes", Key: "name",
+	Narrowing:  []string{"expression"}, // of the router's flavour "expressions"
 	Fields:     routeFields,
 	VariantKey: "protocols",
 	Variant:    routeVariant,

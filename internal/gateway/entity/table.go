@@ -6,6 +6,8 @@ package entity
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // FormatVersion is the version of the declarative format that is written. Older
@@ -91,7 +93,8 @@ func (t *Table) UnknownPlugins() []string {
 // _format_version, records that break their schema, duplicate ids and other
 // unique values, and references to entities that are not there; the error names
 // the section, the position from 1, the field and the reason. Types, fields and
-// plugins that this gateway does not know are carried along. A table without any
+// plugins that this gateway does not know are carried along; a field among them
+// is a warning, but an error if it narrows down what its entity applies to. A table without any
 // rows but workspaces is refused with [ErrEmpty]: Kong's data planes count it as
 // none, whereas parameters, which a control plane always has, make them ready.
 func ParseTable(raw []byte) (*Table, error) {
@@ -185,7 +188,7 @@ func carriedSchemas() []*Schema {
 // schema does not know are no violation: another edition of the gateway may
 // have written them (ws_id).
 func (t *Table) completeRows(schema *Schema, rows []Record) error {
-	ids := idMaker{}
+	ids, ignored := idMaker{}, map[string]bool{"ws_id": true}
 	for i, row := range rows {
 		if row["id"] == nil {
 			row["id"] = ids.make(schema, row)
@@ -197,6 +200,30 @@ func (t *Table) completeRows(schema *Schema, rows []Record) error {
 		}
 		for _, warning := range wrong.warnings {
 			t.Warnings = append(t.Warnings, fmt.Sprintf("%s.%d: %s", schema.Name, i+1, warning))
+		}
+		if len(row) <= len(schema.Fields) {
+			continue
+		}
+		if err := t.others(schema, i, row, ignored); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// others looks at the fields of a row that the schema does not know. They are
+// carried; the first row of a type that sets one is a warning.
+func (t *Table) others(schema *Schema, i int, row Record, ignored map[string]bool) error {
+	for _, name := range slices.Sorted(maps.Keys(row)) {
+		if row[name] == nil || schema.Field(name) != nil {
+			continue
+		}
+		if slices.Contains(schema.Narrowing, name) {
+			return &rowError{schema.Name, i, name, "is not known to this gateway, and the entity would apply to more without it"}
+		}
+		if !ignored[name] {
+			ignored[name] = true
+			t.Warnings = append(t.Warnings, fmt.Sprintf("%s.%d: %s: unknown field, ignored", schema.Name, i+1, name))
 		}
 	}
 	return nil

@@ -85,6 +85,9 @@ func completeFields(fields []Field, record map[string]any, wrong *Violations, fr
 			value = unrepeated(list)
 			record[field.Name] = value
 		}
+		if from == received && field.Loose {
+			continue
+		}
 		if problem := field.judge(value, from); problem != nil && !wrong.has(field.Name) {
 			wrong.set(field.Name, problem)
 		}
