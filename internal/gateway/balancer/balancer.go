@@ -14,8 +14,9 @@
 //	peer, err := set.Upstream("shop.internal").Pick(ctx, &balancer.Choice{})
 //	peer.Begin()
 //	// … one attempt …
-//	peer.End(took)
 //	peer.Report(balancer.Outcome{Status: 200})
+//	peer.Observe(took)
+//	peer.End()
 //
 // Algorithms: round-robin, least-connections, consistent-hashing, latency. The
 // names of targets are looked up for addresses (A, AAAA); SRV records are not

@@ -117,8 +117,7 @@ func TestLatency(t *testing.T) {
 	u, _ := newUpstream(t, upstream(row{"algorithm": "latency"}, map[string]float64{"192.0.2.1:80": 100, "192.0.2.2:80": 100}), nil, balancer.Options{})
 	for range 4 {
 		peer := pick(t, u, &balancer.Choice{})
-		peer.Begin()
-		peer.End(map[string]time.Duration{"192.0.2.1:80": time.Second, "192.0.2.2:80": time.Millisecond}[peer.Address])
+		peer.Observe(map[string]time.Duration{"192.0.2.1:80": time.Second, "192.0.2.2:80": time.Millisecond}[peer.Address])
 	}
 	if peer := pick(t, u, &balancer.Choice{}); peer.Address != "192.0.2.2:80" {
 		t.Errorf("the slow %s was chosen", peer.Address)

@@ -23,6 +23,9 @@ type Choice struct {
 	tried []*Peer
 }
 
+// Reset makes the choice ready for another request.
+func (c *Choice) Reset() { c.tried = c.tried[:0] }
+
 // Tried returns how many peers were chosen so far.
 func (c *Choice) Tried() int { return len(c.tried) }
 

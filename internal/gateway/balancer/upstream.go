@@ -233,11 +233,8 @@ type Peer struct {
 // Begin notes that an attempt begins.
 func (p *Peer) Begin() { p.state.connections.Add(1) }
 
-// End notes that an attempt, and its response, has ended after a time to the
-// response's first byte; 0 if there was none.
-func (p *Peer) End(took time.Duration) {
-	p.state.connections.Add(-1)
-	if took > 0 {
-		p.state.observe(took)
-	}
-}
+// End notes that an attempt, and its response, has ended.
+func (p *Peer) End() { p.state.connections.Add(-1) }
+
+// Observe notes how long the peer took to begin its response.
+func (p *Peer) Observe(took time.Duration) { p.state.observe(took) }

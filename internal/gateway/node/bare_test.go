@@ -81,7 +81,7 @@ func TestAnInvalidConfigurationNeverReplacesAGoodOne(t *testing.T) {
 	for _, bad := range []string{
 		`{}`, `{"_format_version":"9.0","services":[{"id":"00000001-0000-4000-8000-000000000001","host":"h"}]}`,
 		strings.Replace(table(upstream, "/gen/2"), `"service":"00000001`, `"service":"00000002`, 1),
-		strings.Replace(table(upstream, "/gen/2"), `"routes"`, `"plugins":[{"name":"key-auth"}],"routes"`, 1),
+		strings.Replace(table(upstream, "/gen/2"), `"routes"`, `"plugins":[{"id":"0000000e-0000-4000-8000-00000000000e","name":"no-such-plugin"}],"routes"`, 1),
 	} {
 		publish(t, server, bad)
 	}

@@ -72,7 +72,7 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	}
 	dp := &dataPlane{
 		log:    n.log,
-		proxy:  proxy.New(proxy.Options{Version: config.Version, Log: n.log}),
+		proxy:  proxy.New(proxy.Options{Version: config.Version, Log: n.log, Settings: config.Proxy, Trust: config.Trust}),
 		expiry: identity.Expiry(),
 		cache:  cache.Cache{Path: filepath.Join(config.Prefix, "config.cache"), Version: config.Version},
 
@@ -110,13 +110,15 @@ func (dp *dataPlane) services(n *Node) ([]service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ssl_cert: %w", err)
 	}
+	ofProxy.named = dp.proxy.Certificate
 	traffic := &counters{next: dp.proxy}
 	status, err := n.statusService(dp, traffic)
 	if err != nil {
 		return nil, err
 	}
 	return []service{
-		{name: "proxy", addresses: config.ProxyListen, handler: traffic, track: traffic.track, tls: ofProxy.config()},
+		{name: "proxy", addresses: config.ProxyListen, handler: traffic, track: traffic.track, tls: ofProxy.config(),
+			wrap: dp.proxy.Listener, maxHeader: proxy.MaxHeader},
 		status,
 	}, nil
 }
@@ -152,7 +154,7 @@ func (dp *dataPlane) restore() bool {
 	return false
 }
 
-// apply puts a configuration into force: validated whole, router built, swapped
+// apply puts a configuration into force: validated whole, built, swapped
 // in, kept on the disk, and only then ready. After an error everything is as it
 // was before.
 func (dp *dataPlane) apply(c configuration) error {
@@ -175,7 +177,7 @@ func (dp *dataPlane) apply(c configuration) error {
 	if c.source == fromStore && table.IsEmpty() {
 		return entity.ErrEmpty
 	}
-	router, err := proxy.NewRouter(table)
+	served, err := dp.proxy.Build(table)
 	if err != nil {
 		return err
 	}
@@ -188,7 +190,7 @@ func (dp *dataPlane) apply(c configuration) error {
 	}
 	c.balancing = balancing{upstreams: table.Rows(entity.Upstreams.Name), targets: table.Rows(entity.Targets.Name)}
 	c.applied = time.Now()
-	dp.proxy.Use(router)
+	dp.proxy.Use(served)
 	dp.keep(c)
 	dp.current.Store(&c)
 	dp.setLive()

@@ -28,6 +28,9 @@ type service struct {
 	handler   http.Handler
 	track     func(net.Conn, http.ConnState) // told of connections, if set
 
+	wrap      func(net.Listener) net.Listener // what the listeners are served through, if set
+	maxHeader int                             // the most that a request's header may have, in bytes; 0: net/http's limit
+
 	// tls is what the listeners with TLS speak it with.
 	tls *tls.Config
 
@@ -106,7 +109,7 @@ func (n *Node) serveOne(s service, listener boundListener) {
 	}
 	server := &http.Server{
 		Handler: s.handler, ConnState: s.track, ReadHeaderTimeout: s.patience, IdleTimeout: idleTimeout,
-		Protocols: new(http.Protocols),
+		MaxHeaderBytes: s.maxHeader, Protocols: new(http.Protocols),
 		ErrorLog:  slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
 	server.Protocols.SetHTTP1(true)
@@ -120,7 +123,11 @@ func (n *Node) serveOne(s service, listener boundListener) {
 	}
 	n.servers = append(n.servers, server)
 	n.background.Go(func() {
-		if err := serve(listener.Listener); !errors.Is(err, http.ErrServerClosed) {
+		wrapped := listener.Listener
+		if s.wrap != nil {
+			wrapped = s.wrap(wrapped)
+		}
+		if err := serve(wrapped); !errors.Is(err, http.ErrServerClosed) {
 			n.fail(fmt.Errorf("serve %s: %w", s.name, err))
 		}
 	})

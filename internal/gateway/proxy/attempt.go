@@ -1,0 +1,146 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"blackout/internal/gateway/balancer"
+)
+
+// RoundTrip sends the request to its service, again as often as the service's
+// retries say: after a failed connect any request, because nothing was sent;
+// after a connection that broke or stalled only one that may be sent twice
+// (nginx's proxy_next_upstream, "error timeout").
+func (x *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
+	for attempt := 0; ; attempt++ {
+		response, err := x.attempt(request)
+		if err == nil || attempt >= x.service.Retries || !x.mayRepeat(request, err) {
+			x.report(response, err)
+			return response, err
+		}
+		if x.peer != nil {
+			timeout := isTimeout(err)
+			x.peer.Report(balancer.Outcome{Timeout: timeout, Refused: !timeout})
+			x.peer.End()
+			x.peer = nil
+		}
+	}
+}
+
+// attempt sends the request once.
+func (x *exchange) attempt(request *http.Request) (*http.Response, error) {
+	s := x.service
+	address, host := s.address, s.Host
+	if s.upstream != nil {
+		peer, err := s.upstream.Pick(request.Context(), &x.choice)
+		if err != nil {
+			return nil, err
+		}
+		x.peer = peer
+		peer.Begin()
+		address, host = peer.Address, peer.Host
+		standard := 80
+		if s.scheme == "https" {
+			standard = 443
+		}
+		request.Host = x.host(hostHeader(host, peer.Port, standard))
+	}
+	request.URL.Host = address
+	request.Body = x.sendable()
+	if s.link.tls {
+		request = x.secure(request, address)
+	}
+	x.sent = time.Now()
+	return s.transport.RoundTrip(request)
+}
+
+// secure names the connection that a request over TLS needs by address and
+// server name, so that it gets none that was made for another name.
+func (x *exchange) secure(request *http.Request, address string) *http.Request {
+	name := request.Host
+	if host, _, err := net.SplitHostPort(name); err == nil {
+		name = host
+	}
+	name = strings.Trim(name, "[]")
+	request = request.WithContext(context.WithValue(request.Context(), endpointKey{}, endpoint{address, name}))
+	target := *request.URL
+	target.Host = connectionName.Replace(name+"."+address) + ":443"
+	request.URL = &target
+	return request
+}
+
+// connectionName makes of a name and an address one that has no port.
+var connectionName = strings.NewReplacer(":", "-", "[", "", "]", "")
+
+// report tells the passive health checks how the last attempt went: Kong 3.9
+// goes by the status that the client gets, also where there was no response.
+func (x *exchange) report(response *http.Response, err error) {
+	if x.peer == nil {
+		return
+	}
+	status := 0
+	switch {
+	case err == nil:
+		status = response.StatusCode
+	case x.request.Context().Err() != nil:
+		return // the client went away; the service is not to blame
+	default:
+		status, _, _ = explain(err)
+	}
+	x.peer.Report(balancer.Outcome{Status: status, Timeout: status == http.StatusGatewayTimeout})
+	if err == nil {
+		x.peer.Observe(time.Since(x.sent))
+	}
+}
+
+// mayRepeat reports whether the request may be sent once more.
+func (x *exchange) mayRepeat(request *http.Request, err error) bool {
+	var lookup *net.DNSError
+	if request.Context().Err() != nil || errors.As(err, &lookup) || errors.Is(err, balancer.ErrNoPeer) {
+		return false
+	}
+	var operation *net.OpError
+	if errors.As(err, &operation) && operation.Op == "dial" {
+		return true
+	}
+	switch request.Method {
+	case http.MethodPost, http.MethodPatch, "LOCK":
+		return false
+	}
+	return x.held && (isTimeout(err) || isBroken(err))
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// isBroken reports whether a connection ended before there was a response.
+func isBroken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// explain maps an upstream's failure to status and message (Kong 3.9). own says
+// that the balancer itself gave up, not a service.
+func explain(err error) (status int, message string, own bool) {
+	var lookup *net.DNSError
+	switch {
+	case errors.Is(err, balancer.ErrNoPeer):
+		return http.StatusServiceUnavailable, balancer.ErrNoPeer.Error(), true
+	case errors.As(err, &lookup):
+		return http.StatusServiceUnavailable, "name resolution failed", true
+	case isTimeout(err):
+		return http.StatusGatewayTimeout, "The upstream server is timing out", false
+	}
+	return http.StatusBadGateway, "An invalid response was received from the upstream server", false
+}

@@ -1,0 +1,139 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What request_buffering holds in memory, in bytes. Kong's nginx holds the whole
+// body, on the disk if need be; here a larger one streams.
+const (
+	bufferKnown   = 64 << 10 // of a body whose length is known
+	bufferUnknown = 1 << 20  // of a chunked one
+)
+
+// bufferBody makes the body ready to be sent: the one that a plugin has read,
+// or, with request_buffering, one that is small enough to be held. Such a body
+// can be sent again, and the service is told its length.
+func (x *exchange) bufferBody() error {
+	x.sending, x.length, x.replay, x.held = nil, x.request.ContentLength, nil, false
+	r := x.request
+	if x.plugins.BodyRead() {
+		x.hold(x.plugins.Upstream.Body)
+		return nil
+	}
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		x.hold(nil)
+		return nil
+	}
+	x.sending = r.Body
+	if !x.match.Route.RequestBuffering || r.ContentLength > bufferKnown {
+		return nil
+	}
+	limit := int64(bufferUnknown)
+	if r.ContentLength > 0 {
+		limit = r.ContentLength
+	}
+	held, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return err
+	}
+	if int64(len(held)) <= limit && len(r.Trailer) == 0 {
+		x.hold(held)
+		return nil
+	}
+	x.sending = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(held), r.Body), r.Body}
+	return nil
+}
+
+// hold sets a body that is known whole.
+func (x *exchange) hold(body []byte) {
+	x.replay, x.length = body, int64(len(body))
+	x.held = true
+}
+
+// sendable returns the body for an attempt.
+func (x *exchange) sendable() io.ReadCloser {
+	switch {
+	case !x.held:
+		// A transport closes the body also when it never read from it. The
+		// server closes the original.
+		return io.NopCloser(x.sending)
+	case len(x.replay) == 0:
+		return nil
+	}
+	return io.NopCloser(bytes.NewReader(x.replay))
+}
+
+// bufferPool lends the buffers through which bodies are copied.
+type bufferPool struct{ pool sync.Pool }
+
+var buffers = &bufferPool{sync.Pool{New: func() any { return new([copyBuffer]byte) }}}
+
+const copyBuffer = 32 << 10
+
+func (b *bufferPool) Get() []byte {
+	buffer, _ := b.pool.Get().(*[copyBuffer]byte)
+	return buffer[:]
+}
+
+func (b *bufferPool) Put(buffer []byte) { b.pool.Put((*[copyBuffer]byte)(buffer)) }
+
+// errStalled is why a body ends when the upstream sends nothing for as long as
+// the service's read_timeout.
+var errStalled = errors.New("the upstream sent nothing for the read_timeout")
+
+// idleBody is a response's body of which no read may take longer than a limit.
+// Time in which nobody reads, because the client is slow, does not count.
+type idleBody struct {
+	io.ReadCloser
+	limit   time.Duration
+	timer   *time.Timer // stopped but for reads
+	expired atomic.Bool
+	lost    bool // the timer has fired
+}
+
+func (b *idleBody) begin(body io.ReadCloser, limit time.Duration) {
+	b.ReadCloser, b.limit = body, limit
+	if b.timer == nil {
+		b.timer = time.AfterFunc(time.Hour, b.abort)
+		b.timer.Stop()
+	}
+}
+
+func (b *idleBody) abort() {
+	b.expired.Store(true)
+	_ = b.ReadCloser.Close() // ends the read that waits
+}
+
+func (b *idleBody) Read(buffer []byte) (int, error) {
+	b.timer.Reset(b.limit)
+	n, err := b.ReadCloser.Read(buffer)
+	if !b.timer.Stop() {
+		b.lost = true
+	}
+	if b.expired.Load() {
+		return n, errStalled
+	}
+	return n, err
+}
+
+// end lets go of the body and reports whether the value can be used again: not
+// if the timer has fired, because its function may still run.
+func (b *idleBody) end() bool {
+	if !b.lost {
+		b.ReadCloser = nil
+	}
+	return !b.lost
+}

@@ -1,0 +1,194 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"blackout/internal/gateway/conf"
+)
+
+// link is what makes services need connections of their own. Services with
+// equal links share a transport, and so survive a change of the configuration
+// with their connections warm.
+type link struct {
+	connect, write, read time.Duration
+	tls, http2           bool
+	verify               bool // Kong 3.9 does not verify upstreams unless asked to
+	depth                int  // of the chain; 0: no limit
+	authorities          string
+	certificate          string // DER of what is shown
+}
+
+// transport sends requests over one kind of link.
+type transport struct {
+	*http.Transport
+	link   link
+	dialer net.Dialer
+}
+
+// transports are all that are in use.
+type transports struct {
+	settings conf.Proxy
+	trust    conf.Trust
+
+	mu     sync.Mutex
+	byLink map[link]*transport
+}
+
+func newTransports(options Options) *transports {
+	return &transports{settings: options.Settings, trust: options.Trust, byLink: map[link]*transport{}}
+}
+
+// get returns the transport of a link.
+func (t *transports) get(l link, certificate *tls.Certificate) (*transport, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if made := t.byLink[l]; made != nil {
+		return made, nil
+	}
+	made := &transport{link: l, dialer: net.Dialer{Timeout: l.connect}}
+	made.Transport = &http.Transport{
+		DialContext:           made.dial,
+		ResponseHeaderTimeout: l.read,
+		MaxIdleConnsPerHost:   t.settings.KeepalivePoolSize,
+		IdleConnTimeout:       t.settings.KeepaliveIdleTimeout,
+		DisableCompression:    true, // bodies go through as they are
+		Protocols:             new(http.Protocols),
+		WriteBufferSize:       16 << 10,
+		ReadBufferSize:        16 << 10,
+	}
+	made.Protocols.SetHTTP1(!l.http2)
+	made.Protocols.SetUnencryptedHTTP2(l.http2 && !l.tls)
+	made.Protocols.SetHTTP2(l.http2 && l.tls)
+	if l.tls {
+		config, err := t.tlsConfig(l, certificate)
+		if err != nil {
+			return nil, err
+		}
+		made.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return made.dialTLS(ctx, network, address, config)
+		}
+	}
+	t.byLink[l] = made
+	return made, nil
+}
+
+func (t *transports) tlsConfig(l link, certificate *tls.Certificate) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: !l.verify} // #nosec G402 -- tls_verify decides
+	if l.http2 {
+		config.NextProtos = []string{"h2"}
+	}
+	if certificate != nil {
+		config.Certificates = []tls.Certificate{*certificate}
+	}
+	if !l.verify {
+		return config, nil
+	}
+	roots, err := t.roots(l.authorities)
+	if err != nil {
+		return nil, err
+	}
+	config.RootCAs = roots
+	if l.depth > 0 {
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			for _, chain := range state.VerifiedChains {
+				if len(chain) <= l.depth+1 {
+					return nil
+				}
+			}
+			return fmt.Errorf("the upstream's chain is longer than tls_verify_depth %d", l.depth)
+		}
+	}
+	return config, nil
+}
+
+// roots are the service's authorities, or the node's if it names none.
+func (t *transports) roots(authorities string) (*x509.CertPool, error) {
+	roots := x509.NewCertPool()
+	if authorities != "" {
+		if !roots.AppendCertsFromPEM([]byte(authorities)) {
+			return nil, errors.New("ca_certificates: no certificate among them can be read")
+		}
+		return roots, nil
+	}
+	if t.trust.System || len(t.trust.PEM) == 0 {
+		system, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, fmt.Errorf("read the host's authorities: %w", err)
+		}
+		roots = system
+	}
+	roots.AppendCertsFromPEM(t.trust.PEM)
+	return roots, nil
+}
+
+// keep forgets the transports that are not in use, and closes their idle
+// connections. Those that carry requests close when they become idle.
+func (t *transports) keep(used map[link]bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for l, unused := range t.byLink {
+		if !used[l] {
+			delete(t.byLink, l)
+			unused.CloseIdleConnections()
+		}
+	}
+}
+
+func (t *transport) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := t.dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &pacedConn{conn, t.link.write}, nil
+}
+
+// endpoint is where a connection with TLS goes, and for whom. It comes by the
+// context, because a request's address can only say the one.
+type endpoint struct{ address, serverName string }
+
+type endpointKey struct{}
+
+func (t *transport) dialTLS(ctx context.Context, network, _ string, config *tls.Config) (net.Conn, error) {
+	to, _ := ctx.Value(endpointKey{}).(endpoint)
+	conn, err := t.dial(ctx, network, to.address)
+	if err != nil {
+		return nil, err
+	}
+	config = config.Clone()
+	config.ServerName = to.serverName
+	secured := tls.Client(conn, config)
+	within, cancel := context.WithTimeout(ctx, t.link.connect)
+	defer cancel()
+	if err := secured.HandshakeContext(within); err != nil {
+		_ = conn.Close()
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: conn.RemoteAddr(), Err: fmt.Errorf("TLS handshake: %w", err)}
+	}
+	return secured, nil
+}
+
+// pacedConn is a connection on which no write may take longer than the
+// service's write_timeout.
+type pacedConn struct {
+	net.Conn
+	write time.Duration
+}
+
+func (c *pacedConn) Write(data []byte) (int, error) {
+	if c.write > 0 {
+		if err := c.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(data)
+}
