@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -43,7 +42,7 @@ type checks struct {
 type header struct {
 	name    string // canonical
 	values  []string
-	regexes []*regexp.Regexp
+	regexes []*regex
 }
 
 // newChecks returns nil if there is nothing to check.
@@ -74,7 +73,7 @@ func newHeader(name string, values []string) (header, error) {
 			made.values = append(made.values, value)
 			continue
 		}
-		regex, err := compile("(?i)" + pattern)
+		regex, err := newRegex("(?i)" + pattern)
 		if err != nil {
 			return header{}, err
 		}
@@ -116,7 +115,7 @@ func (h *header) hold(given http.Header) bool {
 			}
 		}
 		for _, regex := range h.regexes {
-			if regex.MatchString(value) {
+			if regex.on(value).MatchString(value) {
 				return true
 			}
 		}

@@ -54,7 +54,7 @@ func split(entries []entry, route *Route) ([]entry, error) {
 			}
 			continue
 		}
-		regex, err := compilePath(pattern)
+		regex, err := newPathRegex(pattern)
 		if err != nil {
 			return nil, fmt.Errorf("route %s: paths: %w", route.ID, err)
 		}
@@ -74,9 +74,9 @@ func split(entries []entry, route *Route) ([]entry, error) {
 }
 
 // sortEntries puts first who is to be asked first: the highest priority, and
-// among equals the greatest id.
+// among equals the greatest id. Ids are unique.
 func sortEntries(entries []entry) {
-	slices.SortStableFunc(entries, func(a, b entry) int {
+	slices.SortFunc(entries, func(a, b entry) int {
 		if a.priority != b.priority {
 			return cmp.Compare(b.priority, a.priority)
 		}

@@ -8,58 +8,100 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"sync/atomic"
+	"unicode/utf8"
 )
 
-// regex is the regex of a path.
+// regex is a regex that was written for Rust's regex crate, Kong's. Both it and
+// Go's regexp descend from RE2 and differ little. It is compiled when it is first
+// asked: a hundred thousand compiled ones take a second and hundreds of megabytes.
 type regex struct {
-	*regexp.Regexp
-	literal string // what every match begins with, at the path's own beginning
+	literal string // what every match begins with, at the text's own beginning
+
+	// Rust's classes know Unicode, and are large if written out in Go. For an
+	// ASCII text, which almost all are, Go's small ones say the same.
+	ascii, unicode lazy
 }
 
-// compilePath compiles a path's regex. It is anchored as Kong 3.9 anchors it:
-// by a "^" put before its text, so that of "a|b" only a is.
-func compilePath(pattern string) (*regex, error) {
-	compiled, err := compile("^" + pattern)
-	if err != nil {
-		return nil, err
-	}
-	return &regex{compiled, literalPrefix(compiled.String())}, nil
+// lazy is a regex in Go's syntax, compiled on demand.
+type lazy struct {
+	pattern  string
+	compiled atomic.Pointer[regexp.Regexp]
 }
 
-// find returns where the regex matches, or nil.
-func (r *regex) find(path string) []int { return r.FindStringIndex(path) }
-
-// compile compiles a regex that was written for Rust's regex crate, Kong's. Both
-// it and Go's regexp descend from RE2 and differ little.
-func compile(pattern string) (*regexp.Regexp, error) {
-	translated, err := translate(pattern)
+// newRegex checks the pattern's syntax.
+func newRegex(pattern string) (*regex, error) {
+	ascii, err := translate(pattern, asciiClasses)
 	if err != nil {
 		return nil, fmt.Errorf("regex %q: %w", pattern, err)
 	}
-	compiled, err := regexp.Compile(translated)
+	parsed, err := syntax.Parse(ascii, syntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("regex %q: %w", pattern, err)
 	}
-	return compiled, nil
+	unicode, err := translate(pattern, unicodeClasses)
+	if err != nil {
+		return nil, fmt.Errorf("regex %q: %w", pattern, err)
+	}
+	r := &regex{literal: literalPrefix(parsed)}
+	r.ascii.pattern, r.unicode.pattern = ascii, unicode
+	return r, nil
 }
 
-// What Rust's classes hold, which know Unicode; Go's know ASCII.
-const (
-	digits = `\p{Nd}`
-	word   = `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}`
-	spaces = `\t-\r\x{85}\p{Z}`
+// newPathRegex is a path's regex, anchored as Kong 3.9 anchors it: by a "^" put
+// before its text, so that of "a|b" only a is.
+func newPathRegex(pattern string) (*regex, error) { return newRegex("^" + pattern) }
+
+// on returns the compiled form for a text.
+func (r *regex) on(text string) *regexp.Regexp {
+	if r.ascii.pattern != r.unicode.pattern && !isASCII(text) {
+		if wide := r.unicode.get(); wide != nil {
+			return wide
+		}
+	}
+	return r.ascii.get()
+}
+
+// get returns nil if the pattern is too large for Go.
+func (l *lazy) get() *regexp.Regexp {
+	if compiled := l.compiled.Load(); compiled != nil {
+		return compiled
+	}
+	compiled, err := regexp.Compile(l.pattern)
+	if err != nil {
+		return nil
+	}
+	l.compiled.Store(compiled)
+	return compiled
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// classes are what \d, \w and \s stand for.
+type classes struct{ digits, word, spaces string }
+
+var (
+	asciiClasses   = classes{`0-9`, `0-9A-Za-z_`, `\t-\r `}
+	unicodeClasses = classes{`\p{Nd}`, `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}`, `\t-\r\x{85}\p{Z}`}
 )
 
 // translate rewrites Rust's syntax into Go's. It refuses what Go would read
 // as something else: sets within classes.
-func translate(pattern string) (string, error) {
+func translate(pattern string, as classes) (string, error) {
 	var out strings.Builder
 	inClass := false
 	for i := 0; i < len(pattern); i++ {
 		rest := pattern[i:]
 		switch {
 		case rest[0] == '\\' && len(rest) > 1:
-			escape, length := translateEscape(rest, inClass)
+			escape, length := translateEscape(rest, as, inClass)
 			out.WriteString(escape)
 			i += length - 1
 			continue
@@ -97,32 +139,22 @@ func isSet(rest string) bool {
 
 // translateEscape translates the escape that the text begins with and returns
 // how long it is.
-func translateEscape(text string, inClass bool) (translated string, length int) {
-	class := func(members string) string {
-		if inClass {
-			return members
-		}
-		return "[" + members + "]"
-	}
-	switch text[1] {
-	case 'd':
-		return digits, 2
-	case 'D':
-		return `\P{Nd}`, 2
-	case 'w':
-		return class(word), 2
-	case 's':
-		return class(spaces), 2
-	case 'W', 'S':
-		if inClass {
-			break // there is no way to write it; ASCII's then
-		}
-		members := map[byte]string{'W': word, 'S': spaces}[text[1]]
-		return "[^" + members + "]", 2
-	case 'u', 'U':
+func translateEscape(text string, as classes, inClass bool) (translated string, length int) {
+	if text[1] == 'u' || text[1] == 'U' {
 		return translateRune(text)
 	}
-	return text[:2], 2
+	members := map[byte]string{'d': as.digits, 'D': as.digits, 'w': as.word, 'W': as.word, 's': as.spaces, 'S': as.spaces}[text[1]]
+	switch negated := text[1] < 'a'; {
+	case members == "":
+		return text[:2], 2
+	case inClass && negated:
+		return text[:2], 2 // what is not in a class can't be written in another: ASCII's then
+	case inClass:
+		return members, 2
+	case negated:
+		return "[^" + members + "]", 2
+	}
+	return "[" + members + "]", 2
 }
 
 // translateRune translates \u{1F}, \u00E9 and \U000000E9.
@@ -139,11 +171,7 @@ func translateRune(text string) (translated string, length int) {
 
 // literalPrefix returns the text with which a path must begin for the regex to
 // match, or "".
-func literalPrefix(pattern string) string {
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return ""
-	}
+func literalPrefix(parsed *syntax.Regexp) string {
 	parsed = parsed.Simplify()
 	if parsed.Op != syntax.OpConcat || parsed.Sub[0].Op != syntax.OpBeginText {
 		return ""
@@ -154,6 +182,9 @@ func literalPrefix(pattern string) string {
 			break
 		}
 		for _, r := range part.Rune {
+			if r == utf8.RuneError {
+				return literal.String() // stands for broken UTF-8, too
+			}
 			literal.WriteRune(r)
 		}
 	}

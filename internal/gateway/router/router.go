@@ -157,7 +157,7 @@ func (s *search) ask(candidates []candidate) {
 		}
 		if t.regex == nil {
 			s.best = c.rank
-		} else if at := t.regex.find(s.question.path); at != nil {
+		} else if at := t.regex.on(s.question.path).FindStringIndex(s.question.path); at != nil {
 			s.best, s.begin, s.end = c.rank, at[0], at[1]
 		}
 	}

@@ -20,8 +20,9 @@ func (m *Match) Captures() (positional []string, named map[string]string) {
 	if m.regex == nil {
 		return nil, nil
 	}
-	positional = m.regex.FindStringSubmatch(m.Path)
-	for i, name := range m.regex.SubexpNames() {
+	compiled := m.regex.on(m.Path)
+	positional = compiled.FindStringSubmatch(m.Path)
+	for i, name := range compiled.SubexpNames() {
 		if name == "" || i >= len(positional) {
 			continue
 		}
