@@ -6,6 +6,7 @@ package admin
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strconv"
 
@@ -132,7 +133,7 @@ func merge(fields []entity.Field, old, input map[string]any) entity.Record {
 			merged[name] = value
 		}
 	}
-	for name, value := range input {
+	for name, value := range renamed(kinds, input) {
 		below, isRecord := value.(map[string]any)
 		above, wasRecord := merged[name].(map[string]any)
 		if field := kinds[name]; field != nil && field.Kind == entity.Object && isRecord && wasRecord {
@@ -141,4 +142,32 @@ func merge(fields []entity.Field, old, input map[string]any) entity.Record {
 		merged[name] = value
 	}
 	return merged
+}
+
+// renamed returns the input with the older names of fields replaced by the
+// fields that they stand for, where those are not given too.
+func renamed(kinds map[string]*entity.Field, input map[string]any) map[string]any {
+	output := maps.Clone(input)
+	for name, value := range input {
+		field := kinds[name]
+		if field == nil || field.Alias == nil {
+			continue
+		}
+		last := len(field.Alias) - 1
+		below := output
+		for _, step := range field.Alias[:last] {
+			inner, _ := below[step].(map[string]any)
+			inner = maps.Clone(inner)
+			if inner == nil {
+				inner = map[string]any{}
+			}
+			below[step] = inner
+			below = inner
+		}
+		if _, given := below[field.Alias[last]]; !given {
+			below[field.Alias[last]] = value
+			delete(output, name)
+		}
+	}
+	return output
 }

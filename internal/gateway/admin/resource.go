@@ -5,6 +5,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"blackout/internal/gateway/entity"
@@ -24,7 +25,36 @@ type resource struct {
 }
 
 func (res resource) collection() endpoint {
-	return endpoint{http.MethodGet: res.list, http.MethodPost: res.create}
+	list := res.list
+	if res.schema == entity.Consumers {
+		list = res.listByCustomID
+	}
+	return endpoint{http.MethodGet: list, http.MethodPost: res.create}
+}
+
+// listByCustomID lists consumers, or the one with the custom_id that is asked
+// for.
+func (res resource) listByCustomID(c *call) {
+	values := c.request.URL.Query()
+	if !values.Has("custom_id") {
+		res.list(c)
+		return
+	}
+	if values.Get("custom_id") == "" {
+		c.message(http.StatusBadRequest, "custom_id must be an unempty string")
+		return
+	}
+	page := []entity.Record{}
+	record, err := res.find(c, store.Key{Field: "custom_id", Value: values.Get("custom_id")})
+	var refusal *entity.Error
+	switch {
+	case err == nil:
+		page = append(page, record)
+	case !errors.As(err, &refusal) || refusal.Code != entity.CodeNotFound:
+		c.fail(err)
+		return
+	}
+	sendPage(c, page, link{})
 }
 
 // member is the endpoint of the entity that a path segment names.
@@ -145,7 +175,7 @@ func (res resource) find(c *call, key store.Key) (entity.Record, error) {
 // put creates or replaces: fields that the body leaves out get their defaults.
 func (res resource) put(c *call, key store.Key) {
 	if res.schema == entity.Targets {
-		c.message(http.StatusNotFound, "Not found") // as Kong 3.9 answers
+		res.patch(c, key) // makes none, and keeps what the body leaves out (Kong 3.9)
 		return
 	}
 	input, err := res.input(c)

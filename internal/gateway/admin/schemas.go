@@ -129,16 +129,36 @@ func describeParts(field *entity.Field, described map[string]any) {
 			described["on_delete"] = "cascade"
 		}
 	case entity.Array, entity.Set:
-		described["elements"] = described0(field.Element)
+		described["elements"] = describeElement(field.Element)
 	case entity.Map:
-		described["keys"], described["values"] = described0(field.Keys), described0(field.Element)
+		described["keys"], described["values"] = describeElement(field.Keys), describeElement(field.Element)
 	case entity.Object:
 		described["fields"] = describeAll("", field.Fields)
+		if older := describeAliases(field.Fields); len(older) > 0 {
+			described["shorthand_fields"] = older
+		}
 	}
 }
 
-// described0 describes an element, a text if the table says nothing of it.
-func described0(field *entity.Field) map[string]any {
+// describeAliases writes the older names of fields, with the way to the fields
+// that they stand for.
+func describeAliases(fields []entity.Field) []any {
+	var list []any
+	for i := range fields {
+		field := &fields[i]
+		if field.Alias == nil {
+			continue
+		}
+		list = append(list, map[string]any{field.Name: map[string]any{
+			"type": field.Kind.String(), "translate_backwards": field.Alias,
+			"deprecation": map[string]any{"replaced_with": []any{map[string]any{"path": field.Alias}}},
+		}})
+	}
+	return list
+}
+
+// describeElement describes an element, a text if the table says nothing of it.
+func describeElement(field *entity.Field) map[string]any {
 	if field == nil {
 		return map[string]any{"type": entity.Text.String()}
 	}

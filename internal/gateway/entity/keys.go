@@ -29,7 +29,7 @@ var SNIs = &Schema{
 		idField,
 		{Name: "name", Kind: Text, Required: true, Unique: true, Check: checkRouteSNI},
 		createdField, updatedField, tagsField,
-		{Name: "certificate", Kind: Foreign, Reference: "certificates", Required: true},
+		{Name: "certificate", Kind: Foreign, Reference: "certificates", Required: true, Cascade: true},
 	},
 }
 

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -118,12 +119,17 @@ func (q querier) records(ctx context.Context, now time.Time, statement string, a
 			if expires.Int64 <= now.Unix() {
 				return nil
 			}
-			record["ttl"] = float64(expires.Int64 - now.Unix())
+			record["ttl"] = remaining(expires.Int64, now)
 		}
 		records = append(records, record)
 		return nil
 	}, statement, arguments...)
 	return records, err
+}
+
+// remaining is how many whole seconds are left until a time in Unix seconds.
+func remaining(expires int64, now time.Time) float64 {
+	return math.Floor(float64(expires) - float64(now.UnixMilli())/1000)
 }
 
 func decode(body []byte) (entity.Record, error) {

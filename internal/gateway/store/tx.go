@@ -120,6 +120,7 @@ func (tx *Tx) writeBody(ctx context.Context, schema *entity.Schema, record entit
 	var expires sql.NullInt64
 	if ttl := record.Number("ttl"); ttl > 0 && schema.Field("ttl") != nil {
 		expires = sql.NullInt64{Int64: tx.now.Unix() + int64(math.Ceil(ttl)), Valid: true}
+		record["ttl"] = remaining(expires.Int64, tx.now)
 	}
 	err = tx.exec(ctx, `INSERT INTO entities (kind, id, expires, body) VALUES (?, ?, ?, ?)
 		ON CONFLICT (kind, id) DO UPDATE SET expires = excluded.expires, body = excluded.body`,

@@ -1,0 +1,177 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package admin_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"blackout/internal/gateway/clustertest"
+)
+
+// pair is a certificate and its key as members of a JSON object.
+func pair(t *testing.T) string {
+	t.Helper()
+	certificate, key := clustertest.Certificate(t)
+	text, err := json.Marshal(map[string]string{"cert": string(certificate), "key": string(key)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Trim(string(text), "{}")
+}
+
+func TestCertificatesAndTheirNames(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	members := pair(t)
+	id := a.expect(201, "POST", "/certificates", `{`+members+`,"snis":["b.example","a.example"]}`).body["id"].(string)
+	names := func(want string) {
+		t.Helper()
+		got, _ := json.Marshal(a.expect(200, "GET", "/certificates/"+id, "").body["snis"])
+		if string(got) != want {
+			t.Errorf("the names are %s, want %s", got, want)
+		}
+	}
+	names(`["a.example","b.example"]`)
+	a.expect(200, "GET", "/certificates/a.example", "")
+	a.expect(404, "GET", "/certificates/none.example", "")
+	if got := a.expect(400, "POST", "/certificates", `{`+members+`,"snis":["a.example"]}`); !strings.Contains(got.text, "already associated with existing certificate '"+id+"'") {
+		t.Errorf("got %s", got.text)
+	}
+	a.expect(200, "PATCH", "/certificates/b.example", `{"snis":["b.example","c.example"]}`)
+	names(`["b.example","c.example"]`)
+	a.expect(200, "PATCH", "/certificates/"+id, `{"tags":["x"]}`)
+	names(`["b.example","c.example"]`)
+	a.expect(201, "POST", "/certificates/"+id+"/snis", `{"name":"d.example"}`)
+	if list := a.expect(200, "GET", "/certificates/d.example/snis", ""); len(list.body["data"].([]any)) != 3 {
+		t.Errorf("got %s", list.text)
+	}
+	a.expect(201, "POST", "/services", `{"name":"s","host":"h","protocol":"https","client_certificate":{"id":"`+id+`"}}`)
+	a.expect(200, "GET", "/services/s/client_certificate", "")
+	a.expect(400, "DELETE", "/certificates/"+id, "")
+	a.expect(204, "DELETE", "/services/s", "")
+	a.expect(204, "DELETE", "/certificates/"+id, "")
+	a.expect(404, "GET", "/snis/d.example", "")
+}
+
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.expect(201, "POST", "/upstreams", `{"name":"u.example"}`)
+	a.expect(404, "GET", "/targets", "")
+	created := a.expect(201, "POST", "/upstreams/u.example/targets", `{"target":"h.example"}`)
+	if created.body["target"] != "h.example:8000" || created.body["weight"] != 100.0 {
+		t.Errorf("got %s", created.text)
+	}
+	id := created.body["id"].(string)
+	a.expect(409, "POST", "/upstreams/u.example/targets", `{"target":"h.example:8000"}`)
+	for _, name := range []string{id, "h.example:8000", "h.example"} {
+		a.expect(200, "GET", "/upstreams/u.example/targets/"+name, "")
+	}
+	if got := a.expect(200, "PUT", "/upstreams/u.example/targets/"+id, `{"weight":5}`); got.body["weight"] != 5.0 || got.body["target"] != "h.example:8000" {
+		t.Errorf("got %s", got.text)
+	}
+	a.expect(404, "PUT", "/upstreams/u.example/targets/00000001-0000-4000-8000-000000000001", `{"target":"x:1"}`)
+	a.expect(200, "GET", "/upstreams/u.example/targets/all", "")
+	health := a.expect(200, "GET", "/upstreams/u.example/health", "")
+	if rows := health.body["data"].([]any); len(rows) != 1 || rows[0].(map[string]any)["health"] != "HEALTHCHECKS_OFF" || health.body["node_id"] != "n" {
+		t.Errorf("got %s", health.text)
+	}
+	a.expect(404, "GET", "/upstreams/none/health", "")
+	a.expect(204, "DELETE", "/upstreams/u.example", "")
+	a.expect(404, "GET", "/upstreams/u.example/targets/"+id, "")
+}
+
+func TestConsumersAndTheirKeys(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	id := a.expect(201, "POST", "/consumers", `{"username":"u","custom_id":"c"}`).body["id"].(string)
+	for query, want := range map[string]int{"c": 1, "d": 0} {
+		if list := a.expect(200, "GET", "/consumers?custom_id="+query, ""); len(list.body["data"].([]any)) != want {
+			t.Errorf("%s: got %s", query, list.text)
+		}
+	}
+	made := a.expect(201, "POST", "/consumers/u/key-auth", "")
+	if key, _ := made.body["key"].(string); len(key) != 32 {
+		t.Errorf("got %s", made.text)
+	}
+	a.expect(201, "POST", "/key-auths", `{"key":"k","consumer":{"username":"u"}}`)
+	if got := a.expect(200, "GET", "/key-auths/k/consumer", ""); got.body["id"] != id {
+		t.Errorf("got %s", got.text)
+	}
+	a.expect(200, "GET", "/consumers/u/key-auth/k", "")
+	a.expect(409, "POST", "/consumers/u/key-auth", `{"key":"k"}`)
+	if got := a.expect(201, "POST", "/consumers/u/key-auth", `{"key":"short","ttl":10}`); got.body["ttl"] != 9.0 && got.body["ttl"] != 10.0 {
+		t.Errorf("got %s", got.text)
+	}
+	a.expect(400, "POST", "/key-auths", `{"key":"x","consumer":{"username":"nobody"}}`)
+	a.expect(204, "DELETE", "/consumers/u", "")
+	a.expect(404, "GET", "/key-auths/k", "")
+}
+
+func TestPatchMerges(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.expect(201, "POST", "/plugins", `{"name":"rate-limiting","instance_name":"rl","config":{"minute":1,"redis":{"host":"r","port":1}}}`)
+	patched := a.expect(200, "PATCH", "/plugins/rl", `{"config":{"redis":{"port":2}}}`)
+	config := patched.body["config"].(map[string]any)
+	if redis := config["redis"].(map[string]any); redis["host"] != "r" || redis["port"] != 2.0 || config["redis_port"] != 2.0 || config["minute"] != 1.0 {
+		t.Errorf("got %s", patched.text)
+	}
+	if config = a.expect(200, "PATCH", "/plugins/rl", `{"config":{"redis_host":"q"}}`).body["config"].(map[string]any); config["redis"].(map[string]any)["host"] != "q" {
+		t.Errorf("by its older name: %v", config)
+	}
+	a.expect(201, "POST", "/services", `{"name":"s","host":"h"}`)
+	a.expect(201, "POST", "/services/s/routes", `{"name":"r","headers":{"a":["1"],"b":["2"]}}`)
+	if got := a.expect(200, "PATCH", "/routes/r", `{"headers":{"c":["3"]}}`); len(got.body["headers"].(map[string]any)) != 1 {
+		t.Errorf("a map is not replaced: %s", got.text)
+	}
+	a.expect(201, "POST", "/upstreams", `{"name":"u","hash_on":"header","hash_on_header":"x"}`)
+	if got := a.expect(200, "PATCH", "/upstreams/u", `{"algorithm":"least-connections"}`); got.body["hash_on"] != "none" {
+		t.Errorf("got %s", got.text)
+	}
+}
+
+func TestNestedPathsAreTheirParents(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.expect(201, "POST", "/services", `{"name":"s","host":"h"}`)
+	a.expect(201, "POST", "/consumers", `{"username":"a/b c"}`)
+	a.expect(200, "GET", "/consumers/a%2Fb%20c", "")
+	for i := range 3 {
+		a.expect(201, "POST", "/consumers/a%2Fb%20c/key-auth", `{"key":"`+strings.Repeat("k", i+1)+`"}`)
+	}
+	next, seen := "/consumers/a%2Fb%20c/key-auth?size=2", 0
+	for next != "" {
+		page := a.expect(200, "GET", next, "")
+		seen += len(page.body["data"].([]any))
+		next, _ = page.body["next"].(string)
+	}
+	if seen != 3 {
+		t.Errorf("paging saw %d of 3", seen)
+	}
+	for _, path := range []string{"/services/s/targets", "/services/s/snis", "/services/s/routes/x/y", "/nope/x", "/services//routes"} {
+		a.expect(404, "GET", path, "")
+	}
+}
+
+func TestSchemas(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for path, want := range map[string]string{
+		"/schemas/services":               `{"retries":{"between":[0,32767],"default":5,"type":"integer"}}`,
+		"/schemas/plugins/rate-limiting":  `"shorthand_fields":[{"redis_host"`,
+		"/schemas/vaults/env":             `"fields":[{"config"`,
+		"/schemas/clustering_data_planes": `"sync_status"`,
+	} {
+		if got := a.expect(200, "GET", path, ""); !strings.Contains(got.text, want) {
+			t.Errorf("%s has no %s: %s", path, want, got.text)
+		}
+	}
+	a.expect(200, "GET", "/endpoints", "")
+	if got := a.expect(400, "GET", "/config", ""); !strings.Contains(got.text, "not use a database") {
+		t.Errorf("got %s", got.text)
+	}
+}
