@@ -5,9 +5,11 @@ package conf
 
 import "slices"
 
-// enterpriseParameters are those of Kong Enterprise 3.9, from its public
-// reference, that a hybrid deployment may set on every node. None has an effect,
-// and so their kinds and defaults do not matter.
+// enterpriseParameters are those of Kong Enterprise that a hybrid deployment may
+// set on every node. Their names are all in public: in the configuration
+// references of 3.9 and 3.4 at developer.konghq.com, in its guides (license_data,
+// license_path, password, incremental_sync), or set by the images. None has an
+// effect, and so their kinds and defaults do not matter.
 func enterpriseParameters() []parameter {
 	return slices.Concat(
 		enterprise("The licence.", true, "license_data"),
@@ -17,10 +19,9 @@ func enterpriseParameters() []parameter {
 		enterprise("Konnect and analytics.", false, "konnect_mode", "analytics_flush_interval", "analytics_buffer_size_limit", "analytics_debug", "identity_service"),
 		enterprise("Further ways between control plane and data plane.", false, "cluster_allowed_common_names", "cluster_telemetry_listen",
 			"cluster_telemetry_endpoint", "cluster_telemetry_server_name", "incremental_sync"),
-		enterprise("Access rights.", false, "enforce_rbac", "rbac", "rbac_auth_header"),
-		enterprise("Vitals.", false, "vitals", "vitals_flush_interval", "vitals_delete_interval_pg", "vitals_ttl_seconds", "vitals_ttl_minutes", "vitals_ttl_days",
-			"vitals_strategy", "vitals_statsd_address", "vitals_statsd_prefix", "vitals_statsd_udp_packet_size", "vitals_tsdb_address", "vitals_tsdb_user",
-			"vitals_prometheus_scrape_interval"),
+		enterprise("Access rights.", false, "enforce_rbac", "rbac_auth_header"),
+		enterprise("Vitals.", false, "vitals", "vitals_strategy", "vitals_statsd_address", "vitals_statsd_prefix", "vitals_statsd_udp_packet_size",
+			"vitals_tsdb_address", "vitals_tsdb_user", "vitals_prometheus_scrape_interval"),
 		enterprise("Vitals' password.", true, "vitals_tsdb_password"),
 		enterprise("Events, FIPS and the audit log.", false, "event_hooks_enabled", "fips", "audit_log", "audit_log_ignore_methods", "audit_log_ignore_paths",
 			"audit_log_ignore_tables", "audit_log_payload_exclude", "audit_log_record_ttl", "audit_log_signing_key"),
@@ -84,19 +85,21 @@ func enterpriseKeyring() []parameter {
 	)
 }
 
-// enterprisePortal: Kong 3.9 has dropped most of them, and Helm charts still set
-// them.
+// enterprisePortal: they are in the reference of 3.4 and no longer in that of
+// 3.9, and Helm charts still set them.
 func enterprisePortal() []parameter {
 	return slices.Concat(
 		enterprise("The developer portal.", false, "portal", "portal_gui_listen", "portal_gui_protocol", "portal_gui_host", "portal_gui_use_subdomains",
 			"portal_gui_ssl_cert", "portal_gui_access_log", "portal_gui_error_log", "portal_api_listen", "portal_api_url", "portal_api_ssl_cert",
 			"portal_api_access_log", "portal_api_error_log", "portal_cors_origins", "portal_is_legacy", "portal_auth", "portal_auto_approve", "portal_token_exp",
 			"portal_emails_from", "portal_emails_reply_to", "portal_invite_email", "portal_access_request_email", "portal_approved_email", "portal_reset_email",
-			"portal_reset_success_email", "portal_email_verification", "portal_app_auth", "portal_auth_login_attempts", "portal_smtp_admin_emails"),
+			"portal_reset_success_email", "portal_email_verification", "portal_app_auth", "portal_auth_login_attempts", "portal_smtp_admin_emails",
+			"portal_auth_password_complexity", "portal_application_status_email", "portal_application_request_email"),
 		enterprise("Its secrets.", true, "portal_gui_ssl_cert_key", "portal_api_ssl_cert_key", "portal_auth_conf", "portal_session_conf"),
 	)
 }
 
+// enterpriseTracing: as with the portal.
 func enterpriseTracing() []parameter {
 	return enterprise("Granular tracing.", false, "tracing", "tracing_write_strategy", "tracing_write_endpoint", "tracing_time_threshold", "tracing_types",
 		"tracing_debug_header", "generate_trace_details")

@@ -87,7 +87,6 @@ func runtimeParameters() []parameter {
 		{name: "client_max_body_size", value: "0", about: "Old name of `nginx_http_client_max_body_size`."},
 		{name: "openresty_path", about: "Where OpenResty is."},
 		{name: "worker_events_max_payload", kind: number, value: "65535", about: "Bytes of an event between workers."},
-		{name: "legacy_worker_events", kind: boolean, value: "off", about: "An older way between workers."},
 		{name: "pluginserver_names", kind: listKind, about: "External plugin servers. There are none here."},
 		{name: "lua_socket_pool_size", kind: number, value: "256", about: "Idle connections of Lua code."},
 		{name: "lua_package_path", value: "./?.lua;./?/init.lua;", about: "Where Lua code is."},

@@ -36,7 +36,6 @@ func listenParameters() []parameter {
 			about: "Their keys."},
 		{name: "stream_listen", kind: listenKind, value: "off", about: "Where TCP, TLS and UDP traffic is taken. It is not, here."},
 		{name: "port_maps", kind: listKind, about: "Ports that clients see instead of the node's own, `80:8000`."},
-		{name: "host_ports", kind: listKind, about: "An old form of the same."},
 		{name: "ssl_cipher_suite", kind: enum, value: "intermediate", enum: []string{"modern", "intermediate", "old", "fips", "custom"}, about: "TLS ciphers and versions of the listeners. Those of Go's standard library are used."},
 		{name: "ssl_ciphers", about: "The ciphers with `custom`."},
 		{name: "ssl_protocols", value: "TLSv1.2 TLSv1.3", about: "The TLS versions with `custom`."},

@@ -40,7 +40,7 @@ func TestSecretsAreMarked(t *testing.T) {
 	t.Parallel()
 	harmless := []string{"audit_log_signing_key", "keyring_public_key", "keyring_recovery_public_key", "admin_gui_auth_password_complexity",
 		"keyring_vault_kube_api_token_file", "vault_hcv_kube_api_token_file", "vault_hcv_approle_secret_id_file", "portal_token_exp",
-		"admin_gui_auth_change_password_attempts", "admin_gui_auth_change_password_ttl"}
+		"admin_gui_auth_change_password_attempts", "portal_auth_password_complexity", "admin_gui_auth_change_password_ttl"}
 	for _, p := range table() {
 		sounds := strings.HasSuffix(p.name, "_key") || strings.Contains(p.name, "password") || strings.Contains(p.name, "secret") || strings.Contains(p.name, "token")
 		if sounds && !p.secret && !slices.Contains(harmless, p.name) {
