@@ -28,6 +28,16 @@ func needsPostgres(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
+// needsDatabase does so for a scenario that cuts control planes off from one.
+func needsDatabase(ctx SpecContext, scenario harness.Scenario) {
+	GinkgoHelper()
+	p, err := scenario.NewPlan(seed, topology.Profiles["fast"])
+	Expect(err).NotTo(HaveOccurred())
+	if p.Topology.Postgres {
+		needsPostgres(ctx)
+	}
+}
+
 // databases is the setting of faults between control planes and their database. Each
 // life has a control plane of its own, which keeps its database in a file all the
 // same: what the way to a database is, a gateway need not help to see.

@@ -21,6 +21,7 @@ var _ = Describe("the good gateway", labels(label.Good), func() {
 		for _, engine := range []string{run.Local, run.Docker} {
 			It(fmt.Sprintf("keeps every promise of %s on %s", scenario.Name, engine), labels(scenario.Labels...), labels(label.Label(engine)), func(ctx SpecContext) {
 				needs(ctx, engine)
+				needsDatabase(ctx, scenario)
 				result := carryOut(ctx, scenario, engine)
 				Expect(result.Races).To(BeEmpty(), "data races in the nodes")
 				Expect(result).To(match.Hold())
@@ -45,6 +46,7 @@ var _ = Describe("a known-bad gateway", labels(label.Defect, label.Local), func(
 				panic(fmt.Errorf("defect %s: %w", name, err))
 			}
 			It(fmt.Sprintf("is caught by %s: %s", scenario.Name, name), labels(scenario.Labels...), func(ctx SpecContext) {
+				needsDatabase(ctx, scenario)
 				// The judging run builds the defect and never sees the preamble.
 				judged := blackout(ctx, "run", scenario.Name, "--engine", run.Local, "--defect", name)
 				Expect(judged).To(match.ExitWith(run.ExitViolated))

@@ -72,6 +72,11 @@ func (a Configure) Do(ctx context.Context, c *Cluster) error {
 // Change makes a new generation the control plane's newest.
 type Change struct {
 	Generation int `json:"generation"`
+
+	// MayFail says that the control plane has what it takes to fail: an error for an
+	// answer is then recorded, as one that leaves open whether the change is in
+	// force, and the run goes on.
+	MayFail bool `json:"may_fail,omitempty"`
 }
 
 // Name implements plan.Action.
@@ -79,13 +84,23 @@ func (Change) Name() string { return "change" }
 
 // Title implements plan.Action.
 func (a Change) Title() string {
-	return fmt.Sprintf("change to generation %d at the control plane", a.Generation)
+	title := fmt.Sprintf("change to generation %d at the control plane", a.Generation)
+	if a.MayFail {
+		title += ", which may fail"
+	}
+	return title
 }
 
 // Do implements Action.
 func (a Change) Do(ctx context.Context, c *Cluster) error {
 	return c.change(ctx, a.Generation, func(ctx context.Context) error {
-		return c.admin(ctx, http.MethodPatch, "/services/"+fixtures.ProbedService, service{Path: fixtures.GenerationPath(a.Generation)})
+		err := c.admin(ctx, http.MethodPatch, "/services/"+fixtures.ProbedService, service{Path: fixtures.GenerationPath(a.Generation)})
+		var failed adminError
+		if a.MayFail && errors.As(err, &failed) && failed.status >= http.StatusInternalServerError {
+			c.progress("  %v", err)
+			return errors.New(err.Error()) // no refusal: the change may be in force
+		}
+		return err
 	})
 }
 

@@ -53,13 +53,16 @@ func (c *Cluster) admin(ctx context.Context, method, path string, body any) erro
 		return err
 	}
 	if res.StatusCode/100 != 2 {
-		return adminError{fmt.Sprintf("%s %s: status %d: %s", method, path, res.StatusCode, answer)}
+		return adminError{res.StatusCode, fmt.Sprintf("%s %s: status %d: %s", method, path, res.StatusCode, answer)}
 	}
 	return nil
 }
 
 // adminError is a refusal: the change is known not to be in force.
-type adminError struct{ text string }
+type adminError struct {
+	status int
+	text   string
+}
 
 func (e adminError) Error() string { return e.text }
 

@@ -187,7 +187,7 @@ func TestChange(t *testing.T) {
 	}{
 		"acknowledged": {nil, []history.Kind{history.ChangeSent, history.ChangeAcked}, nil},
 		"lost":         {io.ErrUnexpectedEOF, []history.Kind{history.ChangeSent, history.ChangeUnknown}, nil},
-		"refused":      {fmt.Errorf("put: %w", adminError{"status 400"}), []history.Kind{history.ChangeSent}, ErrUnsteady},
+		"refused":      {fmt.Errorf("put: %w", adminError{400, "status 400"}), []history.Kind{history.ChangeSent}, ErrUnsteady},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,8 +25,18 @@ func (a Configure) Lasts(history.Profile) time.Duration {
 	return callLength + time.Duration(a.Routes)*routeLength
 }
 
-// Lasts implements plan.Lasting.
-func (Change) Lasts(history.Profile) time.Duration { return callLength }
+// Lasts implements plan.Lasting. A control plane whose database is silent gives up
+// on it by itself.
+func (a Change) Lasts(history.Profile) time.Duration {
+	if a.MayFail {
+		return databaseTimeout + callLength
+	}
+	return callLength
+}
+
+// databaseTimeout is how long a control plane waits for its database: Kong 3.9
+// `pg_timeout`, 5 s by default.
+const databaseTimeout = 5 * time.Second
 
 // Lasts implements plan.Lasting.
 func (Plant) Lasts(history.Profile) time.Duration { return callLength }

@@ -16,6 +16,7 @@ import (
 // All are the scenarios by the order in which they are listed.
 var All = []harness.Scenario{
 	outageScaleOut,
+	databaseOutage,
 	nemesis,
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"blackout/harness/history"
+	"blackout/harness/topology"
 )
 
 var exports = promise{"G6", "Every change reaches the store within the export delay plus one upload; changes inside the delay are coalesced to the last; a reader never sees a half-written object.", []clause{
@@ -140,7 +141,8 @@ func (v *view) exportable(at, within history.Time) (from history.Time, healed []
 	for _, n := range v.exporters() {
 		since, faults := at, []*fault(nil)
 		for _, cut := range v.faults {
-			ails := cut.edge == v.cpEdge(n) || cut.edge == storeEdge(n) || cut.node == n.Name || cut.node == v.controlPlane(n)
+			cp := v.controlPlane(n)
+			ails := slices.Contains([]string{v.cpEdge(n), storeEdge(n), topology.DatabaseEdge(cp).String()}, cut.edge) || cut.node == n.Name || cut.node == cp
 			if !ails || !cut.during(since, since+within) {
 				continue
 			}

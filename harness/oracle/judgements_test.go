@@ -323,6 +323,12 @@ var judgements = []struct {
 		s.changes(3, 2)
 		s.holds(60, 1)
 	}},
+	{"G6.1", "nor can it export what its control plane has not read", NotMeasured, func(s *story) {
+		s.exporter("backup")
+		s.breaks(3.2, "cp>database", "exit")
+		s.changes(3, 2)
+		s.holds(60, 1)
+	}},
 	{"G6.1", "once it is back it must", Violated, func(s *story) {
 		s.exporter("backup")
 		s.breaks(2.5, "backup>cp", "exit")
