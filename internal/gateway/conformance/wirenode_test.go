@@ -150,7 +150,7 @@ func (n *testNode) unfinished(table []byte) string {
 	if err != nil {
 		return ""
 	}
-	if _, err := proxy.NewRouter(parsed); err != nil {
+	if _, err := proxy.New(proxy.Options{Version: "3.9.1"}).Build(parsed); err != nil {
 		return err.Error()
 	}
 	return ""

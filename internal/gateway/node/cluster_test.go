@@ -116,7 +116,7 @@ func (c counter) Handle(_ context.Context, r slog.Record) error {
 func TestOneChangeIsCompressedOnce(t *testing.T) {
 	t.Parallel()
 	c, published := newCluster(t), counter{"configuration.published", new(atomic.Int64)}
-	c.log = slog.New(published)
+	c.log = published
 	cp := c.start(conf.ControlPlane, t.TempDir(), nil)
 	var fleet []*running
 	for range 5 {
