@@ -4,6 +4,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -52,7 +53,7 @@ func (x *exchange) attempt(request *http.Request) (*http.Response, error) {
 		if s.scheme == "https" {
 			standard = 443
 		}
-		request.Host = x.host(hostHeader(host, peer.Port, standard))
+		request.Host = x.host(hostHeader(cmp.Or(s.upstream.HostHeader, host), peer.Port, standard))
 	}
 	request.URL.Host = address
 	request.Body = x.sendable()

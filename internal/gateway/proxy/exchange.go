@@ -138,7 +138,7 @@ func rawPath(r *http.Request) string {
 }
 
 func (x *exchange) serve() {
-	if strings.Contains(x.path, "%00") {
+	if unservable(x.path) {
 		x.answerPlain(http.StatusBadRequest, "Bad request")
 		return
 	}

@@ -48,8 +48,7 @@ func setPath(address *url.URL, escaped string) {
 	address.Path, address.RawPath = plain, escaped
 }
 
-// host is the Host that the service gets; of is that of the target if the
-// service has an upstream.
+// host is the Host that the service gets; of is the upstream's if it has one.
 func (x *exchange) host(of string) string {
 	switch {
 	case x.plugins.Upstream.Host != "":
@@ -58,8 +57,6 @@ func (x *exchange) host(of string) string {
 		return x.request.Host
 	case x.service.upstream == nil:
 		return x.service.hostHeader
-	case x.service.upstream.HostHeader != "":
-		return x.service.upstream.HostHeader
 	}
 	return of
 }
@@ -101,10 +98,7 @@ func named(connection []string, name string) bool {
 // that is not trusted says of that itself is overwritten, but for the list in
 // X-Forwarded-For.
 func (x *exchange) forwardedHeaders(in, out http.Header) {
-	host := x.request.Host
-	if end := strings.LastIndexByte(host, ':'); end >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:end]
-	}
+	host := bareHost(x.request.Host)
 	if host == "" {
 		host = "kong" // nginx's server_name
 	}
@@ -114,7 +108,7 @@ func (x *exchange) forwardedHeaders(in, out http.Header) {
 	}
 	out["X-Forwarded-For"] = x.value(through)
 	out["X-Forwarded-Proto"] = x.believe(in, "X-Forwarded-Proto", x.asked.Scheme)
-	out["X-Forwarded-Host"] = x.believe(in, "X-Forwarded-Host", strings.ToLower(host))
+	out["X-Forwarded-Host"] = x.believe(in, "X-Forwarded-Host", host)
 	out["X-Forwarded-Port"] = x.believe(in, "X-Forwarded-Port", x.port)
 	out["X-Forwarded-Path"] = x.believe(in, "X-Forwarded-Path", x.path)
 	x.prefix(in, out)

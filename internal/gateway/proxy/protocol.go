@@ -5,7 +5,6 @@ package proxy
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,11 +44,11 @@ func (x *exchange) wantHTTPS(status int) {
 		x.wantUpgrade("TLS/1.2, HTTP/1.1", "Please use HTTPS protocol")
 		return
 	}
-	host := x.request.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	target := x.request.RequestURI // as it came
+	if !strings.HasPrefix(target, "/") {
+		target = x.request.URL.RequestURI()
 	}
-	x.writer.Header()["Location"] = x.value("https://" + host + x.request.URL.RequestURI())
+	x.writer.Header()["Location"] = x.value("https://" + bareHost(x.request.Host) + target)
 	x.answerPage(status)
 }
 
