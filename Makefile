@@ -26,6 +26,9 @@ GO       ?= go
 # compilations then overlap, and the run itself only links.
 PROGRAMS := blackout gateway toxiproxy upstream storefront store impostor netfault
 
+# The directory of the recordings of a real Kong that make conformance replays.
+BLACKOUT_CORPUS ?= ../shared/data
+
 # The commit goes into every report; a tree with changes says so.
 COMMIT    = $(shell git describe --always --dirty=+changes --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)
 LDFLAGS   = -X blackout/harness/run.commit=$(COMMIT)
@@ -91,7 +94,7 @@ verdict() { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short soak fuzz lint bench docker-up clean
+.PHONY: help build run test test-short conformance soak fuzz lint bench docker-up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -135,6 +138,10 @@ test-short: ## the unit tests alone, without their long cases
 	@$(FUNCTIONS); \
 	stage units 17m $(GO) test -race -short -timeout=0 -count=1 $(UNITS); \
 	verdict
+
+conformance: ## replay the recordings of a real Kong in the directory BLACKOUT_CORPUS, and print the pass rates
+	@if [ ! -d '$(BLACKOUT_CORPUS)' ]; then echo 'NOT MEASURED: there are no recordings in $(BLACKOUT_CORPUS) (BLACKOUT_CORPUS names their directory)'; exit 1; fi
+	BLACKOUT_CORPUS='$(abspath $(BLACKOUT_CORPUS))' $(GO) test -count=1 -v ./internal/gateway/conformance
 
 soak: build ## start topologies STARTS times, four at a time, and kill harnesses KILLS times; called again, it goes on
 	$(GO) build -o bin/ ./cmd/soak

@@ -56,12 +56,12 @@ type observation struct {
 	Upstream *upstreamSaw
 
 	// From the gateway only.
-	Reason      string
 	ContentType string `json:"content_type"`
-	Body        string
 	Location    string
 	Upgrade     string
 	Connection  []string // with Upgrade
+	Body        string
+	Reason      string
 }
 
 type upstreamSaw struct {
@@ -98,11 +98,26 @@ func TestRouter(t *testing.T) {
 				continue
 			}
 			class, difference := r.Observed.compare(got)
+			if reason := r.mayDiffer(class); reason != "" {
+				requests.expect(reason)
+				continue
+			}
 			requests.add(class, fmt.Sprintf("%s: %s: %s", recorded.Case, r.Request, difference))
 		}
 	}
 	configurations.report(t, "router configurations", routerGoal)
 	requests.report(t, "router requests", routerGoal)
+}
+
+// mayDiffer returns why a request may differ in a field, or "".
+func (r routed) mayDiffer(class string) string {
+	switch {
+	case r.Request.TLS && class == "reason":
+		return "over TLS, reason phrases are net/http's"
+	case r.Request.TLS && class == "body" && r.Observed.Status == http.StatusBadRequest:
+		return "over TLS, the body of a bad request's answer is net/http's"
+	}
+	return ""
 }
 
 func (r routerRequest) String() string {
