@@ -194,6 +194,9 @@ func (dp *dataPlane) apply(c configuration) error {
 	dp.keep(c)
 	dp.current.Store(&c)
 	dp.setLive()
+	for _, warning := range table.Warnings {
+		dp.log.Warn("configuration.warning", "source", c.source, "warning", warning)
+	}
 	dp.log.Info("configuration.applied", "source", c.source, "hash", c.Hash, "services", len(table.Services), "routes", len(table.Routes))
 	dp.offer(c)
 	return nil
