@@ -223,8 +223,6 @@ func checkTermination(value any) string {
 		return "content_type requires a body"
 	case config.Flag("echo") && (contentType || body):
 		return "echo cannot be used with content_type and body"
-	case config["trigger"] != nil && !config.Flag("echo"):
-		return "trigger can only be used with echo"
 	}
 	return ""
 }

@@ -109,7 +109,7 @@ func (n *Node) serveOne(s service, listener boundListener) {
 	}
 	server := &http.Server{
 		Handler: s.handler, ConnState: s.track, ReadHeaderTimeout: s.patience, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: s.maxHeader, Protocols: new(http.Protocols),
+		DisableGeneralOptionsHandler: true, MaxHeaderBytes: s.maxHeader, Protocols: new(http.Protocols),
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
 	server.Protocols.SetHTTP1(true)

@@ -53,11 +53,12 @@ func (p *Proxy) Build(table *entity.Table) (*Configuration, error) {
 	if c.router, err = router.New(routes); err != nil {
 		return nil, err
 	}
+	balancing := balancer.Options{Resolve: p.options.Resolve, Refresh: p.options.Refresh, Seed: p.options.Seed, Log: p.options.Log}
 	var previous *balancer.Set
 	if current := p.current.Load(); current != nil {
 		previous = current.balancer
 	}
-	if c.balancer, err = balancer.New(table, previous, p.options.Balancer); err != nil {
+	if c.balancer, err = balancer.New(table, previous, balancing); err != nil {
 		return nil, err
 	}
 	if c.names, err = newCertificates(table); err != nil {

@@ -138,8 +138,7 @@ func rawPath(r *http.Request) string {
 }
 
 func (x *exchange) serve() {
-	if unservable(x.path) {
-		x.answerPlain(http.StatusBadRequest, "Bad request")
+	if x.refuseRequest() {
 		return
 	}
 	found := false

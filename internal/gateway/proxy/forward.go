@@ -64,9 +64,10 @@ func (x *exchange) host(of string) string {
 var keepAlive = []string{"keep-alive"}
 
 // hopHeaders does what Kong does where the reverse proxy goes by the letter:
-// the connection to the service is its own, only WebSockets are upgraded, and
-// Trailer and Proxy-Authorization go through.
+// the connection to the service is its own, only WebSockets are upgraded, Expect
+// was answered here, and Trailer and Proxy-Authorization go through.
 func (x *exchange) hopHeaders(in, out http.Header) {
+	delete(out, "Expect")
 	if upgrade := out["Upgrade"]; upgrade != nil && strings.EqualFold(upgrade[0], "websocket") {
 		out["Connection"] = x.value("keep-alive, Upgrade")
 	} else {
@@ -76,9 +77,14 @@ func (x *exchange) hopHeaders(in, out http.Header) {
 		out["Connection"] = keepAlive
 	}
 	for _, name := range [...]string{"Trailer", "Proxy-Authorization", "Forwarded"} {
-		if values := in[name]; values != nil && !named(in["Connection"], name) {
-			out[name] = values
+		values := in[name]
+		if values == nil || named(in["Connection"], name) {
+			continue
 		}
+		if name == "Trailer" {
+			name = "trailer" // net/http leaves out the canonical one
+		}
+		out[name] = values
 	}
 }
 

@@ -10,6 +10,50 @@ import (
 	"strings"
 )
 
+// headerLine is the most that nginx takes as one line of a request's head, in
+// bytes (large_client_header_buffers).
+const headerLine = 8 << 10
+
+// refuseRequest answers what nginx does not let through to Kong, and reports
+// whether it did.
+func (x *exchange) refuseRequest() bool {
+	r := x.request
+	switch {
+	case len(r.Method)+len(r.RequestURI)+len(" HTTP/1.1\r\n")+1 > headerLine:
+		x.answerPlain(http.StatusRequestURITooLong, "URI too long")
+	case !strings.HasPrefix(x.path, "/"), unservable(x.path), !isMethod(r.Method):
+		x.answerPlain(http.StatusBadRequest, "Bad request")
+	case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
+		x.answerPage(http.StatusMethodNotAllowed)
+	case hasLongLine(r.Header):
+		x.answerPlain(http.StatusBadRequest, "Request header or cookie too large")
+	default:
+		return false
+	}
+	return true
+}
+
+// isMethod reports whether nginx takes a word for a method.
+func isMethod(word string) bool {
+	for i := range len(word) {
+		if c := word[i]; (c < 'A' || c > 'Z') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return word != ""
+}
+
+func hasLongLine(header http.Header) bool {
+	for name, values := range header {
+		for _, value := range values {
+			if len(name)+len(": \r\n")+len(value) > headerLine {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // refuseProtocol answers a request that comes over another protocol than its
 // route is for, and reports whether it did (Kong 3.9).
 func (x *exchange) refuseProtocol() bool {
@@ -73,6 +117,10 @@ func (x *exchange) answerPage(status int) {
 }
 
 func page(status int) []byte {
-	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	phrase := http.StatusText(status)
+	if status == http.StatusMethodNotAllowed {
+		phrase = reasonPhrase(status)
+	}
+	title := fmt.Sprintf("%d %s", status, phrase)
 	return fmt.Appendf(nil, "<html>\r\n<head><title>%[1]s</title></head>\r\n<body>\r\n<center><h1>%[1]s</h1></center>\r\n</body>\r\n</html>\r\n", title)
 }

@@ -46,8 +46,12 @@ type Options struct {
 	// service names no authorities of its own.
 	Trust conf.Trust
 
-	// Balancer are the balancer's; its Log is the proxy's if unset.
-	Balancer balancer.Options
+	// Resolve looks up the names of services and targets; the host's resolver.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+
+	// Refresh and Seed are the balancer's, see [balancer.Options].
+	Refresh time.Duration
+	Seed    uint64
 }
 
 // Proxy is the handler of the proxy listeners. Without a configuration it
@@ -97,9 +101,6 @@ func newHeaderSet(settings conf.Proxy) headerSet {
 func New(options Options) *Proxy {
 	if options.Log == nil {
 		options.Log = slog.Default()
-	}
-	if options.Balancer.Log == nil {
-		options.Balancer.Log = options.Log
 	}
 	if options.Settings.KeepalivePoolSize == 0 {
 		options.Settings.KeepalivePoolSize = 512

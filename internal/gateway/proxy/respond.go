@@ -30,6 +30,7 @@ func (x *exchange) modifyResponse(response *http.Response) error {
 	upgraded := response.StatusCode == http.StatusSwitchingProtocols
 	if upgraded {
 		header = response.Header // the connection is handed over with it
+		header["Connection"] = []string{"upgrade"}
 	} else {
 		x.takeOver(response, header)
 	}

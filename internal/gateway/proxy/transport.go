@@ -11,10 +11,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
-
-	"blackout/internal/gateway/conf"
 )
 
 // link is what makes services need connections of their own. Services with
@@ -32,21 +31,21 @@ type link struct {
 // transport sends requests over one kind of link.
 type transport struct {
 	*http.Transport
-	link   link
-	dialer net.Dialer
+	link    link
+	dialer  net.Dialer
+	resolve func(ctx context.Context, host string) ([]netip.Addr, error) // nil: the dialer's own
 }
 
 // transports are all that are in use.
 type transports struct {
-	settings conf.Proxy
-	trust    conf.Trust
+	options Options
 
 	mu     sync.Mutex
 	byLink map[link]*transport
 }
 
 func newTransports(options Options) *transports {
-	return &transports{settings: options.Settings, trust: options.Trust, byLink: map[link]*transport{}}
+	return &transports{options: options, byLink: map[link]*transport{}}
 }
 
 // get returns the transport of a link.
@@ -56,12 +55,12 @@ func (t *transports) get(l link, certificate *tls.Certificate) (*transport, erro
 	if made := t.byLink[l]; made != nil {
 		return made, nil
 	}
-	made := &transport{link: l, dialer: net.Dialer{Timeout: l.connect}}
+	made := &transport{link: l, dialer: net.Dialer{Timeout: l.connect}, resolve: t.options.Resolve}
 	made.Transport = &http.Transport{
 		DialContext:           made.dial,
 		ResponseHeaderTimeout: l.read,
-		MaxIdleConnsPerHost:   t.settings.KeepalivePoolSize,
-		IdleConnTimeout:       t.settings.KeepaliveIdleTimeout,
+		MaxIdleConnsPerHost:   t.options.Settings.KeepalivePoolSize,
+		IdleConnTimeout:       t.options.Settings.KeepaliveIdleTimeout,
 		DisableCompression:    true, // bodies go through as they are
 		Protocols:             new(http.Protocols),
 		WriteBufferSize:       16 << 10,
@@ -121,14 +120,14 @@ func (t *transports) roots(authorities string) (*x509.CertPool, error) {
 		}
 		return roots, nil
 	}
-	if t.trust.System || len(t.trust.PEM) == 0 {
+	if t.options.Trust.System || len(t.options.Trust.PEM) == 0 {
 		system, err := x509.SystemCertPool()
 		if err != nil {
 			return nil, fmt.Errorf("read the host's authorities: %w", err)
 		}
 		roots = system
 	}
-	roots.AppendCertsFromPEM(t.trust.PEM)
+	roots.AppendCertsFromPEM(t.options.Trust.PEM)
 	return roots, nil
 }
 
@@ -146,11 +145,40 @@ func (t *transports) keep(used map[link]bool) {
 }
 
 func (t *transport) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := t.dialer.DialContext(ctx, network, address)
+	addresses, err := t.lookup(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	return &pacedConn{conn, t.link.write}, nil
+	for _, one := range addresses {
+		var conn net.Conn
+		if conn, err = t.dialer.DialContext(ctx, network, one); err == nil {
+			return &pacedConn{conn, t.link.write}, nil
+		}
+	}
+	return nil, err
+}
+
+// lookup returns what is to be dialled for an address, in order.
+func (t *transport) lookup(ctx context.Context, address string) ([]string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := netip.ParseAddr(host); err == nil || t.resolve == nil {
+		return []string{address}, nil
+	}
+	found, err := t.resolve(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	addresses := make([]string, 0, len(found))
+	for _, one := range found {
+		addresses = append(addresses, net.JoinHostPort(one.String(), port))
+	}
+	if len(addresses) == 0 {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return addresses, nil
 }
 
 // endpoint is where a connection with TLS goes, and for whom. It comes by the

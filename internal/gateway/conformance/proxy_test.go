@@ -1,0 +1,533 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package conformance_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"blackout/internal/gateway/admin"
+	"blackout/internal/gateway/conf"
+	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/plugin"
+	"blackout/internal/gateway/proxy"
+	"blackout/internal/gateway/store"
+)
+
+// proxyGoal is the share of the cases in scope that must be answered as the
+// recorded data plane did.
+const proxyGoal = 0.95
+
+// proxyCase is one line of proxy.jsonl: the setup, or a request with its answer.
+type proxyCase struct {
+	Kind     string
+	Case     string
+	Requests []struct {
+		Method, Path string
+		JSON         json.RawMessage
+	}
+	Request struct {
+		Method, Path  string
+		Headers       [][2]string
+		Body          string
+		BodyRecipe    string `json:"body_recipe"`
+		Chunked       bool
+		Raw, Recipe   string
+		ThenTextFrame string `json:"then_text_frame"`
+	}
+	Response recordedResponse
+}
+
+type recordedResponse struct {
+	Status       int
+	Reason       string
+	Headers      [][2]string
+	Body         *string
+	UpstreamSaw  map[string]any `json:"upstream_saw"`
+	EchoedFrame  string         `json:"echoed_frame_hex"`
+	RecordedNote string         `json:"note"`
+}
+
+// TestProxy replays what a real Kong 3.9.1 data plane was asked, in order, and
+// compares status, reason, headers, body and what the upstream got.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	cases := readProxy(t)
+	if len(cases) < 2 || cases[0].Kind != "setup" {
+		t.Fatal("the recording does not begin with its setup")
+	}
+	bench := newProxyBench(t, cases[0])
+	agreed, compared := 0, 0
+	outside, known := map[string]int{}, map[string]int{}
+	for _, one := range cases[1:] {
+		if name := bench.outOfScope(one); name != "" {
+			outside[name]++
+			continue
+		}
+		compared++
+		difference := bench.replay(t, one)
+		switch reason := explainProxy(one, difference); {
+		case difference == "":
+			agreed++
+		case reason != "":
+			known[reason]++
+		default:
+			t.Logf("proxy: %s: %s", one.Case, difference)
+		}
+	}
+	t.Logf("proxy: %d of %d cases in scope agree (%.1f %%)", agreed, compared, percent(agreed, compared))
+	for _, reason := range slices.Sorted(maps.Keys(known)) {
+		t.Logf("proxy: %d differ: %s", known[reason], reason)
+	}
+	for _, name := range slices.Sorted(maps.Keys(outside)) {
+		t.Logf("proxy: out of scope: %d cases of plugin %s", outside[name], name)
+	}
+	if compared == 0 || float64(agreed) < proxyGoal*float64(compared) {
+		t.Errorf("proxy: %d of %d cases agree, want %.0f %%", agreed, compared, 100*proxyGoal)
+	}
+}
+
+// explainProxy says why a case has to differ.
+func explainProxy(one proxyCase, difference string) string {
+	switch {
+	case one.Request.Chunked && strings.HasPrefix(one.Request.Path, "/nobuf"):
+		return "a chunked request without request_buffering streams on chunked; nginx gives the length if the body has come already"
+	case difference == `to the upstream: framing "content-length", recorded "none"`:
+		return "net/http sends Content-Length: 0 with a POST, PUT or PATCH without a body"
+	case strings.HasPrefix(one.Request.Path, "/termecho"):
+		return "the echo of request-termination holds ids, times and names of the node"
+	}
+	return ""
+}
+
+func readProxy(t *testing.T) []proxyCase {
+	t.Helper()
+	dir := os.Getenv("BLACKOUT_CORPUS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
+	}
+	file, err := os.Open(filepath.Join(dir, "proxy.jsonl"))
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("BLACKOUT_CORPUS") == "" {
+		t.Log("the recordings are not here (BLACKOUT_CORPUS names their directory): replaying the excerpt")
+		file, err = os.Open(filepath.Join("..", "..", "..", "fixtures", "conformance", "proxy.jsonl"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	var cases []proxyCase
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<24)
+	for lines.Scan() {
+		var one proxyCase
+		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
+			t.Fatal(err)
+		}
+		cases = append(cases, one)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+// proxyBench is the recorded surroundings, with a data plane of ours.
+type proxyBench struct {
+	address string
+	theirs  *strings.Replacer // our ports to the recorded ones
+	others  map[string]string // paths of routes to plugins that are out of scope
+	routes  map[string]string // ids of routes to their paths
+}
+
+func newProxyBench(t *testing.T, setup proxyCase) *proxyBench {
+	t.Helper()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, refusing, _ := net.SplitHostPort(closed.Addr().String())
+	_ = closed.Close()
+	hangsUp := serveRaw(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) })
+	echoes := echo(t)
+	ours := strings.NewReplacer("28480", echoes, "28499", refusing, "28498", hangsUp)
+	b := &proxyBench{others: map[string]string{}, routes: map[string]string{}}
+	table := b.configure(t, setup, ours)
+
+	p := proxy.New(proxy.Options{
+		Version: "3.9.1", Log: slog.New(slog.DiscardHandler), Resolve: resolveTest,
+		Settings: conf.Proxy{AllowDebugHeader: true},
+	})
+	t.Cleanup(p.Close)
+	configuration, err := p.Build(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Use(configuration)
+	server := httptest.NewUnstartedServer(p)
+	b.address = server.Listener.Addr().String()
+	server.Listener = p.Listener(server.Listener)
+	server.Config.MaxHeaderBytes = proxy.MaxHeader
+	server.Start()
+	t.Cleanup(server.Close)
+	_, port, _ := net.SplitHostPort(b.address)
+	b.theirs = strings.NewReplacer(":"+echoes, ":28480", port, "28000")
+	return b
+}
+
+// resolveTest knows the names of the recording.
+func resolveTest(_ context.Context, host string) ([]netip.Addr, error) {
+	if strings.HasSuffix(host, ".ok.test") {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+// configure sends the setup to a control plane's Admin API and returns what it
+// would hand out. Plugins that are out of scope are left out.
+func (b *proxyBench) configure(t *testing.T, setup proxyCase, ours *strings.Replacer) *entity.Table {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "x.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	handler := admin.New(admin.Options{Store: db, Version: "3.9.1", Log: slog.New(slog.DiscardHandler)})
+	for _, request := range setup.Requests {
+		if b.leaveOut(t, request.Path, request.JSON) {
+			continue
+		}
+		r := httptest.NewRequest(request.Method, request.Path, strings.NewReader(ours.Replace(string(request.JSON))))
+		r.Header.Set("Content-Type", "application/json")
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		if recorder.Code >= 300 {
+			t.Fatalf("%s %s: %d %s", request.Method, request.Path, recorder.Code, recorder.Body)
+		}
+	}
+	snapshot, err := db.Export(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(snapshot.Table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := entity.ParseTable(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// leaveOut notes routes and their plugins, and reports whether an entity is out
+// of scope.
+func (b *proxyBench) leaveOut(t *testing.T, path string, text json.RawMessage) bool {
+	t.Helper()
+	var body struct {
+		Name  string
+		Paths []string
+		Route struct{ ID string }
+	}
+	if err := json.Unmarshal(text, &body); err != nil {
+		t.Fatal(err)
+	}
+	if id, found := strings.CutPrefix(path, "/routes/"); found {
+		b.routes[id] = strings.TrimPrefix(body.Paths[0], "~")
+	}
+	if strings.HasPrefix(path, "/plugins/") && !slices.Contains(plugin.Names(), body.Name) {
+		b.others[b.routes[body.Route.ID]] = body.Name
+		return true
+	}
+	return strings.Contains(path, "/basic-auth/") || strings.Contains(path, "/acls/")
+}
+
+// outOfScope returns the plugin of the case's route that is out of scope.
+func (b *proxyBench) outOfScope(one proxyCase) string {
+	path, _, _ := strings.Cut(one.Request.Path, "?")
+	longest := ""
+	for _, route := range b.routes {
+		if strings.HasPrefix(path, route) && len(route) > len(longest) {
+			longest = route
+		}
+	}
+	return b.others[longest]
+}
+
+// replay sends a request as it was recorded and returns how the answer differs.
+func (b *proxyBench) replay(t *testing.T, one proxyCase) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", b.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	text, method := requestText(t, one)
+	if _, err := io.WriteString(conn, text); err != nil {
+		return "send: " + err.Error()
+	}
+	reader := bufio.NewReader(conn)
+	have, err := readAnswer(reader, method)
+	if err != nil {
+		return "read: " + err.Error()
+	}
+	if one.Request.ThenTextFrame != "" {
+		have.frame, err = exchangeFrame(conn, reader, one.Request.ThenTextFrame)
+		if err != nil {
+			return "frame: " + err.Error()
+		}
+	}
+	return b.compare(one, have)
+}
+
+// exchangeFrame sends a masked text frame and reads the answer's bytes.
+func exchangeFrame(conn net.Conn, reader io.Reader, text string) (string, error) {
+	frame := append([]byte{0x81, 0x80 | byte(len(text)), 0, 0, 0, 0}, text...)
+	if _, err := conn.Write(frame); err != nil {
+		return "", err
+	}
+	answer := make([]byte, 2+len(text))
+	_, err := io.ReadFull(reader, answer)
+	return hex.EncodeToString(answer), err
+}
+
+// requestText is the request as it stands on the wire.
+func requestText(t *testing.T, one proxyCase) (text, method string) {
+	t.Helper()
+	request := one.Request
+	if request.Raw != "" {
+		method, _, _ = strings.Cut(request.Raw, " ")
+		return request.Raw, method
+	}
+	headers := request.Headers
+	if request.Recipe != "" {
+		request.Method, request.Path = "GET", "/echo"
+		headers = append([][2]string{{"Host", "client.example"}, {"Connection", "close"}}, recipeHeaders(t, request.Recipe)...)
+	}
+	body := request.Body
+	if request.BodyRecipe != "" {
+		var length int
+		var letter string
+		if _, err := fmt.Sscanf(request.BodyRecipe, "%d bytes of %q", &length, &letter); err != nil {
+			t.Fatalf("%s: %v", request.BodyRecipe, err)
+		}
+		body = strings.Repeat(letter, length)
+	}
+	if request.Chunked {
+		body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+	}
+	head := request.Method + " " + request.Path + " HTTP/1.1\r\n"
+	for _, header := range headers {
+		head += header[0] + ": " + header[1] + "\r\n"
+	}
+	return head + "\r\n" + body, request.Method
+}
+
+// recipeHeaders reads "… header X of N "b"" or "… K headers X0..Xn of N "b"".
+func recipeHeaders(t *testing.T, recipe string) [][2]string {
+	t.Helper()
+	var length, count int
+	var name, letter string
+	if _, err := fmt.Sscanf(recipe, "GET /echo with header %s of %d %q", &name, &length, &letter); err == nil {
+		return [][2]string{{name, strings.Repeat(letter, length)}}
+	}
+	if _, err := fmt.Sscanf(recipe, "GET /echo with %d headers %s of %d %q", &count, &name, &length, &letter); err != nil {
+		t.Fatalf("%s: %v", recipe, err)
+	}
+	first, _, _ := strings.Cut(name, "0..")
+	var headers [][2]string
+	for i := range count {
+		headers = append(headers, [2]string{first + strconv.Itoa(i), strings.Repeat(letter, length)})
+	}
+	return headers
+}
+
+// answered is an answer of ours.
+type answered struct {
+	status  int
+	reason  string
+	headers [][2]string
+	body    string
+	frame   string
+}
+
+func readAnswer(reader *bufio.Reader, method string) (*answered, error) {
+	for {
+		start, headers, err := readHead(reader)
+		if err != nil {
+			return nil, err
+		}
+		a := &answered{headers: headers}
+		_, rest, _ := strings.Cut(start, " ")
+		code, reason, _ := strings.Cut(rest, " ")
+		a.reason = reason
+		if a.status, err = strconv.Atoi(code); err != nil {
+			return nil, err
+		}
+		if a.status < 200 && a.status != http.StatusSwitchingProtocols {
+			continue
+		}
+		if a.status == http.StatusSwitchingProtocols || method == http.MethodHead {
+			return a, nil
+		}
+		body, err := a.read(reader)
+		a.body = string(body)
+		return a, err
+	}
+}
+
+func (a *answered) read(reader *bufio.Reader) ([]byte, error) {
+	e := echoed{Headers: a.headers}
+	switch {
+	case e.header("Transfer-Encoding") != "":
+		return readChunked(reader)
+	case e.header("Content-Length") != "":
+		length, err := strconv.Atoi(e.header("Content-Length"))
+		if err != nil {
+			return nil, err
+		}
+		body := make([]byte, length)
+		_, err = io.ReadFull(reader, body)
+		return body, err
+	}
+	return io.ReadAll(reader)
+}
+
+func (b *proxyBench) compare(one proxyCase, have *answered) string {
+	want := one.Response
+	id := (&echoed{Headers: have.headers}).header("X-Kong-Request-Id")
+	if id == "" {
+		id = "no id"
+	}
+	plain := func(text string) string { return b.theirs.Replace(strings.ReplaceAll(text, id, "<request_id>")) }
+	switch {
+	case have.status != want.Status:
+		return fmt.Sprintf("status %d, recorded %d; %s", have.status, want.Status, have.body)
+	case have.reason != want.Reason:
+		return fmt.Sprintf("reason %q, recorded %q", have.reason, want.Reason)
+	case have.frame != want.EchoedFrame:
+		return fmt.Sprintf("frame %s, recorded %s", have.frame, want.EchoedFrame)
+	}
+	if difference := differInHeaders(have.headers, want.Headers, plain); difference != "" {
+		return difference
+	}
+	if want.Body != nil && plain(have.body) != *want.Body {
+		return fmt.Sprintf("body %q, recorded %q", plain(have.body), *want.Body)
+	}
+	if want.UpstreamSaw == nil {
+		return ""
+	}
+	var saw map[string]any
+	if err := json.NewDecoder(bytes.NewReader([]byte(plain(have.body)))).Decode(&saw); err != nil {
+		return "the upstream's echo: " + err.Error()
+	}
+	return differInEcho(saw, want.UpstreamSaw)
+}
+
+// differInHeaders compares headers as sets; names in any case, because net/http
+// writes them in its own.
+func differInHeaders(have, want [][2]string, plain func(string) string) string {
+	left := slices.Clone(have)
+	for _, header := range want {
+		at := slices.IndexFunc(left, func(ours [2]string) bool {
+			return strings.EqualFold(ours[0], header[0]) && matches(plain(ours[1]), header[1])
+		})
+		if at < 0 {
+			return fmt.Sprintf("no header %s: %s, but %v", header[0], header[1], left)
+		}
+		left = slices.Delete(left, at, at+1)
+	}
+	for _, header := range left {
+		// That of an echo's answer is not in the recording.
+		if !strings.EqualFold(header[0], "Content-Length") {
+			return fmt.Sprintf("a header %s: %s that was not recorded", header[0], header[1])
+		}
+	}
+	return ""
+}
+
+// matches compares a value with a recorded one, in which what changes from run
+// to run is a placeholder.
+func matches(have, want string) bool {
+	switch want {
+	case "<int>":
+		_, err := strconv.Atoi(have)
+		return err == nil
+	case "<date>":
+		_, err := http.ParseTime(have)
+		return err == nil
+	}
+	var length int
+	if n, err := fmt.Sscanf(want, "<%d bytes>", &length); n == 1 && err == nil {
+		return len(have) == length
+	}
+	return have == want
+}
+
+func differInEcho(saw, want map[string]any) string {
+	for name, value := range want {
+		if name == "request_id_same_as_response" {
+			continue // the id in the echo was replaced only if it was the same
+		}
+		if name == "headers" {
+			if difference := differInHeaders(pairsOf(saw[name]), pairsOf(value), func(text string) string { return text }); difference != "" {
+				return "to the upstream: " + difference
+			}
+			continue
+		}
+		ours, theirs := fmt.Sprint(saw[name]), fmt.Sprint(value)
+		if !matches(ours, theirs) && !sameMembers(ours, theirs) {
+			return fmt.Sprintf("to the upstream: %s %q, recorded %q", name, ours, theirs)
+		}
+	}
+	for name := range saw {
+		if _, recorded := want[name]; !recorded {
+			return "the upstream's echo has " + name + ", which was not recorded"
+		}
+	}
+	return ""
+}
+
+// sameMembers compares JSON objects and forms without their order.
+func sameMembers(have, want string) bool {
+	var a, b map[string]any
+	if json.Unmarshal([]byte(have), &a) == nil && json.Unmarshal([]byte(want), &b) == nil {
+		return fmt.Sprint(a) == fmt.Sprint(b)
+	}
+	split := func(text string) []string { return slices.Sorted(strings.SplitSeq(text, "&")) }
+	return strings.Contains(want, "&") && slices.Equal(split(have), split(want))
+}
+
+func pairsOf(value any) [][2]string {
+	list, _ := value.([]any)
+	var pairs [][2]string
+	for _, element := range list {
+		if pair, ok := element.([]any); ok && len(pair) == 2 {
+			pairs = append(pairs, [2]string{fmt.Sprint(pair[0]), fmt.Sprint(pair[1])})
+		}
+	}
+	return pairs
+}
