@@ -173,28 +173,28 @@ func (s *statusRun) compare(t *testing.T, step statusStep) string {
 	for _, header := range step.Request.Headers {
 		request.Header.Set(header[0], header[1])
 	}
-	response, body := s.dp.do(t, request)
-	if response.StatusCode != step.Response.Status {
-		return fmt.Sprintf("status %d %s, recorded %d", response.StatusCode, body, step.Response.Status)
+	answer := s.dp.do(t, request)
+	if answer.status != step.Response.Status {
+		return fmt.Sprintf("status %d %s, recorded %d", answer.status, answer.body, step.Response.Status)
 	}
 	for name, want := range step.Response.Headers {
 		if step.Listener == "proxy" && name == "access-control-allow-origin" {
 			continue // of the plugin cors, which is not here
 		}
-		if have := response.Header.Get(name); have != want {
+		if have := answer.header.Get(name); have != want {
 			return fmt.Sprintf("header %s is %q, recorded %q", name, have, want)
 		}
 	}
 	switch {
 	case step.Response.Metrics != nil:
-		return missingMetrics(body, step.Response.Metrics)
-	case step.Response.JSON == nil && step.Response.Body != nil && body != *step.Response.Body:
-		return fmt.Sprintf("body %q, recorded %q", body, *step.Response.Body)
+		return missingMetrics(answer.body, step.Response.Metrics)
+	case step.Response.JSON == nil && step.Response.Body != nil && answer.body != *step.Response.Body:
+		return fmt.Sprintf("body %q, recorded %q", answer.body, *step.Response.Body)
 	case step.Response.JSON == nil:
 		return ""
 	}
 	var have any
-	if err := json.Unmarshal([]byte(body), &have); err != nil {
+	if err := json.Unmarshal([]byte(answer.body), &have); err != nil {
 		return fmt.Sprintf("body is no JSON: %v", err)
 	}
 	if got, want := encode(s.generalise(have)), encode(step.Response.JSON); got != want {

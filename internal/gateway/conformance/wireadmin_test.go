@@ -132,8 +132,8 @@ func (r adminRequest) send(t *testing.T, cp *testNode) {
 	}
 	request := cp.request(t, r.Method, "admin", r.Path, body)
 	request.Header.Set("Content-Type", "application/json")
-	if response, said := cp.do(t, request); response.StatusCode >= 300 {
-		t.Logf("%s %s: %d %s", r.Method, r.Path, response.StatusCode, said)
+	if answer := cp.do(t, request); answer.status >= 300 {
+		t.Logf("%s %s: %d %s", r.Method, r.Path, answer.status, answer.body)
 	}
 }
 

@@ -108,8 +108,15 @@ func startControlPlane(t testing.TB) *testNode {
 	return startNode(t, environment(t, conf.ControlPlane, "", t.TempDir()), nil, nil)
 }
 
+// nodeAnswer is what a node answered.
+type nodeAnswer struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // do asks a listener of the node.
-func (n *testNode) do(t testing.TB, request *http.Request) (*http.Response, string) {
+func (n *testNode) do(t testing.TB, request *http.Request) nodeAnswer {
 	t.Helper()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -120,7 +127,7 @@ func (n *testNode) do(t testing.TB, request *http.Request) (*http.Response, stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(body)
+	return nodeAnswer{response.StatusCode, response.Header, string(body)}
 }
 
 func (n *testNode) request(t testing.TB, method, listener, path, body string) *http.Request {
@@ -134,8 +141,8 @@ func (n *testNode) request(t testing.TB, method, listener, path, body string) *h
 
 func (n *testNode) get(t testing.TB, listener, path string) (int, string) {
 	t.Helper()
-	response, body := n.do(t, n.request(t, http.MethodGet, listener, path, ""))
-	return response.StatusCode, body
+	answer := n.do(t, n.request(t, http.MethodGet, listener, path, ""))
+	return answer.status, answer.body
 }
 
 func (n *testNode) status(t testing.TB) map[string]any {

@@ -258,6 +258,7 @@ func (c *conversation) upgraded(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_ = response.Body.Close() // the conversation goes on beside it
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("the upgrade is answered with %s", response.Status)
 	}

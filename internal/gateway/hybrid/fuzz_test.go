@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -152,9 +151,9 @@ func FuzzClientFrames(f *testing.F) {
 	f.Add([]byte{0x02, 0x01, 0x1f, 0x80, 0x01, 0x8b})
 	f.Fuzz(func(t *testing.T, said []byte) {
 		conn := &script{}
-		address := &url.URL{Scheme: "ws", Host: "cp", Path: Path}
 		conn.in = &answer{conn: conn, then: bytes.NewReader(said)}
-		upgraded, response, err := websocket.NewClient(conn, address, nil, 0, 0)
+		dialer := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
+		upgraded, response, err := dialer.DialContext(t.Context(), "ws://control-plane"+Path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
