@@ -42,6 +42,9 @@ type Options struct {
 	// MaxBody is the largest body taken, in bytes (Kong 3.9
 	// nginx_admin_client_max_body_size: 10 MiB).
 	MaxBody int64
+	// BodyTimeout is how long a client may take over a body; 60 s (nginx
+	// client_body_timeout, which bounds the pauses only).
+	BodyTimeout time.Duration
 }
 
 // Handler is the Admin API.
@@ -61,6 +64,9 @@ func New(options Options) *Handler {
 	}
 	if options.MaxBody <= 0 {
 		options.MaxBody = maxBody
+	}
+	if options.BodyTimeout <= 0 {
+		options.BodyTimeout = bodyTimeout
 	}
 	return &Handler{options: options}
 }
@@ -82,6 +88,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.active.Add(1)
 	defer h.active.Add(-1)
 	c := &call{handler: h, request: r, response: w, start: time.Now()}
+	// Where the connection has no deadlines there is no client to wait for.
+	_ = http.NewResponseController(w).SetReadDeadline(c.start.Add(h.options.BodyTimeout))
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		origin = "*"

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 
 	"blackout/internal/gateway/entity"
@@ -69,6 +70,8 @@ func (c *call) fail(err error) {
 		c.page(http.StatusUnsupportedMediaType, "Unsupported Media Type")
 	case errors.As(err, &tooLarge):
 		c.page(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.page(http.StatusRequestTimeout, "Request Time-out")
 	case errors.As(err, &unreadable):
 		c.message(http.StatusBadRequest, unreadable.message)
 	default:

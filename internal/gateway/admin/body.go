@@ -12,7 +12,9 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"time"
 
 	"blackout/internal/gateway/entity"
 )
@@ -20,6 +22,9 @@ import (
 // maxBody is the largest body taken unless told otherwise, in bytes (Kong 3.9
 // nginx_admin_client_max_body_size, 10 MiB).
 const maxBody = 10 << 20
+
+// bodyTimeout is how long a client may take over a body unless told otherwise.
+const bodyTimeout = 60 * time.Second
 
 // errMediaType refuses a body of a type that is not read.
 var errMediaType = errors.New("unsupported media type")
@@ -36,7 +41,7 @@ func (c *call) body(schema *entity.Schema) (entity.Record, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(c.response, c.request.Body, c.handler.options.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &tooLarge), errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, err
 	case err != nil:
 		return nil, &bodyError{"the body ended too early"}
@@ -55,7 +60,7 @@ func parseBody(schema *entity.Schema, contentType string, data []byte) (entity.R
 	case strings.Contains(contentType, "application/x-www-form-urlencoded"):
 		form, err := url.ParseQuery(string(data))
 		if err != nil {
-			return nil, &bodyError{"Cannot parse the form: a field is not URL-encoded"}
+			return nil, &bodyError{"Cannot parse the form: there are too many fields, or one is not URL-encoded"}
 		}
 		return fromForm(schema, form)
 	case strings.Contains(contentType, "multipart/form-data"):
