@@ -44,7 +44,7 @@ func (s *Store) SaveDataPlane(ctx context.Context, row DataPlane, keep time.Dura
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	return s.transact(ctx, func(tx *sql.Tx) error {
+	return s.transact(ctx, nil, func(tx *sql.Tx) error {
 		on := querier{tx, s.dialect}
 		if err := on.exec(ctx, `DELETE FROM data_planes WHERE expires <= ?`, now.Unix()); err != nil {
 			return err

@@ -53,7 +53,7 @@ var migrations = [][]string{{
 func (s *Store) migrate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.ExportTimeout)
 	defer cancel()
-	return s.transact(ctx, func(tx *sql.Tx) error {
+	return s.transact(ctx, nil, func(tx *sql.Tx) error {
 		on := querier{tx, s.dialect}
 		if s.dialect.lock != "" {
 			if err := on.exec(ctx, s.dialect.lock); err != nil {

@@ -26,6 +26,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,6 +61,11 @@ type Store struct {
 	changes chan struct{}
 
 	revision atomic.Int64 // the latest one that is known to have been told
+
+	// committing is held for reading from before a commit until its revision is
+	// known, so that who holds it for writing does not take a change of this
+	// store's for another's.
+	committing sync.RWMutex
 }
 
 // Open opens the database, and makes its tables if they are not there.
@@ -161,7 +167,10 @@ func (s *Store) Watch(ctx context.Context, interval time.Duration, report func(e
 		}
 		another := cluster != "" && cluster != found
 		cluster = found
-		if s.advance(revision) || s.retreat(known, revision) || another {
+		s.committing.Lock() // what was seen is known now, if it was made here
+		news := s.advance(revision) || s.retreat(known, revision)
+		s.committing.Unlock()
+		if news || another {
 			s.changed()
 		}
 	}
@@ -203,7 +212,8 @@ func (s *Store) Alter(ctx context.Context, do func(ctx context.Context, tx *Tx) 
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	var revision int64
-	err := s.transact(ctx, func(inner *sql.Tx) error {
+	learn := func() { s.advance(revision) }
+	err := s.transact(ctx, learn, func(inner *sql.Tx) error {
 		tx := &Tx{querier: querier{inner, s.dialect}, now: s.options.Now()}
 		if err := tx.step(ctx); err != nil {
 			return err
@@ -218,14 +228,14 @@ func (s *Store) Alter(ctx context.Context, do func(ctx context.Context, tx *Tx) 
 	case errors.Is(err, errUnchanged):
 		return nil
 	case err == nil:
-		s.advance(revision)
 		s.changed()
 	}
 	return err
 }
 
-// transact runs do in a writing transaction and commits unless it fails.
-func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
+// transact runs do in a writing transaction and commits unless it fails; then,
+// if committed is set, it calls that before anybody looks at what changed.
+func (s *Store) transact(ctx context.Context, committed func(), do func(*sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return failure("begin", err)
@@ -236,7 +246,13 @@ func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
 		_ = tx.Rollback()
 		return failure("write", err)
 	}
-	return failure("commit", tx.Commit())
+	s.committing.RLock()
+	defer s.committing.RUnlock()
+	err = tx.Commit()
+	if err == nil && committed != nil {
+		committed()
+	}
+	return failure("commit", err)
 }
 
 // failure names the operation of a database error; refusals go through as they
