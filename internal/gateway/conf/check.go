@@ -50,6 +50,12 @@ func (r *reader) checkControlPlane() error {
 	case len(c.Cluster.Labels) > 0:
 		return sentence(`cluster_dp_labels can not be used when role = "control_plane"`)
 	}
+	// A node with a database does not read them (Kong 3.9).
+	for _, name := range []string{"declarative_config", "declarative_config_string"} {
+		if _, isGiven := r.given[name]; isGiven {
+			c.Ignored = append(c.Ignored, name)
+		}
+	}
 	return nil
 }
 

@@ -84,6 +84,7 @@ type Config struct {
 
 	DeclarativeConfig       string // path of a declarative configuration; empty means none
 	DeclarativeConfigString string // the same as text; secret
+	DeclarativeOrder        DeclarativeOrder
 
 	Version       string // version in the handshake and the Server header
 	BucketVersion string // version in the fallback object's key
@@ -96,6 +97,15 @@ type Config struct {
 
 	shown []shown // for Redacted, in the table's order
 }
+
+// DeclarativeOrder says what comes first at a data plane's start.
+type DeclarativeOrder string
+
+// The orders of blackout_declarative_config_order.
+const (
+	CacheFirst DeclarativeOrder = "cache-first" // the cache; the declarative configuration only without one
+	FileFirst  DeclarativeOrder = "file-first"  // the declarative configuration, which replaces the cache
+)
 
 // Cluster is how control plane and data plane meet.
 type Cluster struct {

@@ -114,3 +114,31 @@ func TestCertificatesOfListeners(t *testing.T) {
 		t.Errorf("got %q", config.Trust.PEM)
 	}
 }
+
+// TestWhoReadsADeclarativeConfiguration: a control plane says that it ignores it.
+func TestWhoReadsADeclarativeConfiguration(t *testing.T) {
+	t.Parallel()
+	text := somePEM(t)
+	for role, ignored := range map[string]bool{"control_plane": true, "data_plane": false} {
+		environ := []string{"KONG_ROLE=" + role, "KONG_CLUSTER_CERT=" + text, "KONG_CLUSTER_CERT_KEY=" + text,
+			"KONG_DECLARATIVE_CONFIG=/x", "KONG_DECLARATIVE_CONFIG_STRING=s3cr3t"}
+		if role == "data_plane" {
+			environ = append(environ, "KONG_DATABASE=off", "KONG_BLACKOUT_DECLARATIVE_CONFIG_ORDER=file-first")
+		}
+		config, err := conf.Load(conf.Source{Environ: environ})
+		if err != nil {
+			t.Fatalf("%s: %v", role, err)
+		}
+		for _, name := range []string{"declarative_config", "declarative_config_string"} {
+			if slices.Contains(config.Ignored, name) != ignored {
+				t.Errorf("%s says to ignore %v", role, config.Ignored)
+			}
+		}
+		if !slices.IsSorted(config.Ignored) {
+			t.Errorf("not sorted: %v", config.Ignored)
+		}
+		if !ignored && (config.DeclarativeConfig != "/x" || config.DeclarativeOrder != conf.FileFirst) {
+			t.Errorf("got %q, %s", config.DeclarativeConfig, config.DeclarativeOrder)
+		}
+	}
+}

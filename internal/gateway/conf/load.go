@@ -59,8 +59,9 @@ func Load(source Source) (*Config, error) {
 	if err := r.dynamic(); err != nil {
 		return nil, err
 	}
+	err = r.check()
 	slices.Sort(r.config.Ignored)
-	return r.config, r.check()
+	return r.config, err
 }
 
 // Version is the gateway version that a node with this configuration would have.

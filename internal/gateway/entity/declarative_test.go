@@ -133,6 +133,8 @@ func TestParseDeclarativeRefuses(t *testing.T) {
 		"empty":        {"", "the document is empty"},
 		"no document":  {"a: b: c", "mapping values are not allowed"},
 		"not a number": {"_format_version: \"3.0\"\nservices: [{host: a, port: .nan}]", "expected a finite number"},
+		"secret alias": {"_format_version: \"3.0\"\nconsumers: [{username: u, keyauth_credentials: [{key: *s3cr3t}]}]", "an alias without its anchor"},
+		"secret tag":   {"_format_version: !!int s3cr3t", "line 1: expected a number"},
 		"many aliases": {"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n" +
 			"d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]", "too many values"},
 	}
@@ -140,7 +142,7 @@ func TestParseDeclarativeRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := entity.ParseDeclarative([]byte(c.text))
-			if err == nil || !strings.Contains(err.Error(), c.want) {
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cr3t") {
 				t.Errorf("got %v, want an error with %s", err, c.want)
 			}
 		})

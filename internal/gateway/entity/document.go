@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"go.yaml.in/yaml/v3"
@@ -30,7 +31,7 @@ func decodeDocument(text []byte) (map[string]any, error) {
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return nil, err
+		return nil, withoutText(err)
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
 		return nil, errors.New("the document is empty")
@@ -45,6 +46,16 @@ func decodeDocument(text []byte) (map[string]any, error) {
 		return nil, errors.New("expected a map at the top")
 	}
 	return document, nil
+}
+
+// withoutText keeps what the file says out of an error: a password that starts
+// with an asterisk and is not in quotes is an alias to YAML, and its error names
+// it.
+func withoutText(err error) error {
+	if strings.Contains(err.Error(), "unknown anchor") {
+		return errors.New("an alias without its anchor; put text that starts with * in quotes")
+	}
+	return err
 }
 
 // yamlReader turns YAML nodes into values. Aliases are copied out, as far as the
@@ -146,12 +157,14 @@ func readScalar(node *yaml.Node) (any, error) {
 		return nil, nil
 	case "!!bool":
 		var flag bool
-		err := node.Decode(&flag)
-		return flag, err
+		if node.Decode(&flag) != nil { // the error quotes the text, which may be a secret
+			return nil, fail(node, "expected a boolean")
+		}
+		return flag, nil
 	case "!!int", "!!float":
 		var number float64
-		if err := node.Decode(&number); err != nil {
-			return nil, err
+		if node.Decode(&number) != nil {
+			return nil, fail(node, "expected a number")
 		}
 		if math.IsNaN(number) || math.IsInf(number, 0) {
 			return nil, fail(node, "expected a finite number")

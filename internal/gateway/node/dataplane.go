@@ -26,6 +26,7 @@ const (
 	fromControlPlane source = "control_plane"
 	fromCache        source = "cache"
 	fromStore        source = "store"
+	fromDeclarative  source = "declarative_config"
 )
 
 // errOvertaken is why an import comes to nothing when the control plane was
@@ -40,8 +41,8 @@ type configuration struct {
 	applied   time.Time
 }
 
-// dataPlane takes configurations from the control plane, its cache and the
-// object store, and serves with the newest.
+// dataPlane takes configurations from the control plane, its cache, a
+// declarative file and the object store, and serves with the newest.
 type dataPlane struct {
 	log    *slog.Logger
 	proxy  *proxy.Proxy
@@ -91,10 +92,13 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	if dp.backup, err = n.openBackup(ctx); err != nil {
 		return err
 	}
-	cached := dp.restore()
+	configured, err := dp.startWithOwn(config)
+	if err != nil {
+		return err
+	}
 	n.serve(bound)
 	n.run("import the fallback configuration", func(ctx context.Context) error {
-		if dp.backup.importer != nil && !cached {
+		if dp.backup.importer != nil && !configured {
 			dp.importWhenNeeded(ctx)
 		}
 		return nil
@@ -258,7 +262,7 @@ func (dp *dataPlane) measure(ctx context.Context, tell teller) {
 	tell("kong_control_plane_connected", oneIf(dp.connected.Load()))
 	tell("blackout_configuration_refused_total", float64(dp.refused.Load()))
 	current := dp.current.Load()
-	for _, from := range []source{fromControlPlane, fromCache, fromStore} {
+	for _, from := range []source{fromControlPlane, fromCache, fromStore, fromDeclarative} {
 		tell("blackout_configuration_source", oneIf(current != nil && current.source == from), string(from))
 	}
 	if current != nil {

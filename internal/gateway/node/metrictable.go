@@ -42,7 +42,7 @@ func metricTable() []metric {
 
 		{"kong_data_plane_cluster_cert_expiry_timestamp", gauge, nil, "Unix seconds at which the node's cluster certificate ends.", false, true},
 		{"kong_control_plane_connected", gauge, nil, "Whether the connection to the control plane stands.", false, true},
-		{"blackout_configuration_source", gauge, []string{"source"}, "1 for where the running configuration came from: control_plane, cache or store; 0 for the others.", false, true},
+		{"blackout_configuration_source", gauge, []string{"source"}, "1 for where the running configuration came from: control_plane, cache, declarative_config or store; 0 for the others.", false, true},
 		{"blackout_configuration_applied_timestamp", gauge, nil, "Unix seconds at which the running configuration came into force; absent without one.", false, true},
 		{"blackout_configuration_refused_total", counter, nil, "Configurations of the control plane that were refused; the one before stays in force.", false, true},
 

@@ -11,8 +11,9 @@
 // database; the control plane exports it and pushes it to the data planes; a
 // data plane validates it whole, builds its router, swaps it in, keeps it on
 // its disk, and only then calls itself ready. A data plane that starts without
-// a usable configuration on its disk, and whose control plane cannot give it
-// one, imports the copy in object storage, if it may.
+// a usable configuration on its disk begins with declarative_config. If there is
+// none either and the control plane cannot give it one, it imports the copy in
+// object storage, if it may.
 package node
 
 import (
