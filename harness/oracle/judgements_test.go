@@ -244,43 +244,6 @@ var judgements = []struct {
 		s.serves(59, "dp-1", http.StatusOK, 2)
 		s.ends(60)
 	}},
-	{"G4.5", "a control plane without its database has its last configuration for a new data plane", Violated, func(s *story) {
-		s.databaseLostBefore("dp-2")
-		s.ready(8, "dp-2", http.StatusServiceUnavailable, "no configuration available")
-		s.serves(8, "dp-2", http.StatusNotFound, 0)
-		s.ends(40)
-	}},
-	{"G4.5", "and gives it", Held, func(s *story) {
-		s.databaseLostBefore("dp-2")
-		s.live(8, "dp-2", 1)
-		s.ends(40)
-	}},
-	{"G4.5", "one that had not read it back gives it when it can", Held, func(s *story) {
-		s.databaseLostBefore("dp-2")
-		s.live(8, "dp-2", 1)
-		s.changes(4.7, 2) // just before the cut
-		s.heals(40, "cp>database")
-		s.serves(41, "dp-1", http.StatusOK, 2)
-		s.serves(41, "dp-2", http.StatusOK, 2)
-		s.ends(80)
-	}},
-	{"G4.5", "and then must", Violated, func(s *story) {
-		s.databaseLostBefore("dp-2")
-		s.live(8, "dp-2", 1)
-		s.changes(4.7, 2)
-		s.heals(40, "cp>database")
-		s.serves(41, "dp-2", http.StatusOK, 2)
-		s.ends(80)
-	}},
-	{"G4.5", "one that was started without its database has nothing", NotMeasured, func(s *story) {
-		s.plane("dp-2")
-		s.changes(0.5, 1)
-		s.breaks(5, "cp>database", "exit")
-		s.starts(6, "cp")
-		s.starts(7, "dp-2")
-		s.serves(8, "dp-2", http.StatusNotFound, 0)
-		s.ends(40)
-	}},
 	{"G4.5", "a control plane that was ended has nothing to tell", NotMeasured, func(s *story) {
 		s.plane("dp-1")
 		s.starts(0.1, "cp")
@@ -320,12 +283,6 @@ var judgements = []struct {
 	{"G6.1", "a backup node that is cut off cannot export", NotMeasured, func(s *story) {
 		s.exporter("backup")
 		s.breaks(2.5, "backup>cp", "exit")
-		s.changes(3, 2)
-		s.holds(60, 1)
-	}},
-	{"G6.1", "nor can it export what its control plane has not read", NotMeasured, func(s *story) {
-		s.exporter("backup")
-		s.breaks(3.2, "cp>database", "exit")
 		s.changes(3, 2)
 		s.holds(60, 1)
 	}},
@@ -518,7 +475,7 @@ var judgements = []struct {
 
 func TestJudgements(t *testing.T) {
 	t.Parallel()
-	for _, c := range judgements {
+	for _, c := range slices.Concat(judgements, databaseJudgements) {
 		t.Run(c.clause+" "+c.name, func(t *testing.T) {
 			t.Parallel()
 			s := tell()
@@ -565,17 +522,4 @@ func TestEvidenceNamesTheEvent(t *testing.T) {
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-}
-
-// databaseLostBefore tells of a control plane that loses its database at 5 s, after a
-// data plane, "dp-1", was seen to serve what it had, and of another that starts at 7 s.
-func (s *story) databaseLostBefore(newcomer string) {
-	s.plane("dp-1")
-	s.plane(newcomer)
-	s.starts(0.1, "cp")
-	s.starts(0.2, "dp-1")
-	s.changes(0.5, 1)
-	s.live(2, "dp-1", 1)
-	s.breaks(5, "cp>database", "exit")
-	s.starts(7, newcomer)
 }

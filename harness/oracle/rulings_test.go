@@ -5,6 +5,7 @@ package oracle
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,23 +19,6 @@ var rulings = []struct {
 	says         string
 	story        func(*story)
 }{
-	{"G10.1", "a control plane that loses its database costs no request", Violated, "after the cut", func(s *story) {
-		s.databaseLostBefore("dp-2")
-		s.probes("dp-1", 3, 9, 1)
-		s.answers("dp-1", 6, 7, lose(history.Timeout))
-	}},
-	{"G10.1", "the database of another control plane disturbs nobody", NotMeasured, "", func(s *story) {
-		s.databaseLostBefore("dp-2")
-		s.plane("dp-3", dialling("cp-2"))
-		s.starts(0.1, "dp-3")
-		s.live(2, "dp-3", 1)
-		s.probes("dp-3", 3, 9, 1)
-	}},
-	{"G10.4", "a control plane that loses its database leaves its data planes ready", Violated, "status 503", func(s *story) {
-		s.databaseLostBefore("dp-2")
-		s.probes("dp-1", 3, 9, 1)
-		s.ready(6, "dp-1", http.StatusServiceUnavailable, "no")
-	}},
 	{"G10.3", "a configuration that is loaded in parts may be on its way", NotMeasured, "", func(s *story) {
 		s.changes(0.5, 1)
 		s.plane("dp-1")
@@ -402,7 +386,7 @@ func (s *story) frozenBehind(kind string) {
 
 func TestRulings(t *testing.T) {
 	t.Parallel()
-	for _, c := range rulings {
+	for _, c := range slices.Concat(rulings, databaseRulings) {
 		t.Run(c.clause+" "+c.name, func(t *testing.T) {
 			t.Parallel()
 			s := tell()
