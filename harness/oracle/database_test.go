@@ -3,7 +3,11 @@
 
 package oracle
 
-import "net/http"
+import (
+	"net/http"
+
+	"blackout/harness/history"
+)
 
 // databaseJudgements are those of control planes that lose their database.
 var databaseJudgements = []struct {
