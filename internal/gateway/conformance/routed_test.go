@@ -168,6 +168,7 @@ func observe(method string, answer []byte) (observation, error) {
 	if err != nil {
 		return observation{}, err
 	}
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return observation{}, err

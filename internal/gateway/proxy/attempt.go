@@ -40,7 +40,7 @@ func (x *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
 // attempt sends the request once.
 func (x *exchange) attempt(request *http.Request) (*http.Response, error) {
 	s := x.service
-	address, host := s.address, s.Host
+	address := s.address
 	if s.upstream != nil {
 		peer, err := s.upstream.Pick(request.Context(), &x.choice)
 		if err != nil {
@@ -48,12 +48,12 @@ func (x *exchange) attempt(request *http.Request) (*http.Response, error) {
 		}
 		x.peer = peer
 		peer.Begin()
-		address, host = peer.Address, peer.Host
+		address = peer.Address
 		standard := 80
 		if s.scheme == "https" {
 			standard = 443
 		}
-		request.Host = x.host(hostHeader(cmp.Or(s.upstream.HostHeader, host), peer.Port, standard))
+		request.Host = x.host(hostHeader(cmp.Or(s.upstream.HostHeader, peer.Host), peer.Port, standard))
 	}
 	request.URL.Host = address
 	request.Body = x.sendable()

@@ -52,7 +52,7 @@ func newChecks(route *Route) (*checks, error) {
 	}
 	c := &checks{methods: route.Methods, sources: route.Sources, destinations: route.Destinations}
 	for _, sni := range route.SNIs {
-		// A name's last dot takes no part in routing (Kong 3.9).
+		// A server name comes without a last dot (RFC 6066, section 3).
 		c.snis = append(c.snis, parseHost(strings.TrimSuffix(sni, ".")))
 	}
 	for name, values := range route.Headers {
