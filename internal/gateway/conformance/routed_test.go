@@ -49,7 +49,7 @@ func startRouted(t *testing.T) *routedGateway {
 	log := slog.New(slog.DiscardHandler)
 	g := &routedGateway{proxy: proxy.New(proxy.Options{Version: "3.9.1", Log: log, Settings: conf.Proxy{AllowDebugHeader: true}})}
 	t.Cleanup(g.proxy.Close)
-	upstream := httptest.NewServer(http.HandlerFunc(echo))
+	upstream := httptest.NewServer(http.HandlerFunc(tellRequest))
 	t.Cleanup(upstream.Close)
 
 	plain := httptest.NewUnstartedServer(g.proxy)
@@ -96,9 +96,9 @@ func (g *routedGateway) use(table *entity.Table) error {
 	return nil
 }
 
-// echo answers with what it was asked. Headers are bytes: they are told as
+// tellRequest answers with what it was asked. Headers are bytes: they are told as
 // Latin-1, which has a character for each.
-func echo(w http.ResponseWriter, r *http.Request) {
+func tellRequest(w http.ResponseWriter, r *http.Request) {
 	saw := upstreamSaw{Method: r.Method, URI: r.RequestURI, Host: r.Host, Forwarded: map[string]string{}}
 	for name, values := range r.Header {
 		if name = strings.ToLower(name); strings.HasPrefix(name, "x-forwarded-") || name == "x-real-ip" {
