@@ -22,9 +22,11 @@ import (
 // after a connection that broke or stalled only one that may be sent twice
 // (nginx's proxy_next_upstream, "error timeout").
 func (x *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
+	x.informer.begin(x.writer)
 	for attempt := 0; ; attempt++ {
 		response, err := x.attempt(request)
 		if err == nil || attempt >= x.service.Retries || !x.mayRepeat(request, err) {
+			x.informer.end(err)
 			x.report(response, err)
 			return response, err
 		}

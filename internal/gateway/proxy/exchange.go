@@ -7,10 +7,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"log/slog"
 	"net/http"
-	"net/http/httputil"
 	"net/netip"
 	"strings"
 	"time"
@@ -21,11 +19,9 @@ import (
 )
 
 // exchange is one request on its way through the proxy. Exchanges are used
-// again: each brings its own [httputil.ReverseProxy], whose functions are its
-// methods, so that no request needs a context value to be found by them.
+// again.
 type exchange struct {
-	proxy   *Proxy
-	reverse httputil.ReverseProxy
+	proxy *Proxy
 	question
 	plugins plugin.Exchange
 	choice  balancer.Choice
@@ -44,6 +40,7 @@ type exchange struct {
 	debug         bool
 	cookie        string // to be set for consistent hashing
 	body          idleBody
+	informer      *informer
 
 	// The request's body, see bufferBody.
 	sending io.ReadCloser
@@ -65,20 +62,9 @@ type question struct {
 
 func newExchange(p *Proxy) *exchange {
 	x := &exchange{proxy: p}
-	x.reverse = httputil.ReverseProxy{
-		Rewrite: x.rewrite, Transport: x, ModifyResponse: x.modifyResponse, ErrorHandler: x.failed,
-		BufferPool: buffers, ErrorLog: log.New(debugWriter{p.options.Log}, "", 0),
-	}
 	x.choice.Value = x.hashValue
+	x.informer = newInformer()
 	return x
-}
-
-// debugWriter logs what the reverse proxy says of clients that went away.
-type debugWriter struct{ log *slog.Logger }
-
-func (w debugWriter) Write(line []byte) (int, error) {
-	w.log.Debug("proxy.copy", "error", strings.TrimSpace(string(line)))
-	return len(line), nil
 }
 
 // ServeHTTP answers one request.
@@ -125,7 +111,7 @@ func (x *exchange) end() bool {
 	idle := x.body.end()
 	x.writer, x.request, x.configuration, x.service, x.peer, x.conn, x.values = nil, nil, nil, nil, nil, nil, nil
 	x.asked = router.Request{}
-	return idle
+	return idle && !x.informer.spoiled
 }
 
 // rawPath is the path as it stands on the request line.
@@ -187,22 +173,6 @@ func (x *exchange) access(chain plugin.Chain) bool {
 		x.answer(answer.Status, answer.Message)
 	}
 	return false
-}
-
-// forward passes the request on.
-func (x *exchange) forward() {
-	r := x.request
-	if err := x.bufferBody(); err != nil {
-		x.log("proxy.body", slog.LevelDebug, err)
-		panic(http.ErrAbortHandler) // the client is gone or sent nonsense
-	}
-	if x.plugins.Edited() {
-		changed := *r
-		changed.Header = x.plugins.Header()
-		r = &changed
-	}
-	x.reverse.FlushInterval = 0
-	x.reverse.ServeHTTP(x.writer, r)
 }
 
 func (x *exchange) log(event string, level slog.Level, err error) {

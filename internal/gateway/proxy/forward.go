@@ -4,34 +4,63 @@
 package proxy
 
 import (
+	"log/slog"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"strings"
 
 	"blackout/internal/gateway/entity"
 )
 
-// rewrite turns the client's request into the one that the service gets.
-func (x *exchange) rewrite(request *httputil.ProxyRequest) {
-	out := request.Out
+// forward passes the request on and its response back. httputil.ReverseProxy
+// would do the same, but copies what nobody changes: that is a tenth of the CPU
+// time that a request takes.
+func (x *exchange) forward() {
+	if err := x.bufferBody(); err != nil {
+		x.log("proxy.body", slog.LevelDebug, err)
+		panic(http.ErrAbortHandler) // the client is gone or sent nonsense
+	}
+	out := x.outgoing()
+	if out.Header["Upgrade"] != nil {
+		x.upgrade(out)
+		return
+	}
+	response, err := x.RoundTrip(out)
+	if err == nil {
+		removeHopHeaders(response.Header)
+		if err = x.modifyResponse(response); err != nil {
+			_ = response.Body.Close()
+		}
+	}
+	if err != nil {
+		x.failed(x.writer, out, err)
+		return
+	}
+	x.copyResponse(response)
+}
+
+// outgoing makes the request that the service gets.
+func (x *exchange) outgoing() *http.Request {
 	changes := &x.plugins.Upstream
 	path := changes.Path
 	if path == "" {
 		path = x.match.UpstreamPath()
 	}
-	out.Method = changes.Method
-	out.URL.Scheme, out.URL.Host = x.service.scheme, x.service.address
-	setPath(out.URL, entity.EscapePath(path))
-	// The query goes out as it came, also where it cannot be parsed.
-	out.URL.RawQuery, out.URL.ForceQuery = changes.Query, request.In.URL.ForceQuery
-	out.ContentLength = x.length
-	if x.held {
-		out.TransferEncoding = nil
+	target := &url.URL{
+		Scheme: x.service.scheme, Host: x.service.address,
+		// The query goes out as it came, also where it cannot be parsed.
+		RawQuery: changes.Query, ForceQuery: x.request.URL.ForceQuery,
 	}
-	x.hopHeaders(request.In.Header, out.Header)
-	x.forwardedHeaders(request.In.Header, out.Header)
-	out.Host = x.host("")
+	setPath(target, entity.EscapePath(path))
+	out := http.Request{
+		Method: changes.Method, URL: target, Host: x.host(""),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: x.outgoingHeader(), ContentLength: x.length,
+	}
+	if !x.held {
+		out.Trailer = x.request.Trailer
+	}
+	return out.WithContext(&tracedContext{x.request.Context(), x.informer.trace})
 }
 
 // setPath sets a path that is escaped already. One that starts with "//" would
@@ -63,28 +92,59 @@ func (x *exchange) host(of string) string {
 
 var keepAlive = []string{"keep-alive"}
 
-// hopHeaders does what Kong does where the reverse proxy goes by the letter:
-// the connection to the service is its own, only WebSockets are upgraded, Expect
-// was answered here, and Trailer and Proxy-Authorization go through.
-func (x *exchange) hopHeaders(in, out http.Header) {
-	delete(out, "Expect")
-	if upgrade := out["Upgrade"]; upgrade != nil && strings.EqualFold(upgrade[0], "websocket") {
-		out["Connection"] = x.value("keep-alive, Upgrade")
-	} else {
-		if upgrade != nil {
-			delete(out, "Upgrade")
-		}
-		out["Connection"] = keepAlive
-	}
-	for _, name := range [...]string{"Trailer", "Proxy-Authorization", "Forwarded"} {
-		values := in[name]
-		if values == nil || named(in["Connection"], name) {
+// outgoingHeader returns the client's headers but for those of its connection,
+// and this gateway's. The connection to the service is the gateway's own, only
+// WebSockets are upgraded, and Expect was answered here.
+func (x *exchange) outgoingHeader() http.Header {
+	in := x.plugins.Header()
+	out := make(http.Header, len(in)+valuesPerRequest/2)
+	connection := in["Connection"]
+	for name, values := range in {
+		if isHop(name) || len(connection) > 0 && named(connection, name) {
 			continue
 		}
 		if name == "Trailer" {
-			name = "trailer" // net/http leaves out the canonical one
+			name = "trailer" // net/http leaves out the canonical one; nginx does not
 		}
 		out[name] = values
+	}
+	out["Connection"] = keepAlive
+	if upgrade := in["Upgrade"]; len(upgrade) > 0 && named(connection, "Upgrade") && strings.EqualFold(upgrade[0], "websocket") {
+		out["Upgrade"], out["Connection"] = upgrade, x.value("keep-alive, Upgrade")
+	}
+	if named(in["Te"], "trailers") {
+		out["Te"] = x.value("trailers")
+	}
+	if _, given := out["User-Agent"]; !given {
+		out["User-Agent"] = nil // net/http has one of its own otherwise
+	}
+	x.forwardedHeaders(in, out)
+	return out
+}
+
+// isHop reports whether a header is of one connection only. Proxy-Authorization
+// and Trailer go through, as in Kong.
+func isHop(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Transfer-Encoding", "Upgrade", "Expect":
+		return true
+	}
+	return false
+}
+
+// removeHopHeaders removes what concerns the service's connection.
+func removeHopHeaders(header http.Header) {
+	if connection := header["Connection"]; connection != nil {
+		for name := range header {
+			if named(connection, name) {
+				delete(header, name)
+			}
+		}
+	}
+	for name := range header {
+		if isHop(name) || name == "Trailer" {
+			delete(header, name)
+		}
 	}
 }
 

@@ -12,12 +12,6 @@ import (
 	"blackout/internal/gateway/plugin"
 )
 
-// flushEvery is how long bytes of a longer body may wait for more.
-const flushEvery = 100 * time.Millisecond
-
-// smallBody is a body that the server's own buffer holds, in bytes.
-const smallBody = 2 << 10
-
 // modifyResponse makes of a service's response the one that the client gets.
 func (x *exchange) modifyResponse(response *http.Response) error {
 	via := x.responseVia(response)
@@ -61,12 +55,6 @@ func (x *exchange) takeOver(response *http.Response, header http.Header) {
 		header["Content-Type"] = x.value(full)
 	}
 	x.connection(header)
-	switch {
-	case !x.match.Route.ResponseBuffering:
-		x.reverse.FlushInterval = -1
-	case response.ContentLength > smallBody:
-		x.reverse.FlushInterval = flushEvery
-	}
 	if x.service.ReadTimeout > 0 && response.ContentLength != 0 {
 		x.body.begin(response.Body, x.service.ReadTimeout)
 		response.Body = &x.body
