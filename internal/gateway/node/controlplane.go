@@ -4,19 +4,17 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"math/big"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"blackout/internal/gateway/admin"
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/hybrid"
+	"blackout/internal/gateway/publication"
 	"blackout/internal/gateway/store"
 )
 
@@ -28,6 +26,9 @@ type controlPlane struct {
 	server *hybrid.Server
 	backup backup
 	guard  wipeGuard
+
+	// builder makes what is published. Belongs to publishChanges once that runs.
+	builder publication.Builder
 
 	// dirty: the database may hold what was never published. Only a publication
 	// that succeeds makes it false. Belongs to publishChanges once that runs, others
@@ -143,51 +144,45 @@ func (cp *controlPlane) flush(ctx context.Context) {
 	}
 }
 
-// publish exports the database and hands it out. The first time an empty
-// database is not offered as a backup: it may be new, and the backup is not.
+// publish hands out what the database holds. The first time an empty database is
+// not offered as a backup: it may be new, and the backup is not.
 func (cp *controlPlane) publish(ctx context.Context, first bool) error {
-	snapshot, err := cp.db.Export(ctx)
+	delta, err := cp.catchUp(ctx)
 	if err != nil {
 		return fmt.Errorf("export the configuration: %w", err)
 	}
-	if !cp.guard.allows(snapshot) {
+	if !cp.guard.allows(&store.Snapshot{Entities: delta.Entities, Revision: delta.Revision, Cluster: delta.Cluster}) {
 		cp.dirty.Store(false) // until the database changes again
 		return nil
 	}
-	table := snapshot.Table
-	var raw bytes.Buffer
-	encoder := json.NewEncoder(&raw)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(table); err != nil {
-		return fmt.Errorf("encode the configuration: %w", err)
-	}
-	hashes := entity.Hash(table)
-	frame, err := hybrid.EncodeReconfigure(raw.Bytes(), hashes, time.Now())
+	made, err := cp.builder.Make(time.Now())
 	if err != nil {
 		return err
 	}
-	cp.server.Publish(hybrid.Publication{Frame: frame, Plugins: configuredPlugins(table)})
-	cp.node.log.Info("configuration.published", "hash", hashes.Config, "bytes", len(frame), "dataplanes", cp.server.Clients())
-	if !first || !(&entity.Table{All: table}).IsEmpty() {
-		cp.backup.offer(raw.Bytes(), hashes.Config)
+	cp.server.Publish(hybrid.Publication{Frame: made.Frame, Plugins: made.Plugins})
+	cp.node.log.Info("configuration.published", "hash", made.Hashes.Config, "bytes", len(made.Frame), "dataplanes", cp.server.Clients())
+	if cp.backup.exporter != nil && !(first && made.Empty) {
+		cp.backup.offer(made.Table(), made.Hashes.Config)
 	}
 	cp.dirty.Store(false)
 	return nil
 }
 
-// configuredPlugins are the names of the plugins that a config_table uses, sorted.
-func configuredPlugins(table map[string]any) []string {
-	names := map[string]bool{}
-	rows, _ := table["plugins"].([]any)
-	for _, row := range rows {
-		switch row := row.(type) {
-		case entity.Record:
-			names[row.Name()] = true
-		case map[string]any:
-			names[entity.Record(row).Name()] = true
+// catchUp tells the builder what changed in the database. If that does not add up,
+// it reads everything.
+func (cp *controlPlane) catchUp(ctx context.Context) (*store.Delta, error) {
+	for {
+		delta, err := cp.db.Since(ctx, cp.builder.Position())
+		if err != nil {
+			return nil, err
 		}
+		err = cp.builder.Apply(delta)
+		if errors.Is(err, publication.ErrIncomplete) && !delta.Whole {
+			cp.node.log.Warn("database.reread", "reason", err.Error())
+			continue // whose position is the beginning now
+		}
+		return delta, err
 	}
-	return slices.Sorted(maps.Keys(names))
 }
 
 // ready is the Status API's question: a control plane is ready while its
