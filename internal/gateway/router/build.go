@@ -145,12 +145,13 @@ func (b *builder) settle() {
 	for i := range b.placed {
 		p := &b.placed[i]
 		if i == 0 || p.group != b.placed[i-1].group {
-			r.groups[p.group].from = int32(len(r.nodes))
+			r.groups[p.group].from, r.groups[p.group].first = int32(len(r.nodes)), p.rank
 		}
 		if i == 0 || p.group != b.placed[i-1].group || p.text != b.placed[i-1].text {
 			r.nodes = append(r.nodes, node{text: p.text, parent: b.parent(p), from: int32(i)})
 			r.groups[p.group].to = int32(len(r.nodes))
 		}
+		r.groups[p.group].first = min(r.groups[p.group].first, p.rank)
 		r.candidates = append(r.candidates, p.candidate)
 		r.nodes[len(r.nodes)-1].to = int32(len(r.candidates))
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"blackout/internal/gateway/entity"
 )
 
 // oracle finds a route as the rule is told: it asks every entry, the highest
@@ -172,6 +174,33 @@ func FuzzMatch(f *testing.F) {
 		if found {
 			got.UpstreamPath()
 			got.Captures()
+		}
+	})
+}
+
+// FuzzConfiguration builds routers of whatever validation lets through.
+func FuzzConfiguration(f *testing.F) {
+	f.Add([]byte(`{"_format_version":"3.0","routes":[{"id":"00000002-0000-4000-8000-000000000001","paths":["~/a(?<x>\\d+)","/b"],`+
+		`"hosts":["*.a:80","b"],"headers":{"x":["~*a"]},"methods":["GET"],"snis":["a"],"regex_priority":-1}]}`), "/a1")
+	f.Add([]byte(`{"_format_version":"3.0","services":[{"id":"00000001-0000-4000-8000-000000000001","host":"h"}],`+
+		`"routes":[{"id":"00000002-0000-4000-8000-000000000001","service":"00000001-0000-4000-8000-000000000001","hosts":["a"]}]}`), "/")
+	f.Fuzz(func(_ *testing.T, raw []byte, path string) {
+		table, err := entity.ParseTable(raw)
+		if err != nil {
+			return
+		}
+		routes, err := FromTable(table)
+		if err != nil {
+			return
+		}
+		router, err := New(routes)
+		if err != nil {
+			return
+		}
+		header := http.Header{"X": {"a"}}
+		if match, found := router.Match(&Request{Method: "GET", Scheme: "https", Host: "x.a:80", Path: path, SNI: "a", Header: header}); found {
+			match.UpstreamPath()
+			match.Captures()
 		}
 	})
 }

@@ -59,10 +59,17 @@ func (r *regex) on(text string) *regexp.Regexp {
 			return wide
 		}
 	}
-	return r.ascii.get()
+	if plain := r.ascii.get(); plain != nil {
+		return plain
+	}
+	return never // newRegex has parsed it, so this is not reached
 }
 
-// get returns nil if the pattern is too large for Go.
+// never matches nothing.
+var never = regexp.MustCompile(`[^\x00-\x{10FFFF}]`)
+
+// get returns nil if the pattern does not compile: written out in Unicode, it may
+// be too large for Go.
 func (l *lazy) get() *regexp.Regexp {
 	if compiled := l.compiled.Load(); compiled != nil {
 		return compiled

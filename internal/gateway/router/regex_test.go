@@ -76,6 +76,10 @@ func TestRegexesThatAreRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", pattern, err, want)
 		}
 	}
+	if regex, err := newPathRegex(`/\w{600}`); err != nil || !regex.on("/"+strings.Repeat("a", 600)).MatchString("/"+strings.Repeat("a", 600)) ||
+		!regex.on("/é"+strings.Repeat("a", 600)).MatchString("/"+strings.Repeat("a", 600)) {
+		t.Errorf("a repetition that is too large for Unicode: got %v", err)
+	}
 	_, err := New([]Route{{ID: "r", Headers: map[string][]string{"x": {"~*("}}}})
 	if err == nil || !strings.HasPrefix(err.Error(), "route r: headers.x: regex") {
 		t.Errorf("a header's regex: got %v", err)
@@ -100,8 +104,8 @@ func FuzzRegex(f *testing.F) {
 			return
 		}
 		compiled := regex.on(text)
-		if compiled == nil {
-			return // too large
+		if compiled == never {
+			t.Fatalf("%q was accepted and does not compile", pattern)
 		}
 		at := compiled.FindStringIndex(text)
 		if at != nil && !strings.HasPrefix(text, regex.literal) {

@@ -40,8 +40,9 @@ type Router struct {
 	candidates []candidate
 }
 
-// group is what stands under one host: nodes from..to, sorted by their text.
-type group struct{ from, to int32 }
+// group is what stands under one host: nodes from..to, sorted by their text. The
+// lowest rank among them is first.
+type group struct{ from, to, first int32 }
 
 // node is the text that a path must begin with, and who asks for it.
 type node struct {
@@ -61,14 +62,14 @@ type candidate struct {
 func (r *Router) Match(request *Request) (Match, bool) {
 	q := newQuestion(request)
 	s := search{router: r, question: &q, best: int32(len(r.targets))}
-	if r.anyHost >= 0 {
-		s.look(r.anyHost)
-	}
 	if id, found := r.exact[q.host]; found {
 		s.look(id)
 	}
 	if len(r.suffix) > 0 || len(r.prefix) > 0 {
 		s.lookWild()
+	}
+	if r.anyHost >= 0 {
+		s.look(r.anyHost)
 	}
 	if int(s.best) == len(r.targets) {
 		return Match{}, false
@@ -110,6 +111,9 @@ func (s *search) lookWild() {
 // look asks what stands under one host.
 func (s *search) look(id int32) {
 	g, path := s.router.groups[id], s.question.path
+	if g.first >= s.best {
+		return
+	}
 	at, after := g.from, g.to // the last node whose text is not after path
 	for at < after {
 		middle := (at + after) / 2
