@@ -20,11 +20,14 @@ package hybrid
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"blackout/internal/gateway/entity"
 )
@@ -86,28 +89,96 @@ func EncodeReconfigure(table []byte, hashes entity.Hashes, now time.Time) ([]byt
 }
 
 // DecodeReconfigure reads a frame. A message of another type is returned as it
-// is; the caller ignores it, as Kong does.
+// is; the caller ignores it, as Kong does. The table is checked to be JSON, and no
+// more.
 func DecodeReconfigure(frame []byte) (Reconfigure, error) {
-	reader, err := gzip.NewReader(bytes.NewReader(frame))
+	text, err := inflate(frame)
 	if err != nil {
 		return Reconfigure{}, fmt.Errorf("decompress reconfigure: %w", err)
 	}
-	limit := inflatedLimit(len(frame))
-	text, err := io.ReadAll(io.LimitReader(reader, limit+1))
+	message, err := parseReconfigure(text)
 	if err != nil {
-		return Reconfigure{}, fmt.Errorf("decompress reconfigure: %w", err)
-	}
-	if int64(len(text)) > limit {
-		return Reconfigure{}, fmt.Errorf("decompress reconfigure: %d bytes expand to more than %d", len(frame), limit)
-	}
-	var message Reconfigure
-	if err := json.Unmarshal(text, &message); err != nil {
 		return Reconfigure{}, fmt.Errorf("decode reconfigure: %w", err)
 	}
 	if message.Hash != "" && len(message.Hash) != hashLength {
 		return Reconfigure{}, fmt.Errorf("decode reconfigure: config_hash has %d characters, need %d", len(message.Hash), hashLength)
 	}
 	return message, nil
+}
+
+// inflate decompresses a frame within [inflatedLimit].
+func inflate(frame []byte) ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(frame))
+	if err != nil {
+		return nil, err
+	}
+	limit := inflatedLimit(len(frame))
+	var text bytes.Buffer
+	// The frame ends with the size of what is in it. It may lie.
+	const trailer, usual = 4, 64
+	text.Grow(int(min(int64(binary.LittleEndian.Uint32(frame[len(frame)-trailer:])), limit, int64(len(frame))*usual)) + bytes.MinRead)
+	if _, err := text.ReadFrom(io.LimitReader(reader, limit+1)); err != nil {
+		return nil, err
+	}
+	if int64(text.Len()) > limit {
+		return nil, fmt.Errorf("%d bytes expand to more than %d", len(frame), limit)
+	}
+	return text.Bytes(), nil
+}
+
+// parseReconfigure reads the members of the message. The table is a part of text,
+// because a copy of it may be large.
+func parseReconfigure(text []byte) (Reconfigure, error) {
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
+	var message Reconfigure
+	if kind := decoder.PeekKind(); kind != '{' {
+		return message, errors.New("it is no JSON object")
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return message, err
+	}
+	for decoder.PeekKind() != '}' {
+		name, err := decoder.ReadToken()
+		if err != nil {
+			return message, err
+		}
+		member := name.String()
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return message, err
+		}
+		if member == "config_table" {
+			end := decoder.InputOffset()
+			message.Table = text[end-int64(len(value)) : end : end]
+			continue
+		}
+		if err := message.take(member, value); err != nil {
+			return message, fmt.Errorf("%s: %w", member, err)
+		}
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return message, err
+	}
+	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return message, errors.New("something follows the JSON object")
+	}
+	return message, nil
+}
+
+// take reads one member that is not the table. Those that are not known here are
+// no error.
+func (m *Reconfigure) take(member string, value []byte) error {
+	switch member {
+	case "type":
+		return json.Unmarshal(value, &m.Type)
+	case "timestamp":
+		return json.Unmarshal(value, &m.Timestamp)
+	case "config_hash":
+		return json.Unmarshal(value, &m.Hash)
+	case "hashes":
+		return json.Unmarshal(value, &m.Hashes)
+	}
+	return nil
 }
 
 // Plugin is one line of what a data plane can run.

@@ -346,6 +346,30 @@ func TestRecordedConfigurations(t *testing.T) {
 	}
 }
 
+func TestDecodeReconfigureRefuses(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		``:                      "no JSON object",
+		`[]`:                    "no JSON object",
+		`{"type":1}`:            "type: ",
+		`{"config_table":{"a"}`: "decode reconfigure: ",
+		`{"type":"x"}{}`:        "something follows",
+		`{"config_hash":"1"}`:   "config_hash has 1 characters",
+		`{"config_table":`:      "decode reconfigure: ",
+	} {
+		var frame bytes.Buffer
+		writer := gzip.NewWriter(&frame)
+		_, _ = writer.Write([]byte(text)) // to memory: never fails
+		_ = writer.Close()
+		if message, err := DecodeReconfigure(frame.Bytes()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %+v, %v, want %q", text, message, err, want)
+		}
+	}
+	if _, err := DecodeReconfigure([]byte{0x1f, 0x8b}); err == nil {
+		t.Error("half a header is accepted")
+	}
+}
+
 func FuzzDecodeReconfigure(f *testing.F) {
 	var compressed bytes.Buffer
 	writer := gzip.NewWriter(&compressed)
