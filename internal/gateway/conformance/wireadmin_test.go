@@ -47,9 +47,9 @@ func TestWireFromAdmin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := wireDir(t, c.set)
+			dir := wireDir(c.set)
 			cp := startControlPlane(t)
-			info := basicInfo(t, readRecorded(t, wireDir(t, "a"), "003-dp2cp-basic_info-without-process_conf.json"))
+			info := basicInfo(t, readRecorded(t, wireDir("a"), "003-dp2cp-basic_info-without-process_conf.json"))
 			newest := dialControlPlane(t, cp).attach(t, info)
 			for _, request := range c.requests {
 				request.send(t, cp)
@@ -104,7 +104,7 @@ func leaveOut(table map[string]any) (rows int, left []string) {
 func readRequests(t testing.TB, set string) []adminRequest {
 	t.Helper()
 	var requests []adminRequest
-	if err := json.Unmarshal(readRecorded(t, wireDir(t, set), "admin-requests.json"), &requests); err != nil {
+	if err := json.Unmarshal(readRecorded(t, wireDir(set), "admin-requests.json"), &requests); err != nil {
 		t.Fatal(err)
 	}
 	return requests

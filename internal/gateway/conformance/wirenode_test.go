@@ -26,7 +26,6 @@ import (
 	"blackout/internal/gateway/conf"
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/node"
-	"blackout/internal/gateway/proxy"
 )
 
 // testNode is one of our nodes, with the cluster's certificate.
@@ -149,18 +148,6 @@ func (n *testNode) status(t testing.TB) map[string]any {
 	t.Helper()
 	_, body := n.get(t, "status", "/status")
 	return decodeTable(t, []byte(body))
-}
-
-// unfinished says what of a configuration the proxy cannot do yet, or "".
-func (n *testNode) unfinished(table []byte) string {
-	parsed, err := entity.ParseTable(table)
-	if err != nil {
-		return ""
-	}
-	if _, err := proxy.New(proxy.Options{Version: "3.9.1"}).Build(parsed); err != nil {
-		return err.Error()
-	}
-	return ""
 }
 
 // checkServes asks for the paths of the plain routes of a configuration. Whether

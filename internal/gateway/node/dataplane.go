@@ -253,7 +253,11 @@ func (dp *dataPlane) upstream(idOrName string) (upstreamView, bool) {
 	if current == nil {
 		return upstreamView{}, false
 	}
-	return current.balancing.find(idOrName)
+	view, found := current.balancing.find(idOrName)
+	if found {
+		view.balancer = dp.proxy.Upstream(view.record.Name())
+	}
+	return view, found
 }
 
 func (dp *dataPlane) measure(ctx context.Context, tell teller) {

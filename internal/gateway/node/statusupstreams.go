@@ -8,19 +8,19 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"blackout/internal/gateway/balancer"
 	"blackout/internal/gateway/entity"
 )
 
 // upstreamView is an upstream with its targets, the newest first.
 type upstreamView struct {
-	record  entity.Record
-	targets []entity.Record
+	record   entity.Record
+	targets  []entity.Record
+	balancer *balancer.Upstream // nil if it is not balanced here
 }
 
 // balancing are the upstreams and targets of a configuration.
@@ -109,42 +109,73 @@ func nested(target entity.Record) map[string]any {
 	return written
 }
 
-// The health of a target (Kong 3.9).
-const (
-	healthUnchecked = "HEALTHCHECKS_OFF"
-	healthUnnamed   = "DNS_ERROR"
-)
-
 // upstreamHealth is GET /upstreams/{upstream}/health.
 func (c *statusCall) upstreamHealth(upstream upstreamView) {
+	found := upstream.health(c.request.Context())
+	answer := map[string]any{"next": nil, "node_id": c.id}
+	if c.request.URL.Query().Get("balancer_health") == "1" {
+		answer["data"] = map[string]any{"id": upstream.record.ID(), "health": upstream.whole(c.request.Context(), found)}
+		c.answer(http.StatusOK, answer)
+		return
+	}
 	targets := make([]any, 0, len(upstream.targets))
 	for _, target := range upstream.targets {
 		written := nested(target)
-		data, health := describeTarget(c.request.Context(), target)
-		written["data"], written["health"] = data, health
+		health, known := found[target.ID()]
+		if !known {
+			health.Health = balancer.DNSError
+		}
+		written["data"], written["health"] = describeTarget(target, health), health.Health
 		targets = append(targets, written)
 	}
-	c.answer(http.StatusOK, map[string]any{"data": targets, "next": nil, "node_id": c.id})
+	answer["data"] = targets
+	c.answer(http.StatusOK, answer)
 }
 
-// lookupTimeout bounds the look-up of one target's name.
-const lookupTimeout = 2 * time.Second
+// health is that of the targets by their ids, as far as they are known.
+func (v upstreamView) health(ctx context.Context) map[string]balancer.TargetHealth {
+	found := map[string]balancer.TargetHealth{}
+	if v.balancer == nil {
+		return found
+	}
+	list, err := v.balancer.Health(ctx)
+	if err != nil {
+		return found // no name could be looked up, which the answer tells
+	}
+	for _, target := range list {
+		found[target.ID] = target
+	}
+	return found
+}
+
+// whole is the health of the upstream, of which the threshold decides.
+func (v upstreamView) whole(ctx context.Context, found map[string]balancer.TargetHealth) string {
+	for _, target := range found {
+		if target.Health == balancer.ChecksOff {
+			return balancer.ChecksOff
+		}
+	}
+	if v.balancer == nil || !v.balancer.Available(ctx) {
+		return balancer.Unhealthy
+	}
+	return balancer.Healthy
+}
 
 // describeTarget tells the addresses of a target and how they do.
-func describeTarget(ctx context.Context, target entity.Record) (data map[string]any, health string) {
+func describeTarget(target entity.Record, health balancer.TargetHealth) map[string]any {
 	host, port := splitTarget(target.Text("target"))
-	weight := target.Integer("weight")
-	addresses, available := []any{}, 0
-	health = healthUnnamed
-	for _, ip := range lookup(ctx, host) {
-		health = healthUnchecked
-		available += weight
-		addresses = append(addresses, map[string]any{"ip": ip.Unmap().String(), "port": port, "weight": weight, "health": health})
+	addresses, total, available := []any{}, 0, 0
+	for _, address := range health.Addresses {
+		total += address.Weight
+		if address.Health != balancer.Unhealthy {
+			available += address.Weight
+		}
+		addresses = append(addresses, map[string]any{"ip": address.IP, "port": address.Port, "weight": address.Weight, "health": address.Health})
 	}
 	return map[string]any{
-		"host": host, "port": port, "dns": "A", "nodeWeight": weight, "addresses": addresses,
-		"weight": map[string]any{"total": available, "available": available, "unavailable": 0},
-	}, health
+		"host": host, "port": port, "dns": "A", "nodeWeight": target.Integer("weight"), "addresses": addresses,
+		"weight": map[string]any{"total": total, "available": available, "unavailable": total - available},
+	}
 }
 
 func splitTarget(target string) (host string, port int) {
@@ -154,17 +185,4 @@ func splitTarget(target string) (host string, port int) {
 	}
 	port, _ = strconv.Atoi(text) // it was validated
 	return host, port
-}
-
-func lookup(ctx context.Context, host string) []netip.Addr {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{ip}
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
-	if err != nil {
-		return nil // the health says so
-	}
-	return addresses
 }
