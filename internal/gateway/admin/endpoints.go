@@ -18,7 +18,7 @@ func (c *call) endpoints() {
 	for _, special := range fixed() {
 		paths = append(paths, "/"+spell(special.path))
 	}
-	for _, schema := range entity.All() {
+	for _, schema := range append(entity.All(), entity.Credentials()...) {
 		own := "/" + schema.Path
 		member := own + "/{" + schema.Name + "}"
 		if !schema.Below {
@@ -27,7 +27,7 @@ func (c *call) endpoints() {
 				paths = append(paths, member+"/"+field.Name)
 			}
 		}
-		for _, referrer := range schema.ReferredBy() {
+		for _, referrer := range referrers(schema) {
 			below := member + "/" + referrer.Schema.ChildPath()
 			paths = append(paths, below, below+"/{"+referrer.Schema.Name+"}")
 		}

@@ -4,6 +4,8 @@
 package admin_test
 
 import (
+	"crypto/sha1"
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -109,6 +111,42 @@ func TestConsumersAndTheirKeys(t *testing.T) {
 	a.expect(400, "POST", "/key-auths", `{"key":"x","consumer":{"username":"nobody"}}`)
 	a.expect(204, "DELETE", "/consumers/u", "")
 	a.expect(404, "GET", "/key-auths/k", "")
+}
+
+// TestCredentialsOfOtherPlugins: they are kept for data planes that run those.
+func TestCredentialsOfOtherPlugins(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	id := a.expect(201, "POST", "/consumers", `{"username":"u"}`).body["id"].(string)
+	made := a.expect(201, "POST", "/consumers/u/basic-auth", `{"username":"alice","password":"pw"}`)
+	sum := sha1.Sum([]byte("pw" + id))
+	if made.body["password"] != hex.EncodeToString(sum[:]) {
+		t.Errorf("got %s", made.text)
+	}
+	if got := a.expect(200, "PATCH", "/basic-auths/alice", `{"tags":["x"]}`); got.body["password"] != made.body["password"] {
+		t.Errorf("hashed again: %s", got.text)
+	}
+	a.expect(201, "POST", "/consumers/u/acls", `{"group":"g"}`)
+	a.expect(409, "POST", "/consumers/u/acls", `{"group":"g"}`)
+	a.expect(200, "GET", "/consumers/u/acls/g", "")
+	a.expect(400, "POST", "/consumers/u/jwt", `{"algorithm":"RS256"}`)
+	a.expect(201, "POST", "/consumers/u/jwt", "")
+	a.expect(201, "POST", "/consumers/u/hmac-auth", `{"username":"alice"}`)
+	a.expect(201, "POST", "/consumers/u/oauth2", `{"name":"app"}`)
+	table, err := a.store.Export(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"acls", "basicauth_credentials", "jwt_secrets", "hmacauth_credentials", "oauth2_credentials"} {
+		rows, _ := table.Table[name].([]any)
+		if len(rows) != 1 || rows[0].(map[string]any)["consumer"] != id {
+			t.Errorf("exported as %s: %v", name, rows)
+		}
+	}
+	a.expect(204, "DELETE", "/consumers/u", "")
+	if list := a.expect(200, "GET", "/jwts", ""); len(list.body["data"].([]any)) != 0 {
+		t.Errorf("got %s", list.text)
+	}
 }
 
 func TestPatchMerges(t *testing.T) {

@@ -18,12 +18,24 @@ func (res resource) related(name string, rest []string) endpoint {
 	if field := res.schema.Field(rest[0]); field != nil && field.Kind == entity.Foreign && len(rest) == 1 && !res.schema.Below {
 		return res.referred(name, field)
 	}
-	for _, referrer := range res.schema.ReferredBy() {
+	for _, referrer := range referrers(res.schema) {
 		if referrer.Schema.ChildPath() == rest[0] {
 			return res.referring(name, referrer, rest)
 		}
 	}
 	return nil
+}
+
+// referrers are the collections that refer to a schema's, those included that
+// this gateway only keeps.
+func referrers(schema *entity.Schema) []entity.Referrer {
+	all := schema.ReferredBy()
+	if schema == entity.Consumers {
+		for _, credential := range entity.Credentials() {
+			all = append(all, entity.Referrer{Schema: credential, Field: credential.Field("consumer")})
+		}
+	}
+	return all
 }
 
 // referring is the endpoint of the collection of those that refer to an

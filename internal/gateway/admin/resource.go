@@ -154,7 +154,7 @@ func (res resource) create(c *call) {
 		c.fail(err)
 		return
 	}
-	record, err := res.store(c, store.Key{}, func(entity.Record) (entity.Record, error) { return res.schema.Complete(input) })
+	record, err := res.store(c, store.Key{}, func(entity.Record) (entity.Record, error) { return res.finish(input, input) })
 	res.result(c, http.StatusCreated, record, err)
 }
 
@@ -194,7 +194,7 @@ func (res resource) put(c *call, key store.Key) {
 		if old != nil {
 			input["id"] = old.ID()
 		}
-		return res.schema.Complete(input)
+		return res.finish(input, input)
 	})
 	res.result(c, http.StatusOK, record, err)
 }
@@ -210,9 +210,19 @@ func (res resource) patch(c *call, key store.Key) {
 		if old == nil || !res.holds(old) {
 			return nil, entity.NotFound(key.Field, key.Value)
 		}
-		return res.schema.Complete(patched(res.schema, old, input))
+		return res.finish(patched(res.schema, old, input), input)
 	})
 	res.result(c, http.StatusOK, record, err)
+}
+
+// finish completes a record that was made of an input. A password that came in
+// is kept as its hash; one that was kept is that already.
+func (res resource) finish(record, input entity.Record) (entity.Record, error) {
+	finished, err := res.schema.Complete(record)
+	if err == nil && res.schema == entity.BasicAuthCredentials && input["password"] != nil {
+		entity.HashPassword(finished)
+	}
+	return finished, err
 }
 
 // store makes a new entity of what change returns, or with a key changes the

@@ -146,14 +146,19 @@ func (f *flattener) table(others map[string][]any, transform bool) (*Table, erro
 	return table, nil
 }
 
-// hashPasswords replaces the passwords of basic-auth credentials, whose consumer
-// is the bare id by now.
+// hashPasswords replaces the passwords of basic-auth credentials.
 func hashPasswords(rows []Record) {
 	for _, row := range rows {
-		if password := row.Text("password"); password != "" {
-			sum := sha1.Sum([]byte(password + row.Reference("consumer"))) // #nosec G401 -- see the import
-			row["password"] = hex.EncodeToString(sum[:])
-		}
+		HashPassword(row)
+	}
+}
+
+// HashPassword replaces the password of a basic-auth credential by its hash, as
+// Kong 3.9 keeps it: the hexadecimal SHA-1 of the password and the consumer's id.
+func HashPassword(credential Record) {
+	if password := credential.Text("password"); password != "" {
+		sum := sha1.Sum([]byte(password + credential.Reference("consumer"))) // #nosec G401 -- see the import
+		credential["password"] = hex.EncodeToString(sum[:])
 	}
 }
 

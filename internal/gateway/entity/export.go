@@ -18,9 +18,14 @@ func NewTable(rows map[string][]Record) map[string]any {
 		exportRows(table, schema, rows[schema.Name], left)
 	}
 	for name, records := range rows {
-		if !known[name] {
-			exportRows(table, &Schema{Name: name}, records, left)
+		if known[name] {
+			continue
 		}
+		schema := Lookup(name)
+		if schema == nil {
+			schema = &Schema{Name: name}
+		}
+		exportRows(table, schema, records, left)
 	}
 	return table
 }

@@ -178,21 +178,21 @@ var all = []*Schema{
 // All returns every schema, referenced ones before those that refer to them.
 func All() []*Schema { return slices.Clone(all) }
 
-// Lookup returns the schema of a collection, or nil if there is none.
+// Lookup returns the schema of a collection, one of [Credentials] too, or nil if
+// there is none.
 func Lookup(collection string) *Schema {
-	for _, schema := range all {
-		if schema.Name == collection {
-			return schema
-		}
-	}
-	return nil
+	return find(func(schema *Schema) bool { return schema.Name == collection })
 }
 
 // LookupPath returns the schema of an Admin API path segment, or nil.
 func LookupPath(path string) *Schema {
-	for _, schema := range all {
-		if schema.Path == path {
-			return schema
+	return find(func(schema *Schema) bool { return schema.Path == path })
+}
+
+func find(wanted func(*Schema) bool) *Schema {
+	for _, list := range [][]*Schema{all, credentials} {
+		if i := slices.IndexFunc(list, wanted); i >= 0 {
+			return list[i]
 		}
 	}
 	return nil

@@ -153,7 +153,7 @@ func (t *Table) complete() error {
 	for _, schema := range append(All(), carriedSchemas()...) {
 		rows := t.Rows(schema.Name)
 		t.rows[schema.Name] = rows
-		if Lookup(schema.Name) != nil {
+		if slices.Contains(all, schema) {
 			if err := t.completeRows(schema, rows); err != nil {
 				return err
 			}
