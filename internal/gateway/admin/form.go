@@ -35,13 +35,7 @@ func fromForm(schema *entity.Schema, form url.Values) (entity.Record, error) {
 		}
 		place(record, path, values, isList)
 	}
-	fields := schema.Fields
-	if schema.Variant != nil {
-		if variant := schema.Variant(record); variant != nil {
-			fields = variant.Fields
-		}
-	}
-	return typed(fields, record), nil
+	return typed(fieldsOf(schema, record), record), nil
 }
 
 // byIndex orders a form's fields so that "tags[2]" comes before "tags[10]".

@@ -114,11 +114,32 @@ func patched(schema *entity.Schema, old, input entity.Record) entity.Record {
 		if name, given := input[schema.VariantKey]; given {
 			named[schema.VariantKey] = name
 		}
-		if variant := schema.Variant(named); variant != nil {
-			fields = variant.Fields
-		}
+		fields = fieldsOf(schema, named)
 	}
 	return merge(fields, old, input)
+}
+
+// schemaOf returns the schema by which a record is completed: a plugin that only
+// real data planes run has one of its own.
+func schemaOf(schema *entity.Schema, record entity.Record) *entity.Schema {
+	if schema != entity.Plugins || entity.PluginSchema(record.Name()) != nil {
+		return schema
+	}
+	if kept := entity.KnownPlugin(record.Name()); kept != nil {
+		return kept.Schema
+	}
+	return schema
+}
+
+// fieldsOf returns the fields of a record of the schema's kind.
+func fieldsOf(schema *entity.Schema, record entity.Record) []entity.Field {
+	own := schemaOf(schema, record)
+	if own.Variant != nil {
+		if variant := own.Variant(record); variant != nil {
+			own = variant
+		}
+	}
+	return own.Fields
 }
 
 func merge(fields []entity.Field, old, input map[string]any) entity.Record {

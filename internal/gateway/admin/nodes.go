@@ -24,7 +24,7 @@ func (c *call) root() {
 		return
 	}
 	available := map[string]any{}
-	for _, plugin := range entity.AllPlugins() {
+	for _, plugin := range append(entity.AllPlugins(), entity.KeptPlugins()...) {
 		available[plugin.Name] = map[string]any{"version": plugin.Version, "priority": plugin.Priority}
 	}
 	c.send(http.StatusOK, map[string]any{
@@ -71,7 +71,7 @@ func (c *call) pluginsInUse() ([]string, error) {
 // enabledPlugins is GET /plugins/enabled.
 func (c *call) enabledPlugins() {
 	names := []string{}
-	for _, plugin := range entity.AllPlugins() {
+	for _, plugin := range append(entity.AllPlugins(), entity.KeptPlugins()...) {
 		names = append(names, plugin.Name)
 	}
 	c.send(http.StatusOK, map[string]any{"enabled_plugins": names})

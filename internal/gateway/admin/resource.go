@@ -218,7 +218,7 @@ func (res resource) patch(c *call, key store.Key) {
 // finish completes a record that was made of an input. A password that came in
 // is kept as its hash; one that was kept is that already.
 func (res resource) finish(record, input entity.Record) (entity.Record, error) {
-	finished, err := res.schema.Complete(record)
+	finished, err := schemaOf(res.schema, record).Complete(record)
 	if err == nil && res.schema == entity.BasicAuthCredentials && input["password"] != nil {
 		entity.HashPassword(finished)
 	}

@@ -25,7 +25,7 @@ func (c *call) schema(name string) {
 
 // pluginSchema is GET /schemas/plugins/{name}.
 func (c *call) pluginSchema(name string) {
-	plugin := entity.PluginSchema(name)
+	plugin := entity.KnownPlugin(name)
 	if plugin == nil {
 		c.message(http.StatusNotFound, fmt.Sprintf("No plugin named '%s'", name))
 		return
@@ -52,7 +52,7 @@ func (c *call) validate(name string) {
 	}
 	input, err := resource{schema: schema}.input(c)
 	if err == nil {
-		_, err = schema.Complete(input)
+		_, err = schemaOf(schema, input).Complete(input)
 	}
 	if err != nil {
 		c.fail(err)
