@@ -21,7 +21,7 @@ func (x *exchange) refuseRequest() bool {
 	switch {
 	case len(r.Method)+len(r.RequestURI)+len(" HTTP/1.1\r\n")+1 > headerLine:
 		x.answerPlain(http.StatusRequestURITooLong, "URI too long")
-	case !strings.HasPrefix(x.path, "/"), unservable(x.path), !isMethod(r.Method):
+	case !strings.HasPrefix(x.path, "/"), unservable(x.path), strings.Contains(r.Host, ".."), !isMethod(r.Method):
 		x.answerPlain(http.StatusBadRequest, "Bad request")
 	case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
 		x.answerPage(http.StatusMethodNotAllowed)
