@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -132,5 +133,32 @@ func TestOneChangeIsCompressedOnce(t *testing.T) {
 	}
 	if n := published.count.Load() - before; n != 1 {
 		t.Errorf("one change for %d data planes was exported %d times", len(fleet), n)
+	}
+}
+
+// The first change goes out at once; those that come within db_update_frequency
+// after it go out together at its end (Kong 3.9).
+func TestChangesAreCoalesced(t *testing.T) {
+	t.Parallel()
+	c, published := newCluster(t), counter{"configuration.published", new(atomic.Int64)}
+	c.log = published
+	const frequency = 2 * time.Second
+	cp := c.start(conf.ControlPlane, t.TempDir(), func(config *conf.Config) { config.DBUpdateFrequency = frequency })
+	dp := c.start(conf.DataPlane, t.TempDir(), nil)
+	eventually(t, "the data plane is ready", dp.isReady)
+	upstream := echo(t)
+	before, began := published.count.Load(), time.Now()
+	cp.admin("PUT", "/services/s", `{"url":"`+upstream+`/gen/0"}`)
+	eventually(t, "the first change is published", func() bool { return published.count.Load() == before+1 })
+	if took := time.Since(began); took >= frequency {
+		t.Errorf("the first change went out after %s", took)
+	}
+	cp.admin("POST", "/services/s/routes", `{"paths":["/"]}`)
+	for n := 1; n <= 5; n++ {
+		cp.admin("PATCH", "/services/s", fmt.Sprintf(`{"path":"/gen/%d"}`, n))
+	}
+	dp.awaitBody("/x", "/gen/5/x")
+	if took, n := time.Since(began), published.count.Load()-before; took < frequency || n != 2 {
+		t.Errorf("%d publications in %s, want the second after %s", n, took, frequency)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"blackout/internal/gateway/admin"
-	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/hybrid"
 	"blackout/internal/gateway/publication"
 	"blackout/internal/gateway/store"
@@ -46,9 +45,12 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	if cp.db, err = n.openDatabase(ctx); err != nil {
 		return err
 	}
+	seen := newRegister(n.log, func(ctx context.Context, rows []store.DataPlane) error {
+		return cp.db.SaveDataPlanes(ctx, rows, config.Cluster.PurgeDelay)
+	})
 	cp.server = hybrid.NewServer(hybrid.ServerOptions{
 		Identity: identity, Version: config.Version, Plugins: enabledPlugins(config), Silence: config.Timing.Silence,
-		MaxPayload: config.Cluster.MaxPayload, Record: cp.record, Log: n.log,
+		MaxPayload: config.Cluster.MaxPayload, Record: seen.record, Log: n.log,
 	})
 	services, err := cp.services(identity)
 	if err != nil {
@@ -66,6 +68,7 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	}
 	n.serve(bound)
 	n.release = append(n.release, func() error { cp.server.Close(); return nil })
+	n.run("record the data planes", seen.run)
 	n.run("publish the configuration", cp.publishChanges)
 	n.run("watch the database", cp.watchDatabase)
 	return nil
@@ -89,18 +92,6 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 		{name: "admin", addresses: config.AdminListen, handler: withMetrics(api, status.handler), tls: ofAdmin.config()},
 		status,
 	}, nil
-}
-
-// record keeps what is learnt of a data plane.
-func (cp *controlPlane) record(ctx context.Context, dp hybrid.DataPlane) error {
-	row := store.DataPlane{
-		ID: dp.ID, Hostname: dp.Hostname, IP: dp.IP, Version: dp.Version, ConfigHash: dp.ConfigHash, SyncStatus: dp.SyncStatus,
-		Labels: dp.Labels, CertDetails: store.CertDetails{ExpiryTimestamp: dp.CertificateExpiry.Unix()}, Capabilities: []string{},
-	}
-	if row.ConfigHash == "" {
-		row.ConfigHash = entity.EmptyHash
-	}
-	return cp.db.SaveDataPlane(ctx, row, cp.node.options.Config.Cluster.PurgeDelay)
 }
 
 // publishChanges publishes the first change at once, and then at most one

@@ -33,14 +33,24 @@ type CertDetails struct {
 	ExpiryTimestamp int64 `json:"expiry_timestamp"` // Unix seconds
 }
 
-// SaveDataPlane stores a data plane's row, seen now, for as long as keep (Kong
-// 3.9 cluster_data_plane_purge_delay), and forgets those that are overdue.
+// SaveDataPlane stores one row, see [Store.SaveDataPlanes].
 func (s *Store) SaveDataPlane(ctx context.Context, row DataPlane, keep time.Duration) error {
+	return s.SaveDataPlanes(ctx, []DataPlane{row}, keep)
+}
+
+// SaveDataPlanes stores the rows of data planes, seen now, for as long as keep
+// (Kong 3.9 cluster_data_plane_purge_delay), and forgets those that are overdue. It
+// is one transaction: many rows cost little more than one.
+func (s *Store) SaveDataPlanes(ctx context.Context, rows []DataPlane, keep time.Duration) error {
 	now := s.options.Now()
-	row.LastSeen, row.UpdatedAt, row.TTL = now.Unix(), now.Unix(), 0
-	body, err := json.Marshal(row)
-	if err != nil {
-		return fmt.Errorf("encode data plane: %w", err)
+	bodies := make([]string, len(rows))
+	for i, row := range rows {
+		row.LastSeen, row.UpdatedAt, row.TTL = now.Unix(), now.Unix(), 0
+		body, err := json.Marshal(row)
+		if err != nil {
+			return fmt.Errorf("encode data plane: %w", err)
+		}
+		bodies[i] = string(body)
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -49,9 +59,14 @@ func (s *Store) SaveDataPlane(ctx context.Context, row DataPlane, keep time.Dura
 		if err := on.exec(ctx, `DELETE FROM data_planes WHERE expires <= ?`, now.Unix()); err != nil {
 			return err
 		}
-		return on.exec(ctx, `INSERT INTO data_planes (id, expires, body) VALUES (?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET expires = excluded.expires, body = excluded.body`,
-			row.ID, now.Add(keep).Unix(), string(body))
+		for i, row := range rows {
+			if err := on.exec(ctx, `INSERT INTO data_planes (id, expires, body) VALUES (?, ?, ?)
+				ON CONFLICT (id) DO UPDATE SET expires = excluded.expires, body = excluded.body`,
+				row.ID, now.Add(keep).Unix(), bodies[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
