@@ -152,7 +152,7 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 	}
 	cp.server.Publish(hybrid.Publication{Frame: made.Frame, Plugins: made.Plugins})
 	cp.node.log.Info("configuration.published", "hash", made.Hashes.Config, "bytes", len(made.Frame), "dataplanes", cp.server.Clients())
-	if cp.backup.exporter != nil && !(first && made.Empty) {
+	if cp.backup.exporter != nil && (!first || !made.Empty) {
 		cp.backup.offer(made.Table(), made.Hashes.Config)
 	}
 	cp.dirty.Store(false)
