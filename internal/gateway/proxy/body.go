@@ -114,7 +114,7 @@ func (b *idleBody) begin(body io.ReadCloser, limit time.Duration) {
 
 func (b *idleBody) abort() {
 	b.expired.Store(true)
-	_ = b.ReadCloser.Close() // ends the read that waits
+	_ = b.Close() // ends the read that waits
 }
 
 func (b *idleBody) Read(buffer []byte) (int, error) {
