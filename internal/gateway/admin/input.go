@@ -116,7 +116,23 @@ func patched(schema *entity.Schema, old, input entity.Record) entity.Record {
 		}
 		fields = fieldsOf(schema, named)
 	}
-	return merge(fields, old, input)
+	return merge(fields, withoutAliases(fieldsOf(schema, old), old), input)
+}
+
+// withoutAliases leaves out the older names of fields: they show what those
+// hold, which may be about to change.
+func withoutAliases(fields []entity.Field, record map[string]any) map[string]any {
+	kept := maps.Clone(record)
+	for i := range fields {
+		field := &fields[i]
+		if field.Alias != nil {
+			delete(kept, field.Name)
+		}
+		if below, isRecord := kept[field.Name].(map[string]any); isRecord && field.Kind == entity.Object {
+			kept[field.Name] = withoutAliases(field.Fields, below)
+		}
+	}
+	return kept
 }
 
 // schemaOf returns the schema by which a record is completed: a plugin that only
@@ -144,15 +160,10 @@ func fieldsOf(schema *entity.Schema, record entity.Record) []entity.Field {
 
 func merge(fields []entity.Field, old, input map[string]any) entity.Record {
 	merged := make(entity.Record, len(old)+len(input))
+	maps.Copy(merged, old)
 	kinds := make(map[string]*entity.Field, len(fields))
 	for i := range fields {
 		kinds[fields[i].Name] = &fields[i]
-	}
-	for name, value := range old {
-		// An alias shows another field, which may be about to change.
-		if field := kinds[name]; field == nil || field.Alias == nil {
-			merged[name] = value
-		}
 	}
 	for name, value := range renamed(kinds, input) {
 		below, isRecord := value.(map[string]any)

@@ -250,6 +250,8 @@ func (s *adminSession) explain(step adminStep, got *httptest.ResponseRecorder) s
 	case strings.Contains(text, "not enabled; add it to the 'plugins'"), strings.Contains(text, "No plugin named"):
 		s.stray(step)
 		return "concerns a plugin that this gateway does not have"
+	case strings.Contains(string(step.Request.JSON), "-function") && step.Response.Status == http.StatusBadRequest:
+		return "concerns Lua, which is not compiled here"
 	case path == "/plugins/enabled":
 		return "lists the plugins that this gateway has"
 	case s.concernsStray(path):
