@@ -124,15 +124,58 @@ func TestAnEmptiedDatabaseEmptiesNobody(t *testing.T) {
 	}
 }
 
+// TestADatabaseThatFails: tables that are not there, as in the middle of a
+// migration, empty nobody either, and end no session.
+func TestADatabaseThatFails(t *testing.T) {
+	t.Parallel()
+	c, upstream := newCluster(t), echo(t)
+	var log lines
+	c.log = slog.NewTextHandler(&log, nil)
+	dir := t.TempDir()
+	cp := c.start(conf.ControlPlane, dir, nil)
+	cp.admin("PUT", "/services/s", `{"url":"`+upstream+`/gen/1"}`)
+	cp.admin("POST", "/services/s/routes", `{"paths":["/"]}`)
+	old := c.start(conf.DataPlane, t.TempDir(), nil)
+	old.awaitBody("/x", "/gen/1/x")
+	path := filepath.Join(dir, "blackout.db")
+	tables := []string{"entities", "revision", "data_planes", "parameters"}
+	for _, table := range tables {
+		execute(t, path, `ALTER TABLE `+table+` RENAME TO missing_`+table)
+	}
+	eventually(t, "the control plane says that it cannot read its database", func() bool { return log.contains("msg=database.unreachable") })
+	young := c.start(conf.DataPlane, t.TempDir(), nil)
+	young.awaitBody("/x", "/gen/1/x")
+	eventually(t, "the control plane says that it could not note a data plane", func() bool { return log.contains("msg=dataplane.unrecorded") })
+	if status, text := request(t, "PATCH", "http://"+cp.Address("admin")+"/services/s", `{"path":"/gen/2"}`); status != 500 {
+		t.Errorf("a change without tables: %d %s", status, text)
+	}
+	for _, table := range tables {
+		execute(t, path, `ALTER TABLE missing_`+table+` RENAME TO `+table)
+	}
+	eventually(t, "the control plane says that it can read its database", func() bool { return log.contains("msg=database.reachable") })
+	cp.admin("PATCH", "/services/s", `{"path":"/gen/3"}`)
+	old.awaitBody("/x", "/gen/3/x")
+	young.awaitBody("/x", "/gen/3/x")
+	if log.contains("msg=dataplane.disconnected") {
+		t.Error("a data plane was cut off")
+	}
+}
+
 // restoreToNothing puts a database back to the state before its first entity.
 func restoreToNothing(t *testing.T, path string) {
+	t.Helper()
+	execute(t, path, `DELETE FROM links`, `DELETE FROM entities`, `UPDATE revision SET number = 0`)
+}
+
+// execute runs statements on a SQLite file behind a control plane's back.
+func execute(t *testing.T, path string, statements ...string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	for _, statement := range []string{`DELETE FROM links`, `DELETE FROM entities`, `UPDATE revision SET number = 0`} {
+	for _, statement := range statements {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
