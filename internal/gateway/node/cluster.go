@@ -5,6 +5,7 @@ package node
 
 import (
 	"blackout/internal/gateway/conf"
+	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/hybrid"
 )
 
@@ -29,6 +30,16 @@ func enabledPlugins(config *conf.Config) []hybrid.Plugin {
 	plugins := make([]hybrid.Plugin, 0, len(config.Plugins))
 	for _, name := range config.Plugins {
 		plugins = append(plugins, hybrid.Plugin{Name: name, Version: config.Version})
+	}
+	return plugins
+}
+
+// knownPlugins are those whose configuration a control plane can hand out: its own
+// and those that only data planes of Kong have.
+func knownPlugins(config *conf.Config) []hybrid.Plugin {
+	plugins := enabledPlugins(config)
+	for _, kept := range entity.KeptPlugins() {
+		plugins = append(plugins, hybrid.Plugin{Name: kept.Name, Version: config.Version})
 	}
 	return plugins
 }

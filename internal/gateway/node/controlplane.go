@@ -49,7 +49,7 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 		return cp.db.SaveDataPlanes(ctx, rows, config.Cluster.PurgeDelay)
 	})
 	cp.server = hybrid.NewServer(hybrid.ServerOptions{
-		Identity: identity, Version: config.Version, Plugins: enabledPlugins(config), Silence: config.Timing.Silence,
+		Identity: identity, Version: config.Version, Plugins: knownPlugins(config), Silence: config.Timing.Silence,
 		MaxPayload: config.Cluster.MaxPayload, Record: seen.record, Log: n.log,
 	})
 	services, err := cp.services(identity)
