@@ -65,9 +65,9 @@ func (r *register) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && !failing:
-			r.log.Error("dataplanes.unrecorded", "count", len(rows), "error", err)
+			r.log.Error("dataplane.unrecorded", "count", len(rows), "error", err)
 		case err == nil && failing:
-			r.log.Info("dataplanes.recorded", "count", len(rows))
+			r.log.Info("dataplane.recorded", "count", len(rows))
 		}
 		failing = err != nil
 	}

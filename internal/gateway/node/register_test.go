@@ -56,7 +56,7 @@ func TestRegisterSavesTogetherWhatComesMeanwhile(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if text := log.String(); strings.Count(text, "dataplanes.unrecorded") != 1 || strings.Count(text, "dataplanes.recorded") != 1 {
+		if text := log.String(); strings.Count(text, "dataplane.unrecorded") != 1 || strings.Count(text, "dataplane.recorded") != 1 {
 			t.Errorf("the log: %s", text)
 		}
 	})
