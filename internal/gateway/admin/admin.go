@@ -20,7 +20,9 @@ package admin
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -80,6 +82,9 @@ type call struct {
 	request  *http.Request
 	response http.ResponseWriter
 	start    time.Time
+
+	// newName is the name that a certificate is made for by PUT /certificates/{name}.
+	newName string
 }
 
 // ServeHTTP answers one request.
@@ -124,17 +129,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e endpoint) allow() string {
-	var methods []string
-	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodPatch, http.MethodPost, http.MethodPut} {
-		if e[method] == nil {
-			continue
-		}
-		methods = append(methods, method)
-		if method == http.MethodGet {
-			methods = append(methods, http.MethodHead)
-		}
+	methods := append(slices.Collect(maps.Keys(e)), http.MethodOptions)
+	if e[http.MethodGet] != nil {
+		methods = append(methods, http.MethodHead)
 	}
-	return strings.Join(append(methods, http.MethodOptions), ", ")
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
 }
 
 // latency sets the header that tells how long the answer took.

@@ -66,6 +66,8 @@ func (c *call) fail(err error) {
 	switch {
 	case errors.As(err, &refusal):
 		c.refuse(refusal)
+	case errors.Is(err, errNoName):
+		c.message(http.StatusNotFound, errNoName.Error())
 	case errors.Is(err, errMediaType):
 		c.page(http.StatusUnsupportedMediaType, "Unsupported Media Type")
 	case errors.As(err, &tooLarge):

@@ -7,8 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
@@ -17,13 +20,49 @@ import (
 // A certificate shows the names it is served for, and takes them, as if they
 // were a field of its own; they are entities that refer to it.
 
-// certificateOf returns the key of the certificate that is served for a name.
+// errNoName refuses a path with a name that no certificate is served for.
+var errNoName = errors.New("SNI not found") //nolint:staticcheck // the Admin API's words
+
+// certificateOf returns the key of the certificate that is served for a name. PUT
+// makes one.
 func certificateOf(c *call, name string) (store.Key, error) {
 	sni, err := c.store().Get(c.request.Context(), entity.SNIs, store.Key{Field: "name", Value: name})
-	if err != nil {
+	var refusal *entity.Error
+	switch {
+	case err == nil:
+		return store.ID(sni.Reference("certificate")), nil
+	case !errors.As(err, &refusal) || refusal.Code != entity.CodeNotFound:
 		return store.Key{}, err
+	case c.request.Method != http.MethodPut:
+		return store.Key{}, errNoName
 	}
-	return store.ID(sni.Reference("certificate")), nil
+	c.newName = name
+	return store.ID(uuid.NewString()), nil
+}
+
+// addName adds the name that a certificate is made for to those in its body.
+func (c *call) addName(record entity.Record) {
+	if c.newName == "" || slices.Contains(record.Texts("snis"), c.newName) {
+		return
+	}
+	names, _ := record["snis"].([]any)
+	record["snis"] = append(names, c.newName)
+}
+
+// unusedCA refuses to delete a CA certificate that a service verifies its
+// upstream by (Kong 3.9). The list there is no reference that the database minds.
+func unusedCA(ctx context.Context, tx *store.Tx, id string) error {
+	services, err := tx.Mentioning(ctx, entity.Services, id)
+	if err != nil {
+		return err
+	}
+	for _, service := range services {
+		if slices.Contains(service.Texts("ca_certificates"), id) {
+			return &entity.Error{Code: entity.CodeInUse,
+				Message: fmt.Sprintf("ca certificate %s is still referenced by services (id = %s)", id, service.ID())}
+		}
+	}
+	return nil
 }
 
 // sniNames lists the names of a certificate, sorted.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -38,7 +39,12 @@ func TestCertificatesAndTheirNames(t *testing.T) {
 	}
 	names(`["a.example","b.example"]`)
 	a.expect(200, "GET", "/certificates/a.example", "")
-	a.expect(404, "GET", "/certificates/none.example", "")
+	if got := a.expect(404, "GET", "/certificates/none.example", ""); got.body["message"] != "SNI not found" {
+		t.Errorf("got %s", got.text)
+	}
+	if got := a.expect(200, "PUT", "/certificates/new.example", `{`+members+`}`); fmt.Sprint(got.body["snis"]) != "[new.example]" {
+		t.Errorf("got %s", got.text)
+	}
 	if got := a.expect(400, "POST", "/certificates", `{`+members+`,"snis":["a.example"]}`); !strings.Contains(got.text, "already associated with existing certificate '"+id+"'") {
 		t.Errorf("got %s", got.text)
 	}
@@ -56,6 +62,24 @@ func TestCertificatesAndTheirNames(t *testing.T) {
 	a.expect(204, "DELETE", "/services/s", "")
 	a.expect(204, "DELETE", "/certificates/"+id, "")
 	a.expect(404, "GET", "/snis/d.example", "")
+}
+
+// TestAnAuthorityInUse cannot be deleted.
+func TestAnAuthorityInUse(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	text, err := json.Marshal(map[string]string{"cert": string(clustertest.NewAuthority(t).PEM())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := a.expect(201, "POST", "/ca_certificates", string(text)).body["id"].(string)
+	a.expect(201, "POST", "/services", `{"name":"s","host":"h","protocol":"https","ca_certificates":["`+id+`"]}`)
+	if got := a.expect(400, "DELETE", "/ca_certificates/"+id, ""); got.body["code"] != 19.0 {
+		t.Errorf("got %s", got.text)
+	}
+	a.expect(204, "DELETE", "/services/s", "")
+	a.expect(204, "DELETE", "/ca_certificates/"+id, "")
+	a.expect(204, "DELETE", "/ca_certificates/"+id, "")
 }
 
 func TestTargets(t *testing.T) {

@@ -26,6 +26,9 @@ func (res resource) input(c *call) (entity.Record, error) {
 			return nil, err
 		}
 	}
+	if res.schema == entity.Certificates {
+		c.addName(record)
+	}
 	if res.below != nil {
 		record[res.below.Name] = map[string]any{"id": res.parent}
 	}

@@ -264,7 +264,19 @@ func (res resource) remove(c *call, key store.Key) {
 			return
 		}
 	}
-	if _, err := c.store().Delete(c.request.Context(), res.schema, key); err != nil {
+	err := c.store().Alter(c.request.Context(), func(ctx context.Context, tx *store.Tx) error {
+		old, err := tx.Get(ctx, res.schema, key)
+		if err != nil || old == nil {
+			return errors.Join(err, store.ErrUnchanged)
+		}
+		if res.schema == entity.CACertificates {
+			if err := unusedCA(ctx, tx, old.ID()); err != nil {
+				return err
+			}
+		}
+		return tx.Delete(ctx, res.schema, old.ID())
+	})
+	if err != nil {
 		c.fail(err)
 		return
 	}

@@ -10,7 +10,7 @@ import (
 	"blackout/internal/gateway/store"
 )
 
-// confined is the targets of the upstream that a path segment names, or what
+// targetsOf returns the targets of the upstream that a path segment names, or what
 // is in the way.
 func targetsOf(c *call, name string) (resource, error) {
 	upstream, err := c.store().Get(c.request.Context(), entity.Upstreams, store.ParseKey(entity.Upstreams, name))
@@ -23,8 +23,8 @@ func targetsOf(c *call, name string) (resource, error) {
 	}, nil
 }
 
-// allTargets is GET /upstreams/{u}/targets/all: those without weight too, which
-// the collection shows as well since Kong 2.2.
+// allTargets is GET /upstreams/{u}/targets/all, which is no more than the
+// collection: no history of targets is kept.
 func (c *call) allTargets(name string) {
 	targets, err := targetsOf(c, name)
 	if err != nil {

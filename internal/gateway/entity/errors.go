@@ -25,6 +25,7 @@ const (
 	CodeOptions     Code = 11
 	CodeUnresolved  Code = 13
 	CodeDeclarative Code = 14
+	CodeInUse       Code = 19
 )
 
 // ReferencedBy is the key under which a refused deletion names who refers to
@@ -42,6 +43,7 @@ var codeNames = map[Code]string{
 	CodeOptions:     "invalid options",
 	CodeUnresolved:  "foreign keys unresolved",
 	CodeDeclarative: "invalid declarative configuration",
+	CodeInUse:       "referenced by others",
 }
 
 // Error is a refusal in the form in which the Admin API reports it.

@@ -68,7 +68,7 @@ func (s *Store) Delete(ctx context.Context, schema *entity.Schema, key Key) (fou
 			return err
 		}
 		if found = old != nil; !found {
-			return errUnchanged
+			return ErrUnchanged
 		}
 		return tx.Delete(ctx, schema, old.ID())
 	})

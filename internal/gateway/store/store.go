@@ -203,8 +203,9 @@ func (s *Store) retreat(known, revision int64) bool {
 	return revision < known && s.revision.CompareAndSwap(known, revision)
 }
 
-// errUnchanged ends a transaction that turned out to have nothing to write.
-var errUnchanged = errors.New("nothing changed")
+// ErrUnchanged is what the function of [Store.Alter] returns if there turned out
+// to be nothing to write; Alter itself returns nil then.
+var ErrUnchanged = errors.New("nothing changed")
 
 // Alter runs do in a writing transaction that changes what is exported. Its
 // error undoes the whole and is returned as it is.
@@ -225,7 +226,7 @@ func (s *Store) Alter(ctx context.Context, do func(ctx context.Context, tx *Tx) 
 		return do(ctx, tx)
 	})
 	switch {
-	case errors.Is(err, errUnchanged):
+	case errors.Is(err, ErrUnchanged):
 		return nil
 	case err == nil:
 		s.changed()
@@ -259,7 +260,7 @@ func (s *Store) transact(ctx context.Context, committed func(), do func(*sql.Tx)
 // are.
 func failure(operation string, err error) error {
 	var refusal *entity.Error
-	if err == nil || errors.Is(err, errUnchanged) || errors.As(err, &refusal) {
+	if err == nil || errors.Is(err, ErrUnchanged) || errors.As(err, &refusal) {
 		return err
 	}
 	return fmt.Errorf("database %s: %w", operation, err)

@@ -213,3 +213,9 @@ func (tx *Tx) Referring(ctx context.Context, schema *entity.Schema, field, id st
 		(SELECT l.id FROM links l WHERE l.target_kind = ? AND l.target = ? AND l.kind = ? AND l.field = ?) ORDER BY id`,
 		schema.Name, schema.Field(field).Reference, id, schema.Name, field)
 }
+
+// Mentioning returns the entities in whose records an id stands, in whatever
+// field.
+func (tx *Tx) Mentioning(ctx context.Context, schema *entity.Schema, id string) ([]entity.Record, error) {
+	return tx.records(ctx, tx.now, `SELECT body, expires FROM entities WHERE kind = ? AND body LIKE ? ORDER BY id`, schema.Name, "%"+id+"%")
+}
