@@ -5,6 +5,7 @@ package router
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -13,73 +14,49 @@ import (
 	"blackout/internal/gateway/entity"
 )
 
-// question is a request in the form in which it is compared.
+// question is a request in the form in which routes ask about it.
 type question struct {
 	request *Request
-	host    string // without its port
-	port    int    // of the Host header, or else the listener's
+	host    string // the Host header's name, in the case in which it came
+	port    int    // the Host header's, or if it has none the listener's
 	path    string // normalised
 }
 
 func newQuestion(request *Request) question {
-	name, port := splitPort(request.Host)
-	if port == 0 {
-		port = int(request.Destination.Port())
+	q := question{request: request, path: entity.NormalizePath(request.Path)}
+	if q.host, q.port = splitPort(request.Host); q.port == 0 {
+		q.port = int(request.Destination.Port())
 	}
-	return question{request: request, host: name, port: port, path: entity.NormalizePath(request.Path)}
+	return q
 }
 
-// checks are a route's matchers other than hosts and paths.
+// checks are a route's matchers besides hosts and paths. Each that is set must
+// hold, which it does if one of its values fits.
 type checks struct {
-	methods      []string
-	snis         []host
-	headers      []header
-	sources      []Peer
-	destinations []Peer
+	methods               []string
+	snis                  []host
+	headers               []headerCheck
+	sources, destinations []Peer
 }
 
-// header is a header of which one value must be as one of these.
-type header struct {
-	name    string // canonical
-	values  []string
-	regexes []*regex
-}
-
-// newChecks returns nil if there is nothing to check.
+// newChecks returns nil for a route that asks for hosts and paths only.
 func newChecks(route *Route) (*checks, error) {
 	if len(route.Methods)+len(route.SNIs)+len(route.Headers)+len(route.Sources)+len(route.Destinations) == 0 {
 		return nil, nil
 	}
 	c := &checks{methods: route.Methods, sources: route.Sources, destinations: route.Destinations}
-	for _, sni := range route.SNIs {
-		// A server name comes without a last dot (RFC 6066, section 3).
-		c.snis = append(c.snis, parseHost(strings.TrimSuffix(sni, ".")))
+	for _, name := range route.SNIs {
+		// In a handshake names have no last dot (RFC 6066, section 3).
+		c.snis = append(c.snis, parseHost(strings.TrimSuffix(name, ".")))
 	}
-	for name, values := range route.Headers {
-		h, err := newHeader(name, values)
+	for _, name := range slices.Sorted(maps.Keys(route.Headers)) {
+		header, err := newHeaderCheck(name, route.Headers[name])
 		if err != nil {
 			return nil, fmt.Errorf("route %s: headers.%s: %w", route.ID, name, err)
 		}
-		c.headers = append(c.headers, h)
+		c.headers = append(c.headers, header)
 	}
 	return c, nil
-}
-
-func newHeader(name string, values []string) (header, error) {
-	made := header{name: http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))}
-	for _, value := range values {
-		pattern, isRegex := strings.CutPrefix(value, "~*")
-		if !isRegex {
-			made.values = append(made.values, value)
-			continue
-		}
-		regex, err := newRegex("(?i)" + pattern)
-		if err != nil {
-			return header{}, err
-		}
-		made.regexes = append(made.regexes, regex)
-	}
-	return made, nil
 }
 
 func (c *checks) hold(q *question) bool {
@@ -87,48 +64,79 @@ func (c *checks) hold(q *question) bool {
 	if len(c.methods) > 0 && !slices.Contains(c.methods, request.Method) {
 		return false
 	}
-	if len(c.snis) > 0 && request.Scheme == "https" && !holdNames(c.snis, request.SNI) {
+	if len(c.snis) > 0 && request.Scheme == "https" && !c.names(request.SNI) {
 		return false
 	}
 	for i := range c.headers {
-		if !c.headers[i].hold(request.Header) {
+		if !c.headers[i].holds(request.Header) {
 			return false
 		}
 	}
-	return holdPeers(c.sources, request.Source) && holdPeers(c.destinations, request.Destination)
+	return meets(c.sources, request.Source) && meets(c.destinations, request.Destination)
 }
 
-func holdNames(patterns []host, name string) bool {
-	for i := range patterns {
-		if patterns[i].matchName(name) {
+func (c *checks) names(sni string) bool {
+	for i := range c.snis {
+		if c.snis[i].matchName(sni) {
 			return true
 		}
 	}
 	return false
 }
 
-func (h *header) hold(given http.Header) bool {
-	for _, value := range given[h.name] {
+// headerCheck asks for a header of which some value is among the given ones, or
+// matches the regex. Neither minds case; nor does Kong 3.9.1, for which "~*^Green"
+// was seen to match "greenish", and "~*blue" to match "BLUE".
+type headerCheck struct {
+	name   string // as http.Header spells it
+	values []string
+	regex  *regex // instead of the values, or nil
+}
+
+// newHeaderCheck takes a value that begins with "~*" for a regex if there is no
+// other. Underscores in a name stand for dashes, as in nginx's variables.
+func newHeaderCheck(name string, values []string) (headerCheck, error) {
+	h := headerCheck{name: http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")), values: values}
+	if len(values) != 1 {
+		return h, nil
+	}
+	pattern, isRegex := strings.CutPrefix(values[0], "~*")
+	if !isRegex {
+		return h, nil
+	}
+	var err error
+	h.regex, err = newRegex("(?i)" + pattern)
+	return h, err
+}
+
+func (h *headerCheck) holds(header http.Header) bool {
+	for _, value := range header[h.name] {
+		if h.regex != nil {
+			if h.regex.on(value).MatchString(value) {
+				return true
+			}
+			continue
+		}
 		for _, wanted := range h.values {
 			if strings.EqualFold(wanted, value) {
 				return true
 			}
 		}
-		for _, regex := range h.regexes {
-			if regex.on(value).MatchString(value) {
-				return true
-			}
-		}
 	}
 	return false
 }
 
-func holdPeers(peers []Peer, given netip.AddrPort) bool {
+// meets reports whether an end of the connection is among the peers. No peers
+// ask for nothing.
+func meets(peers []Peer, end netip.AddrPort) bool {
+	if len(peers) == 0 {
+		return true
+	}
+	address, port := end.Addr().Unmap(), int(end.Port())
 	for _, peer := range peers {
-		if (peer.Port == 0 || peer.Port == int(given.Port())) &&
-			(!peer.Prefix.IsValid() || peer.Prefix.Contains(given.Addr().Unmap())) {
+		if (peer.Port == 0 || peer.Port == port) && (!peer.Prefix.IsValid() || peer.Prefix.Contains(address)) {
 			return true
 		}
 	}
-	return len(peers) == 0
+	return false
 }
