@@ -85,8 +85,8 @@ func (c *checks) names(sni string) bool {
 }
 
 // headerCheck asks for a header of which some value is among the given ones, or
-// matches the regex. Neither minds case; nor does Kong 3.9.1, for which "~*^Green"
-// was seen to match "greenish", and "~*blue" to match "BLUE".
+// matches the regex. Case makes no difference to either (observed on Kong 3.9.1:
+// "~*^Green" matches "greenish", "~*blue" matches "BLUE").
 type headerCheck struct {
 	name   string // as http.Header spells it
 	values []string
