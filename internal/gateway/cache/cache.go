@@ -194,7 +194,10 @@ func (c Cache) encode(entry Entry) ([]byte, error) {
 		return nil, err
 	}
 	var compressed bytes.Buffer
-	writer := gzip.NewWriter(&compressed)
+	writer, err := gzip.NewWriterLevel(&compressed, gzip.BestSpeed) // half the time of the default, for a quarter more bytes
+	if err != nil {
+		return nil, err
+	}
 	for _, part := range [][]byte{line, {'\n'}, entry.Table} {
 		if _, err := writer.Write(part); err != nil {
 			return nil, err

@@ -174,7 +174,7 @@ type Proxy struct {
 type Trust struct {
 	System bool   // the host's own authorities
 	PEM    []byte // further ones
-	Depth  int    // intermediate certificates that may stand between, plus one
+	Depth  int    // intermediate certificates that may stand between a certificate and an authority
 }
 
 // Fallback are the parameters of the configuration's copy in object storage.
