@@ -20,6 +20,11 @@ func (x *exchange) forward() {
 		x.log("proxy.body", slog.LevelDebug, err)
 		panic(http.ErrAbortHandler) // the client is gone or sent nonsense
 	}
+	if !x.held {
+		// Without this net/http would wait for the rest of the request's body
+		// before it sends a response. HTTP/2 is always so, and says no.
+		_ = http.NewResponseController(x.writer).EnableFullDuplex()
+	}
 	out := x.outgoing()
 	if out.Header["Upgrade"] != nil {
 		x.upgrade(out)
