@@ -190,7 +190,9 @@ func TestPatchMerges(t *testing.T) {
 	if got := a.expect(200, "PATCH", "/routes/r", `{"headers":{"c":["3"]}}`); len(got.body["headers"].(map[string]any)) != 1 {
 		t.Errorf("a map is not replaced: %s", got.text)
 	}
-	a.expect(201, "POST", "/upstreams", `{"name":"u","hash_on":"header","hash_on_header":"x"}`)
+	if got := a.expect(201, "POST", "/upstreams", `{"name":"u","hash_on":"header","hash_on_header":"x"}`); got.body["algorithm"] != "consistent-hashing" {
+		t.Errorf("got %s", got.text)
+	}
 	if got := a.expect(200, "PATCH", "/upstreams/u", `{"algorithm":"least-connections"}`); got.body["hash_on"] != "none" {
 		t.Errorf("got %s", got.text)
 	}

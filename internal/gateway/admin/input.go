@@ -26,8 +26,11 @@ func (res resource) input(c *call) (entity.Record, error) {
 			return nil, err
 		}
 	}
-	if res.schema == entity.Certificates {
+	switch res.schema {
+	case entity.Certificates:
 		c.addName(record)
+	case entity.Upstreams:
+		alignHashing(record)
 	}
 	if res.below != nil {
 		record[res.below.Name] = map[string]any{"id": res.parent}
@@ -38,6 +41,20 @@ func (res resource) input(c *call) (entity.Record, error) {
 		}
 	}
 	return record, nil
+}
+
+// alignHashing keeps what an upstream hashes by and its algorithm together, as
+// Kong 3.9 does: to hash by something takes consistent hashing, and another
+// algorithm hashes by nothing.
+func alignHashing(record entity.Record) {
+	input, given := record["hash_on"]
+	algorithm := record["algorithm"]
+	switch {
+	case given && input != nil && input != "none":
+		record["algorithm"] = "consistent-hashing"
+	case !given && algorithm != nil && algorithm != "consistent-hashing":
+		record["hash_on"] = "none"
+	}
 }
 
 // resolve replaces a reference by name, {"name": "x"}, by one by id.
@@ -107,10 +124,6 @@ func violation(field, message string) *entity.Error {
 // patched lays a PATCH's body over the entity: records are merged field by
 // field, lists and maps replaced (Kong 3.9).
 func patched(schema *entity.Schema, old, input entity.Record) entity.Record {
-	if schema == entity.Upstreams && input["algorithm"] != nil && input["hash_on"] == nil &&
-		input["algorithm"] != "consistent-hashing" {
-		input["hash_on"] = "none" // hashing goes with its algorithm
-	}
 	fields := schema.Fields
 	if schema.Variant != nil {
 		named := entity.Record{schema.VariantKey: old[schema.VariantKey]}
