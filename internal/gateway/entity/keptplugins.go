@@ -13,7 +13,7 @@ import (
 // those of this gateway it sends nothing then, because they lack the plugin.
 var keptPlugins = []*Plugin{
 	preFunction, correlationID, zipkin, botDetection, cors, session, jwt, ldapAuth, basicAuth, hmacAuth, grpcWeb, requestSizeLimiting,
-	acl, responseRateLimiting, redirect, standardWebhooks, proxyCache, openTelemetry, prometheus, httpLog, fileLog, udpLog, tcpLog,
+	acl, responseRateLimiting, redirect, standardWebhooks, proxyCache, openTelemetry, prometheus, httpLog, statsd, datadog, fileLog, udpLog, tcpLog,
 	loggly, syslog, postFunction,
 }
 
