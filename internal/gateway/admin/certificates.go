@@ -21,7 +21,7 @@ import (
 // were a field of its own; they are entities that refer to it.
 
 // errNoName refuses a path with a name that no certificate is served for.
-var errNoName = errors.New("SNI not found") //nolint:staticcheck // the Admin API's words
+var errNoName = errors.New("SNI not found")
 
 // certificateOf returns the key of the certificate that is served for a name. PUT
 // makes one.

@@ -5,10 +5,13 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +35,7 @@ var behaviours = []struct {
 	{"export is consistent while writers write", testExportIsConsistentWhileWritersWrite},
 	{"export of an empty database", testExportOfAnEmptyDatabase},
 	{"what changed since", testSince},
+	{"newer database", testNewerDatabase},
 	{"cascade", testCascade},
 	{"unique together", testUniqueTogether},
 	{"long and odd texts", testLongAndOddTexts},
@@ -310,5 +314,27 @@ func testDataPlanesAreForgotten(t *testing.T, source func(*testing.T) store.Opti
 	clock = clock.Add(time.Second)
 	if page, _, err := s.DataPlanes(t.Context(), store.Query{Size: 10}); err != nil || len(page) != 0 {
 		t.Fatalf("an overdue row is still there: %+v, %v", page, err)
+	}
+}
+
+// testNewerDatabase: tables that a later gateway made are left alone.
+func testNewerDatabase(t *testing.T, source func(*testing.T) store.Options) {
+	options := source(t)
+	open(t, options)
+	driver, address := "sqlite", "file:"+url.PathEscape(options.Path)
+	if options.Postgres != nil {
+		server := options.Postgres
+		driver, address = "pgx", fmt.Sprintf("postgres://%s:%s@%s:%d/%s", server.User, server.Password, server.Host, server.Port, server.Database)
+	}
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), `UPDATE schema_version SET number = number + 1`); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := store.Open(t.Context(), options); err == nil || !strings.Contains(err.Error(), "use the gateway that wrote it") {
+		t.Errorf("opened: %v, %v", s, err)
 	}
 }
