@@ -145,7 +145,7 @@ func TestADatabaseThatFails(t *testing.T) {
 	eventually(t, "the control plane says that it cannot read its database", func() bool { return log.contains("msg=database.unreachable") })
 	young := c.start(conf.DataPlane, t.TempDir(), nil)
 	young.awaitBody("/x", "/gen/1/x")
-	eventually(t, "the control plane says that it could not note a data plane", func() bool { return log.contains("msg=dataplanes.unrecorded") })
+	eventually(t, "the control plane says that it could not note a data plane", func() bool { return log.contains("msg=dataplane.unrecorded") })
 	if status, text := request(t, "PATCH", "http://"+cp.Address("admin")+"/services/s", `{"path":"/gen/2"}`); status != 500 {
 		t.Errorf("a change without tables: %d %s", status, text)
 	}
