@@ -67,7 +67,7 @@ func serveWith(t testing.TB, table string, options Options) (*Proxy, *httptest.S
 }
 
 // get asks for an address with the given names and values of headers.
-func get(t testing.TB, address string, headers ...string) (*http.Response, string) {
+func get(t testing.TB, address string, headers ...string) (got, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
@@ -85,7 +85,13 @@ func get(t testing.TB, address string, headers ...string) (*http.Response, strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(body)
+	return got{response.StatusCode, response.Header, response.Trailer}, string(body)
+}
+
+// got is a response without its body.
+type got struct {
+	StatusCode      int
+	Header, Trailer http.Header
 }
 
 // backend starts an upstream and returns the fields of a service for it.
