@@ -38,6 +38,7 @@ func BenchmarkChangeToServed(b *testing.B) {
 			generation := 1
 			for b.Loop() {
 				generation++
+				<-time.After(2 * updateFrequency)
 				began := time.Now()
 				cp.change(b, http.MethodPatch, "/services/backend", fmt.Sprintf(`{"path":"/gen/%d"}`, generation))
 				wait(b, dp.address, last, fmt.Sprintf("/gen/%d", generation))
