@@ -18,15 +18,24 @@ import (
 // any does, but knows that a configuration is many rows alike: a row's map gets
 // the size of the row before, and values that repeat are held once.
 func decodeObject(raw []byte) (map[string]any, error) {
-	d := decoder{
+	d := newDecoder(raw)
+	return d.whole(func() (map[string]any, error) { return d.object(0) })
+}
+
+func newDecoder(raw []byte) *decoder {
+	return &decoder{
 		// Twice the same member shows when it is put into the map.
-		text:  jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true)),
+		text: jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true)), raw: raw,
 		names: map[string]string{}, words: map[string]any{}, numbers: map[string]any{},
 	}
+}
+
+// whole reads an object that must be all that there is.
+func (d *decoder) whole(read func() (map[string]any, error)) (map[string]any, error) {
 	if kind := d.text.PeekKind(); kind != '{' {
 		return nil, errors.Join(errors.New("expected an object"), d.syntax())
 	}
-	object, err := d.object(0)
+	object, err := read()
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +49,8 @@ func decodeObject(raw []byte) (map[string]any, error) {
 // strings and numbers.
 type decoder struct {
 	text    *jsontext.Decoder
+	raw     []byte // what text reads
+	base    int    // where that begins in the whole
 	names   map[string]string
 	words   map[string]any
 	numbers map[string]any
@@ -74,12 +85,19 @@ func (d *decoder) object(hint int) (map[string]any, error) {
 		}
 		count := len(members)
 		if members[name] = value; len(members) == count {
-			return nil, fmt.Errorf("the member %q is there twice, at byte %d", name, d.text.InputOffset())
+			return nil, d.twice(name)
 		}
 	}
 	_, err := d.text.ReadToken()
 	return members, err
 }
+
+func (d *decoder) twice(name string) error {
+	return fmt.Errorf("the member %q is there twice, at byte %d", name, d.offset())
+}
+
+// offset is where the decoder stands in the whole text.
+func (d *decoder) offset() int { return d.base + int(d.text.InputOffset()) }
 
 func (d *decoder) value() (any, error) {
 	switch d.text.PeekKind() {
@@ -132,7 +150,7 @@ func (d *decoder) quoted() ([]byte, error) {
 		return nil, err
 	}
 	if value.Kind() != '"' {
-		return nil, fmt.Errorf("expected a member's name, at byte %d", d.text.InputOffset())
+		return nil, fmt.Errorf("expected a member's name, at byte %d", d.offset())
 	}
 	if bytes.IndexByte(value, '\\') < 0 {
 		return value[1 : len(value)-1], nil
@@ -183,7 +201,7 @@ func (d *decoder) number() (any, error) {
 	}
 	number, err := strconv.ParseFloat(string(text), 64)
 	if err != nil {
-		return nil, fmt.Errorf("the number at byte %d is too large", d.text.InputOffset())
+		return nil, fmt.Errorf("the number at byte %d is too large", d.offset())
 	}
 	if len(d.numbers) < maxKept {
 		d.numbers[string(text)] = number

@@ -35,6 +35,7 @@ type Table struct {
 	Warnings []string
 
 	rows map[string][]Record
+	kept map[uint64]keptRow // for the table that follows, by the hash of their text
 }
 
 // Rows returns the rows of an entity type, complete ones if the type is known;
@@ -97,8 +98,12 @@ func (t *Table) UnknownPlugins() []string {
 // is a warning, but an error if it narrows down what its entity applies to. A table without any
 // rows but workspaces is refused with [ErrEmpty]: Kong's data planes count it as
 // none, whereas parameters, which a control plane always has, make them ready.
-func ParseTable(raw []byte) (*Table, error) {
-	all, err := decodeObject(raw)
+func ParseTable(raw []byte) (*Table, error) { return parseTable(raw, nil) }
+
+// parseTable takes over the rows that are kept; see [Table.Next].
+func parseTable(raw []byte, kept map[uint64]keptRow) (*Table, error) {
+	d, texts := newDecoder(raw), map[string]*sectionTexts{}
+	all, err := d.whole(func() (map[string]any, error) { return d.table(kept, texts) })
 	if err != nil {
 		return nil, fmt.Errorf("decode config_table: %w", err)
 	}
@@ -112,7 +117,7 @@ func ParseTable(raw []byte) (*Table, error) {
 		return nil, err
 	}
 	table := &Table{All: all, Raw: raw}
-	if err := table.complete(); err != nil {
+	if err := table.complete(texts); err != nil {
 		return nil, err
 	}
 	table.Services, table.Routes = table.rows["services"], table.rows["routes"]
@@ -147,15 +152,19 @@ func checkSections(all map[string]any) error {
 }
 
 // complete validates the rows of all known types in place.
-func (t *Table) complete() error {
+func (t *Table) complete(texts map[string]*sectionTexts) error {
 	t.rows = make(map[string][]Record, len(t.All))
 	index := make(indexes, len(t.All))
 	for _, schema := range append(All(), carriedSchemas()...) {
 		rows := t.Rows(schema.Name)
 		t.rows[schema.Name] = rows
 		if slices.Contains(all, schema) {
-			if err := t.completeRows(schema, rows); err != nil {
+			plain, err := t.completeRows(schema, rows, texts[schema.Name])
+			if err != nil {
 				return err
+			}
+			if texts[schema.Name] != nil {
+				t.keep(schema, texts[schema.Name], plain)
 			}
 		}
 		if err := index.check(schema, rows); err != nil {
@@ -184,31 +193,40 @@ func carriedSchemas() []*Schema {
 	return schemas
 }
 
-// completeRows fills in and validates the rows of one type. Fields that the
-// schema does not know are no violation: another edition of the gateway may
-// have written them (ws_id).
-func (t *Table) completeRows(schema *Schema, rows []Record) error {
+// completeRows fills in and validates the rows of one type, but for those that were
+// taken over. Fields that the schema does not know are no violation: another
+// edition of the gateway may have written them (ws_id). It says which rows may be
+// taken over again.
+func (t *Table) completeRows(schema *Schema, rows []Record, texts *sectionTexts) (plain []bool, err error) {
 	ids, ignored := idMaker{}, map[string]bool{"ws_id": true}
+	plain = make([]bool, len(rows))
 	for i, row := range rows {
+		if texts != nil && texts.taken[i] {
+			plain[i] = true
+			continue
+		}
+		plain[i] = isPlain(schema, row)
 		if row["id"] == nil {
 			row["id"] = ids.make(schema, row)
 		}
 		wrong := Violations{received: true}
 		schema.complete(row, &wrong, received)
 		if err := wrong.err(); err != nil {
-			return fmt.Errorf("%s.%d: %w", schema.Name, i+1, err)
+			return nil, fmt.Errorf("%s.%d: %w", schema.Name, i+1, err)
 		}
+		plain[i] = plain[i] && len(wrong.warnings) == 0
 		for _, warning := range wrong.warnings {
 			t.Warnings = append(t.Warnings, fmt.Sprintf("%s.%d: %s", schema.Name, i+1, warning))
 		}
 		if len(row) <= len(schema.Fields) {
 			continue
 		}
+		plain[i] = false
 		if err := t.others(schema, i, row, ignored); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return plain, nil
 }
 
 // others looks at the fields of a row that the schema does not know. They are

@@ -49,6 +49,7 @@ type dataPlane struct {
 	cache  cache.Cache
 	backup backup
 
+	table    *entity.Table                 // of the configuration in force; belongs to who applies
 	applying sync.Mutex                    // one configuration at a time
 	current  atomic.Pointer[configuration] // nil until routes are live
 
@@ -174,7 +175,7 @@ func (dp *dataPlane) apply(c configuration) error {
 	}
 	dp.building.Store(old == nil)
 	defer dp.building.Store(false)
-	table, err := entity.ParseTable(c.Table)
+	table, err := dp.table.Next(c.Table)
 	if err != nil {
 		return err
 	}
@@ -196,6 +197,7 @@ func (dp *dataPlane) apply(c configuration) error {
 	c.applied = time.Now()
 	dp.proxy.Use(served)
 	dp.keep(c)
+	dp.table = table
 	dp.current.Store(&c)
 	dp.setLive()
 	for _, warning := range table.Warnings {
