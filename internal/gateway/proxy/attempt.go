@@ -22,11 +22,9 @@ import (
 // after a connection that broke or stalled only one that may be sent twice
 // (nginx's proxy_next_upstream, "error timeout").
 func (x *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
-	x.informer.begin(x.writer)
 	for attempt := 0; ; attempt++ {
 		response, err := x.attempt(request)
 		if err == nil || attempt >= x.service.Retries || !x.mayRepeat(request, err) {
-			x.informer.end(err)
 			x.report(response, err)
 			return response, err
 		}
@@ -59,24 +57,46 @@ func (x *exchange) attempt(request *http.Request) (*http.Response, error) {
 	}
 	request.URL.Host = address
 	request.Body = x.sendable()
+	to := endpoint{address: address}
 	if s.link.tls {
-		request = x.secure(request, address)
+		to.serverName = serverName(request.Host)
 	}
 	x.sent = time.Now()
-	return s.transport.RoundTrip(request)
+	if s.transport.http2 != nil {
+		return s.transport.http2.RoundTrip(withEndpoint(request, to))
+	}
+	return s.transport.client.trip(request, to, x.held && mayRepeatMethod(request.Method), x.inform)
 }
 
-// secure names the connection that a request over TLS needs by address and
-// server name, so that it gets none that was made for another name.
-func (x *exchange) secure(request *http.Request, address string) *http.Request {
-	name := request.Host
-	if host, _, err := net.SplitHostPort(name); err == nil {
-		name = host
+// inform sends an informational response on.
+func (x *exchange) inform(response *http.Response) {
+	if response.StatusCode == http.StatusContinue {
+		return // the server has said so itself, when it was time
 	}
-	name = strings.Trim(name, "[]")
-	request = request.WithContext(context.WithValue(request.Context(), endpointKey{}, endpoint{address, name}))
+	header := x.writer.Header()
+	for name, values := range response.Header {
+		header[name] = values
+	}
+	x.writer.WriteHeader(response.StatusCode)
+	clear(header) // net/http does not by itself
+}
+
+func serverName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.Trim(host, "[]")
+}
+
+// withEndpoint names the connection that a request over TLS needs by address and
+// server name, so that http.Transport gives it none that was made for another.
+func withEndpoint(request *http.Request, to endpoint) *http.Request {
+	if to.serverName == "" {
+		return request
+	}
+	request = request.WithContext(context.WithValue(request.Context(), endpointKey{}, to))
 	target := *request.URL
-	target.Host = connectionName.Replace(name+"."+address) + ":443"
+	target.Host = connectionName.Replace(to.serverName+"."+to.address) + ":443"
 	request.URL = &target
 	return request
 }
@@ -115,11 +135,12 @@ func (x *exchange) mayRepeat(request *http.Request, err error) bool {
 	if errors.As(err, &operation) && operation.Op == "dial" {
 		return true
 	}
-	switch request.Method {
-	case http.MethodPost, http.MethodPatch, "LOCK":
-		return false
-	}
-	return x.held && (isTimeout(err) || isBroken(err))
+	return x.held && mayRepeatMethod(request.Method) && (isTimeout(err) || isBroken(err))
+}
+
+// mayRepeatMethod reports whether nginx sends a request twice.
+func mayRepeatMethod(method string) bool {
+	return method != http.MethodPost && method != http.MethodPatch && method != "LOCK"
 }
 
 func isTimeout(err error) bool {

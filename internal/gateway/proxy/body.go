@@ -5,12 +5,9 @@ package proxy
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
-	"time"
 )
 
 // What request_buffering holds in memory, in bytes. Kong's nginx holds the whole
@@ -89,51 +86,3 @@ func (b *bufferPool) Get() []byte {
 }
 
 func (b *bufferPool) Put(buffer []byte) { b.pool.Put((*[copyBuffer]byte)(buffer)) }
-
-// errStalled is why a body ends when the upstream sends nothing for as long as
-// the service's read_timeout.
-var errStalled = errors.New("the upstream sent nothing for the read_timeout")
-
-// idleBody is a response's body of which no read may take longer than a limit.
-// Time in which nobody reads, because the client is slow, does not count.
-type idleBody struct {
-	io.ReadCloser
-	limit   time.Duration
-	timer   *time.Timer // stopped but for reads
-	expired atomic.Bool
-	lost    bool // the timer has fired
-}
-
-func (b *idleBody) begin(body io.ReadCloser, limit time.Duration) {
-	b.ReadCloser, b.limit = body, limit
-	if b.timer == nil {
-		b.timer = time.AfterFunc(time.Hour, b.abort)
-		b.timer.Stop()
-	}
-}
-
-func (b *idleBody) abort() {
-	b.expired.Store(true)
-	_ = b.Close() // ends the read that waits
-}
-
-func (b *idleBody) Read(buffer []byte) (int, error) {
-	b.timer.Reset(b.limit)
-	n, err := b.ReadCloser.Read(buffer)
-	if !b.timer.Stop() {
-		b.lost = true
-	}
-	if b.expired.Load() {
-		return n, errStalled
-	}
-	return n, err
-}
-
-// end lets go of the body and reports whether the value can be used again: not
-// if the timer has fired, because its function may still run.
-func (b *idleBody) end() bool {
-	if !b.lost {
-		b.ReadCloser = nil
-	}
-	return !b.lost
-}

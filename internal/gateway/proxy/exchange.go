@@ -39,8 +39,6 @@ type exchange struct {
 	values        []string // what headers' values are cut from; never used again
 	debug         bool
 	cookie        string // to be set for consistent hashing
-	body          idleBody
-	informer      *informer
 
 	// The request's body, see bufferBody.
 	sending io.ReadCloser
@@ -63,7 +61,6 @@ type question struct {
 func newExchange(p *Proxy) *exchange {
 	x := &exchange{proxy: p}
 	x.choice.Value = x.hashValue
-	x.informer = newInformer()
 	return x
 }
 
@@ -73,9 +70,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.begin(w, r)
 	x.serve()
 	// A panic (an aborted response) leaves the exchange to the collector.
-	if x.end() {
-		p.exchanges.Put(x)
-	}
+	x.end()
+	p.exchanges.Put(x)
 }
 
 // begin fills in what is known before the route is.
@@ -103,15 +99,13 @@ func (x *exchange) value(text string) []string {
 	return x.values[n-1 : n : n]
 }
 
-// end lets go of everything and reports whether the exchange can be used again.
-func (x *exchange) end() bool {
+// end lets go of everything.
+func (x *exchange) end() {
 	if x.peer != nil {
 		x.peer.End()
 	}
-	idle := x.body.end()
 	x.writer, x.request, x.configuration, x.service, x.peer, x.conn, x.values = nil, nil, nil, nil, nil, nil, nil
 	x.asked = router.Request{}
-	return idle && !x.informer.spoiled
 }
 
 // rawPath is the path as it stands on the request line.

@@ -65,7 +65,7 @@ func (x *exchange) outgoing() *http.Request {
 	if !x.held {
 		out.Trailer = x.request.Trailer
 	}
-	return out.WithContext(&tracedContext{x.request.Context(), x.informer.trace})
+	return out.WithContext(x.request.Context())
 }
 
 // setPath sets a path that is escaped already. One that starts with "//" would

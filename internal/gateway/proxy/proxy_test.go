@@ -230,7 +230,7 @@ func TestConnectIsRetriedWithTheBody(t *testing.T) {
 	p, server := serve(t, oneRoute(service, `"paths":["/"]`))
 	dials := 0
 	for _, service := range p.current.Load().services {
-		service.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		service.transport.client.open = func(context.Context, endpoint) (net.Conn, error) {
 			dials++
 			return nil, &net.OpError{Op: "dial", Err: io.ErrUnexpectedEOF}
 		}

@@ -35,8 +35,7 @@ func (x *exchange) modifyResponse(response *http.Response) error {
 	return nil
 }
 
-// takeOver moves the response's headers to the client's, and its body behind
-// the limit on stalls.
+// takeOver moves the response's headers to the client's.
 func (x *exchange) takeOver(response *http.Response, header http.Header) {
 	for name, values := range response.Header {
 		header[name] = values
@@ -55,10 +54,6 @@ func (x *exchange) takeOver(response *http.Response, header http.Header) {
 		header["Content-Type"] = x.value(full)
 	}
 	x.connection(header)
-	if x.service.ReadTimeout > 0 && response.ContentLength != 0 {
-		x.body.begin(response.Body, x.service.ReadTimeout)
-		response.Body = &x.body
-	}
 }
 
 // transform runs the plugins' response phase.

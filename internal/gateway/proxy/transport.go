@@ -28,12 +28,15 @@ type link struct {
 	certificate          string // DER of what is shown
 }
 
-// transport sends requests over one kind of link.
+// transport sends requests over one kind of link: by a client of its own in
+// HTTP/1.1, by http.Transport in HTTP/2, which gRPC needs.
 type transport struct {
-	*http.Transport
 	link    link
+	tls     *tls.Config // nil without TLS
 	dialer  net.Dialer
 	resolve func(ctx context.Context, host string) ([]netip.Addr, error) // nil: the dialer's own
+	client  *client
+	http2   *http.Transport
 }
 
 // transports are all that are in use.
@@ -56,30 +59,48 @@ func (t *transports) get(l link, certificate *tls.Certificate) (*transport, erro
 		return made, nil
 	}
 	made := &transport{link: l, dialer: net.Dialer{Timeout: l.connect}, resolve: t.options.Resolve}
-	made.Transport = &http.Transport{
-		DialContext:           made.dial,
-		ResponseHeaderTimeout: l.read,
-		MaxIdleConnsPerHost:   t.options.Settings.KeepalivePoolSize,
-		IdleConnTimeout:       t.options.Settings.KeepaliveIdleTimeout,
-		DisableCompression:    true, // bodies go through as they are
-		Protocols:             new(http.Protocols),
-		WriteBufferSize:       16 << 10,
-		ReadBufferSize:        16 << 10,
-	}
-	made.Protocols.SetHTTP1(!l.http2)
-	made.Protocols.SetUnencryptedHTTP2(l.http2 && !l.tls)
-	made.Protocols.SetHTTP2(l.http2 && l.tls)
 	if l.tls {
-		config, err := t.tlsConfig(l, certificate)
-		if err != nil {
+		var err error
+		if made.tls, err = t.tlsConfig(l, certificate); err != nil {
 			return nil, err
 		}
-		made.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return made.dialTLS(ctx, network, address, config)
+	}
+	settings := &t.options.Settings
+	if l.http2 {
+		made.http2 = newHTTP2(made, settings.KeepaliveIdleTimeout)
+	} else {
+		made.client = &client{
+			open: made.open, link: l, idle: map[endpoint][]*upstreamConn{},
+			poolSize: settings.KeepalivePoolSize, maxRequests: settings.KeepaliveMaxRequests, idleTimeout: settings.KeepaliveIdleTimeout,
 		}
 	}
 	t.byLink[l] = made
 	return made, nil
+}
+
+func newHTTP2(made *transport, idle time.Duration) *http.Transport {
+	h := &http.Transport{
+		ResponseHeaderTimeout: made.link.read, IdleConnTimeout: idle, DisableCompression: true, Protocols: new(http.Protocols),
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return made.open(ctx, endpoint{address: address})
+		},
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			to, _ := ctx.Value(endpointKey{}).(endpoint)
+			return made.open(ctx, to)
+		},
+	}
+	h.Protocols.SetUnencryptedHTTP2(!made.link.tls)
+	h.Protocols.SetHTTP2(made.link.tls)
+	return h
+}
+
+// close closes idle connections, now and when they become idle.
+func (t *transport) close() {
+	if t.http2 != nil {
+		t.http2.CloseIdleConnections()
+		return
+	}
+	t.client.close()
 }
 
 func (t *transports) tlsConfig(l link, certificate *tls.Certificate) (*tls.Config, error) {
@@ -139,20 +160,43 @@ func (t *transports) keep(used map[link]bool) {
 	for l, unused := range t.byLink {
 		if !used[l] {
 			delete(t.byLink, l)
-			unused.CloseIdleConnections()
+			unused.close()
 		}
 	}
 }
 
-func (t *transport) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// endpoint is where a connection goes, and for whom if it is by TLS.
+type endpoint struct{ address, serverName string }
+
+type endpointKey struct{}
+
+// open makes a connection, with TLS if the link is by TLS.
+func (t *transport) open(ctx context.Context, to endpoint) (net.Conn, error) {
+	conn, err := t.dial(ctx, to.address)
+	if err != nil || t.tls == nil {
+		return conn, err
+	}
+	config := t.tls.Clone()
+	config.ServerName = to.serverName
+	secured := tls.Client(conn, config)
+	within, cancel := context.WithTimeout(ctx, t.link.connect)
+	defer cancel()
+	if err := secured.HandshakeContext(within); err != nil {
+		_ = conn.Close()
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: conn.RemoteAddr(), Err: fmt.Errorf("TLS handshake: %w", err)}
+	}
+	return secured, nil
+}
+
+func (t *transport) dial(ctx context.Context, address string) (net.Conn, error) {
 	addresses, err := t.lookup(ctx, address)
 	if err != nil {
 		return nil, err
 	}
 	for _, one := range addresses {
 		var conn net.Conn
-		if conn, err = t.dialer.DialContext(ctx, network, one); err == nil {
-			return &pacedConn{conn, t.link.write}, nil
+		if conn, err = t.dialer.DialContext(ctx, "tcp", one); err == nil {
+			return conn, nil
 		}
 	}
 	return nil, err
@@ -179,44 +223,4 @@ func (t *transport) lookup(ctx context.Context, address string) ([]string, error
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
 	return addresses, nil
-}
-
-// endpoint is where a connection with TLS goes, and for whom. It comes by the
-// context, because a request's address can only say the one.
-type endpoint struct{ address, serverName string }
-
-type endpointKey struct{}
-
-func (t *transport) dialTLS(ctx context.Context, network, _ string, config *tls.Config) (net.Conn, error) {
-	to, _ := ctx.Value(endpointKey{}).(endpoint)
-	conn, err := t.dial(ctx, network, to.address)
-	if err != nil {
-		return nil, err
-	}
-	config = config.Clone()
-	config.ServerName = to.serverName
-	secured := tls.Client(conn, config)
-	within, cancel := context.WithTimeout(ctx, t.link.connect)
-	defer cancel()
-	if err := secured.HandshakeContext(within); err != nil {
-		_ = conn.Close()
-		return nil, &net.OpError{Op: "dial", Net: network, Addr: conn.RemoteAddr(), Err: fmt.Errorf("TLS handshake: %w", err)}
-	}
-	return secured, nil
-}
-
-// pacedConn is a connection on which no write may take longer than the
-// service's write_timeout.
-type pacedConn struct {
-	net.Conn
-	write time.Duration
-}
-
-func (c *pacedConn) Write(data []byte) (int, error) {
-	if c.write > 0 {
-		if err := c.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
-			return 0, err
-		}
-	}
-	return c.Conn.Write(data)
 }
