@@ -264,3 +264,20 @@ func TestUnreadable(t *testing.T) {
 		}
 	}
 }
+
+// FuzzClientHeaders covers that no Accept, Connection or address list of a
+// client's breaks what reads them.
+func FuzzClientHeaders(f *testing.F) {
+	f.Add("text/html;q=0.1, */*;;q=", "close, , X", "1.2.3.4, [::1], x")
+	f.Fuzz(func(t *testing.T, accept, connection, addresses string) {
+		if form := accepted([]string{accept}); form.body == nil {
+			t.Error("no form")
+		}
+		p := New(Options{Version: "3.9.1", Settings: conf.Proxy{TrustedIPs: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, RealIPRecursive: true}})
+		defer p.Close()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Connection", connection)
+		r.Header.Set("X-Real-IP", addresses)
+		p.ServeHTTP(httptest.NewRecorder(), r)
+	})
+}

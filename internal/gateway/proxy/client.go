@@ -23,9 +23,9 @@ import (
 type client struct {
 	open        func(ctx context.Context, to endpoint) (net.Conn, error)
 	link        link
-	poolSize    int // idle connections for each endpoint
-	maxRequests int // over one connection; 0: any number
-	idleTimeout time.Duration
+	poolSize    int           // idle connections for each endpoint
+	maxRequests int           // over one connection; 0: any number
+	idleTimeout time.Duration // 0: no limit
 
 	mu     sync.Mutex
 	idle   map[endpoint][]*upstreamConn // those used last at the end
@@ -106,7 +106,7 @@ func (c *client) take(ctx context.Context, to endpoint) (conn *upstreamConn, reu
 		if idle == nil {
 			break
 		}
-		if time.Since(idle.since) < c.idleTimeout && idle.alive() {
+		if (c.idleTimeout == 0 || time.Since(idle.since) < c.idleTimeout) && idle.alive() {
 			return idle, true, nil
 		}
 		_ = idle.Close()
@@ -141,7 +141,7 @@ func (c *client) put(conn *upstreamConn) {
 	keep := !c.closed && len(c.idle[conn.to]) < c.poolSize && (c.maxRequests == 0 || conn.requests < c.maxRequests)
 	if keep {
 		c.idle[conn.to] = append(c.idle[conn.to], conn)
-		if c.reaper == nil {
+		if c.reaper == nil && c.idleTimeout > 0 {
 			c.reaper = time.AfterFunc(c.idleTimeout, c.reap)
 		}
 	}

@@ -19,6 +19,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -38,8 +39,8 @@ type Options struct {
 	Version string       // in Via and Server
 	Log     *slog.Logger // slog.Default()
 
-	// Settings are the node's. Zero values are Kong's defaults, for Headers and
-	// HeadersUpstream if they are nil.
+	// Settings are the node's. Headers that are nil say that they were not read
+	// from a configuration: zero values are Kong's defaults then.
 	Settings conf.Proxy
 
 	// Trust is what upstreams with tls_verify are checked against if their
@@ -97,20 +98,24 @@ func newHeaderSet(settings conf.Proxy) headerSet {
 	}
 }
 
+// withDefaults fills in Kong 3.9's defaults if the settings are nobody's.
+func withDefaults(settings conf.Proxy) conf.Proxy {
+	if settings.Headers != nil {
+		return settings
+	}
+	settings.KeepalivePoolSize = cmp.Or(settings.KeepalivePoolSize, 512)
+	settings.KeepaliveMaxRequests = cmp.Or(settings.KeepaliveMaxRequests, 10_000)
+	settings.KeepaliveIdleTimeout = cmp.Or(settings.KeepaliveIdleTimeout, time.Minute)
+	settings.RealIPHeader = cmp.Or(settings.RealIPHeader, "X-Real-IP")
+	return settings
+}
+
 // New makes a proxy without a configuration. It must be closed.
 func New(options Options) *Proxy {
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
-	if options.Settings.KeepalivePoolSize == 0 {
-		options.Settings.KeepalivePoolSize = 512
-	}
-	if options.Settings.KeepaliveIdleTimeout == 0 {
-		options.Settings.KeepaliveIdleTimeout = time.Minute
-	}
-	if options.Settings.RealIPHeader == "" {
-		options.Settings.RealIPHeader = "X-Real-IP"
-	}
+	options.Settings = withDefaults(options.Settings)
 	p := &Proxy{
 		options: options, headers: newHeaderSet(options.Settings), server: "kong/" + options.Version, via: "1.1 kong/" + options.Version,
 		transports: newTransports(options), counters: plugin.NewCounters(), ids: newIDSource(),

@@ -176,3 +176,50 @@ func TestHTTP2(t *testing.T) {
 		t.Errorf("headers: %v", response.Header)
 	}
 }
+
+// TestGRPC covers a gRPC service, which speaks HTTP/2 without TLS, and what is
+// said to requests that are no gRPC.
+func TestGRPC(t *testing.T) {
+	t.Parallel()
+	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Trailer", "Grpc-Status")
+		_, _ = io.WriteString(w, r.Proto+" "+r.URL.Path)
+		w.Header().Set("Grpc-Status", "0")
+	}))
+	upstream.Config.Protocols = new(http.Protocols)
+	upstream.Config.Protocols.SetUnencryptedHTTP2(true)
+	upstream.Start()
+	t.Cleanup(upstream.Close)
+	service := fmt.Sprintf(`"protocol":"grpc","host":"127.0.0.1","port":%d`, upstream.Listener.Addr().(*net.TCPAddr).Port)
+	p := New(Options{Version: "3.9.1"})
+	p.Use(build(t, p, oneRoute(service, `"paths":["/"],"protocols":["grpc"],"strip_path":false`)))
+	server := httptest.NewUnstartedServer(p)
+	server.Listener = p.Listener(server.Listener)
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	t.Cleanup(func() { server.Close(); p.Close() })
+
+	if response, body := get(t, server.URL); response.StatusCode != http.StatusUnsupportedMediaType {
+		t.Errorf("no gRPC: got %d %s, want 415", response.StatusCode, body)
+	}
+	if response, body := get(t, server.URL, "Content-Type", "application/grpc"); response.StatusCode != http.StatusUpgradeRequired {
+		t.Errorf("gRPC over HTTP/1.1: got %d %s, want 426", response.StatusCode, body)
+	}
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/pkg.Service/Method", http.NoBody)
+	request.Header.Set("Content-Type", "application/grpc+proto")
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if string(body) != "HTTP/2.0 /pkg.Service/Method" || response.Trailer.Get("Grpc-Status") != "0" || response.Header.Get("Via") != "2 kong/3.9.1" || err != nil {
+		t.Errorf("got %q %v, header %v, trailer %v", body, err, response.Header, response.Trailer)
+	}
+}
