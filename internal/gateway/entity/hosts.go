@@ -127,10 +127,12 @@ func checkRouteHost(value any) string {
 		return "invalid wildcard: must be placed at leftmost or rightmost label"
 	}
 	if strings.Contains(name, "*") {
-		return "invalid wildcard: must have at most one wildcard"
+		return "invalid wildcard: there is more than one"
 	}
 	return messageIf(checkHostWithPort(name) != "", "invalid value: "+text)
 }
+
+const sniHasPort = "a server name has no port"
 
 func checkSNI(value any) string {
 	text := value.(string)
@@ -139,9 +141,9 @@ func checkSNI(value any) string {
 	case !ok:
 		return "invalid value: " + text
 	case found.isIP:
-		return "must not be an IP"
+		return "a server name is no IP address"
 	case found.port >= 0:
-		return "must not have a port"
+		return sniHasPort
 	}
 	return ""
 }
@@ -155,7 +157,7 @@ func checkRouteSNI(value any) string {
 	if message := checkRouteHost(text); message != "" {
 		return message
 	}
-	return messageIf(strings.Contains(text, ":"), "must not have a port")
+	return messageIf(strings.Contains(text, ":"), sniHasPort)
 }
 
 func checkUpstreamName(value any) string {

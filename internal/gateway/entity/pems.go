@@ -35,7 +35,7 @@ func parseCertificate(text string) (*x509.Certificate, error) {
 
 func checkCertificate(value any) string {
 	if _, err := parseCertificate(value.(string)); err != nil {
-		return "invalid certificate: " + err.Error()
+		return "not a certificate: " + err.Error()
 	}
 	return ""
 }
@@ -102,9 +102,10 @@ func differentKeyTypes(record Record, wrong *Violations) {
 	}
 }
 
-const certificateExpired = `certificate expired, "Not After" time is in the past`
-
-// checkCA looks at a CA certificate; the clock says whether it has expired.
+// checkCA takes one certificate of a CA that has not expired; the clock says
+// whether it has. In a received configuration an expired one is worth a warning
+// only: a configuration that was kept must still load when a CA of its has run out
+// (as in Kong Gateway since 3.15; before, its data planes refused the whole).
 func checkCA(now func() time.Time) Check {
 	return func(record Record, wrong *Violations) {
 		text := record.Text("cert")
@@ -112,17 +113,20 @@ func checkCA(now func() time.Time) Check {
 			return
 		}
 		if strings.Count(text, "-----BEGIN CERTIFICATE-----") > 1 {
-			wrong.addEntity("please submit only one certificate at a time")
+			wrong.addEntity("more than one certificate is given")
 			return
 		}
-		switch certificate, err := parseCertificate(text); {
-		case err != nil:
+		certificate, err := parseCertificate(text)
+		if err != nil {
+			return // checkCertificate has said so
+		}
+		switch expired := "the certificate expired at " + certificate.NotAfter.UTC().Format(time.RFC3339); {
 		case certificate.NotAfter.Before(now()) && wrong.received:
-			wrong.warnings = append(wrong.warnings, certificateExpired) // as Kong since 3.9
+			wrong.warnings = append(wrong.warnings, expired)
 		case certificate.NotAfter.Before(now()):
-			wrong.addEntity(certificateExpired)
+			wrong.addEntity(expired)
 		case !certificate.IsCA:
-			wrong.addEntity(`certificate does not appear to be a CA because it is missing the "CA" basic constraint`)
+			wrong.addEntity("the certificate is not a CA's")
 		}
 	}
 }

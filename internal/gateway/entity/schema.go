@@ -92,10 +92,11 @@ type Schema struct {
 
 	// Variant returns the schema of a record of this one's kind, if records
 	// differ (plugins by name, routes by protocol). It is nil for a record that
-	// has no variant; Unknown then says what is wrong with VariantKey.
+	// has no variant; Unknown then says what is wrong with VariantKey, or if it is
+	// empty the fields' own rules do.
 	Variant    func(record Record) *Schema
 	VariantKey string
-	Unknown    string // format with one %s, the value of VariantKey
+	Unknown    string // format with one %s, the value of VariantKey, or empty
 	Open       bool   // a received configuration may hold variants that are not known
 
 	// derive sets the fields that follow from others of a valid record.

@@ -3,6 +3,8 @@
 
 package entity
 
+import "slices"
+
 const maxInt32 = 1<<31 - 1
 
 // timeFields are the times in whole seconds that most entities carry.
@@ -74,7 +76,6 @@ var Routes = &Schema{
 	Fields:     routeFields,
 	VariantKey: "protocols",
 	Variant:    routeVariant,
-	Unknown:    "unknown type: %s",
 }
 
 var routeFields = []Field{
@@ -98,17 +99,17 @@ var routeFields = []Field{
 
 var (
 	httpRoutes = &Schema{Name: "routes",
-		Fields: without(routeFields, "cannot set '%s' when 'protocols' is 'http' or 'https'", "sources", "destinations"),
-		Checks: []Check{snisNeedTLS, matchers("https", "http", "methods", "hosts", "headers", "paths")},
+		Fields: without(routeFields, httpFamily, "sources", "destinations"),
+		Checks: []Check{snisNeedTLS, matchers("https", "methods", "hosts", "headers", "paths")},
 	}
 	streamRoutes = &Schema{Name: "routes",
-		Fields: without(routeFields, "cannot set '%s' when 'protocols' is 'tcp', 'tls', 'tls_passthrough' or 'udp'", "methods", "hosts", "paths", "headers"),
-		Checks: []Check{snisNeedTLS, streamMatchers},
+		Fields: without(routeFields, streamFamily, "methods", "hosts", "paths", "headers"),
+		Checks: []Check{snisNeedTLS, atLeastOneOf("sources", "destinations", "snis")},
 	}
 	grpcRoutes = &Schema{Name: "routes",
-		Fields: replace(without(routeFields, "cannot set '%s' when 'protocols' is 'grpc' or 'grpcs'", "methods", "sources", "destinations"),
+		Fields: replace(without(routeFields, grpcFamily, "methods", "sources", "destinations"),
 			Field{Name: "strip_path", Kind: Boolean, Required: true, Default: false, Check: checkNoStripPath}),
-		Checks: []Check{snisNeedTLS, matchers("grpcs", "grpc", "hosts", "headers", "paths")},
+		Checks: []Check{snisNeedTLS, matchers("grpcs", "hosts", "headers", "paths")},
 	}
 )
 
@@ -117,12 +118,12 @@ func routeVariant(record Record) *Schema {
 	if len(list) == 0 {
 		return httpRoutes
 	}
-	switch list[0] {
-	case "http", "https":
+	switch first, _ := list[0].(string); {
+	case slices.Contains(httpFamily, first):
 		return httpRoutes
-	case "tcp", "tls", "udp", "tls_passthrough":
+	case slices.Contains(streamFamily, first):
 		return streamRoutes
-	case "grpc", "grpcs":
+	case slices.Contains(grpcFamily, first):
 		return grpcRoutes
 	}
 	return nil
