@@ -180,8 +180,8 @@ lint: ## gofmt, go vet and golangci-lint
 	echo "$$linter run ./..."; "$$linter" run ./...
 
 bench: ## run the benchmarks, COUNT times each
-	$(GO) test -run '^$$' -bench . -benchmem -count=$(COUNT) $$($(GO) list ./... | grep -v '^blackout/\(cmd/gateway\|harness\)$$')
-	$(GO) test -run '^$$' -bench . -benchtime 20x -timeout 20m -count=$(COUNT) ./cmd/gateway
+	$(GO) test -run '^$$' -bench . -benchmem -count=$(COUNT) $$($(GO) list ./... | grep -v '^blackout/\(cmd/gateway\|internal/gateway/proxy\|harness\)$$')
+	$(GO) test -run '^$$' -bench . -benchtime 20x -timeout 20m -count=$(COUNT) ./cmd/gateway ./internal/gateway/proxy
 	$(GO) test -run '^$$' -bench . -benchtime 7x -timeout 20m -count=$(COUNT) ./harness
 
 docker-up: ## start the Docker daemon if it is installed and does not run

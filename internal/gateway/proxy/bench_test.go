@@ -47,7 +47,8 @@ const (
 // BenchmarkProxiedRequest measures the CPU time of a proxied request with a 1 KiB
 // body among 10 000 routes, user and system, and that of a tuned
 // httputil.ReverseProxy with one static target. Rounds alternate; "vs-static" is
-// the median of the rounds' ratios. Clients and upstream are another process.
+// the median of the rounds' ratios. Clients and upstream are another process. Where
+// nginx is installed, one with the same static target runs beside them, for scale.
 func BenchmarkProxiedRequest(b *testing.B) {
 	driver := startLoad(b)
 	gateway := driver.gateway(b)
@@ -56,10 +57,21 @@ func BenchmarkProxiedRequest(b *testing.B) {
 		driver.run(b, gateway, benchRoutes)
 		driver.run(b, static, benchRoutes)
 	}
+	scale := startNginx(b, driver.upstream)
+	var nginxTime time.Duration
+	rounds := 0
 	var ours, theirs, ratios []float64
 	for b.Loop() {
 		one, other := driver.run(b, gateway, benchRoutes), driver.run(b, static, benchRoutes)
 		ours, theirs, ratios = append(ours, one), append(theirs, other), append(ratios, one/other)
+		if scale != nil {
+			before := scale.cpuTime(b)
+			driver.run(b, scale.address, benchRoutes)
+			nginxTime, rounds = nginxTime+scale.cpuTime(b)-before, rounds+1
+		}
+	}
+	if scale != nil { // whose clock ticks every 10 ms: of all rounds together
+		b.ReportMetric(float64(nginxTime.Microseconds())/float64(rounds*benchRequests), "nginx-cpu-µs/req")
 	}
 	b.ReportMetric(median(ours), "cpu-µs/req")
 	b.ReportMetric(median(theirs), "static-cpu-µs/req")
