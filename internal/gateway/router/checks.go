@@ -23,11 +23,11 @@ type question struct {
 }
 
 func newQuestion(request *Request) question {
-	q := question{request: request, path: entity.NormalizePath(request.Path)}
-	if q.host, q.port = splitPort(request.Host); q.port == 0 {
-		q.port = int(request.Destination.Port())
+	name, port := splitPort(request.Host)
+	if port == 0 {
+		port = int(request.Destination.Port())
 	}
-	return q
+	return question{request: request, host: name, port: port, path: entity.NormalizePath(request.Path)}
 }
 
 // checks are a route's matchers besides hosts and paths. Each that is set must
