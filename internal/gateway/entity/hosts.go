@@ -127,12 +127,10 @@ func checkRouteHost(value any) string {
 		return "invalid wildcard: must be placed at leftmost or rightmost label"
 	}
 	if strings.Contains(name, "*") {
-		return "invalid wildcard: there is more than one"
+		return "invalid wildcard: must have at most one wildcard"
 	}
 	return messageIf(checkHostWithPort(name) != "", "invalid value: "+text)
 }
-
-const sniHasPort = "a server name has no port"
 
 func checkSNI(value any) string {
 	text := value.(string)
@@ -141,9 +139,9 @@ func checkSNI(value any) string {
 	case !ok:
 		return "invalid value: " + text
 	case found.isIP:
-		return "a server name is no IP address"
+		return "must not be an IP"
 	case found.port >= 0:
-		return sniHasPort
+		return "must not have a port"
 	}
 	return ""
 }
@@ -157,7 +155,7 @@ func checkRouteSNI(value any) string {
 	if message := checkRouteHost(text); message != "" {
 		return message
 	}
-	return messageIf(strings.Contains(text, ":"), sniHasPort)
+	return messageIf(strings.Contains(text, ":"), "must not have a port")
 }
 
 func checkUpstreamName(value any) string {

@@ -35,7 +35,7 @@ func parseCertificate(text string) (*x509.Certificate, error) {
 
 func checkCertificate(value any) string {
 	if _, err := parseCertificate(value.(string)); err != nil {
-		return "not a certificate: " + err.Error()
+		return "invalid certificate: " + err.Error()
 	}
 	return ""
 }
@@ -102,10 +102,9 @@ func differentKeyTypes(record Record, wrong *Violations) {
 	}
 }
 
-// checkCA takes one certificate of a CA that has not expired; the clock says
-// whether it has. In a received configuration an expired one is worth a warning
-// only: a configuration that was kept must still load when a CA of its has run out
-// (as in Kong Gateway since 3.15; before, its data planes refused the whole).
+const certificateExpired = `certificate expired, "Not After" time is in the past`
+
+// checkCA looks at a CA certificate; the clock says whether it has expired.
 func checkCA(now func() time.Time) Check {
 	return func(record Record, wrong *Violations) {
 		text := record.Text("cert")
@@ -113,20 +112,17 @@ func checkCA(now func() time.Time) Check {
 			return
 		}
 		if strings.Count(text, "-----BEGIN CERTIFICATE-----") > 1 {
-			wrong.addEntity("more than one certificate is given")
+			wrong.addEntity("please submit only one certificate at a time")
 			return
 		}
-		certificate, err := parseCertificate(text)
-		if err != nil {
-			return // checkCertificate has said so
-		}
-		switch expired := "the certificate expired at " + certificate.NotAfter.UTC().Format(time.RFC3339); {
+		switch certificate, err := parseCertificate(text); {
+		case err != nil:
 		case certificate.NotAfter.Before(now()) && wrong.received:
-			wrong.warnings = append(wrong.warnings, expired)
+			wrong.warnings = append(wrong.warnings, certificateExpired) // as Kong Enterprise since 3.15: a backup outlives a CA
 		case certificate.NotAfter.Before(now()):
-			wrong.addEntity(expired)
+			wrong.addEntity(certificateExpired)
 		case !certificate.IsCA:
-			wrong.addEntity("the certificate is not a CA's")
+			wrong.addEntity(`certificate does not appear to be a CA because it is missing the "CA" basic constraint`)
 		}
 	}
 }

@@ -120,42 +120,34 @@ func isEmpty(value any) bool {
 	return value == nil
 }
 
-// The protocols that a route can have together. Each family has matchers of its
-// own (Kong's documentation of the traditional router).
-var (
-	httpFamily   = []string{"http", "https"}
-	streamFamily = []string{"tcp", "tls", "udp", "tls_passthrough"}
-	grpcFamily   = []string{"grpc", "grpcs"}
-)
-
-// checkProtocols takes protocols of one family only.
-func checkProtocols(value any) string {
-	first := ""
-	for _, element := range value.([]any) {
-		protocol, _ := element.(string)
-		for _, family := range [][]string{httpFamily, streamFamily, grpcFamily} {
-			switch {
-			case !slices.Contains(family, protocol):
-			case first == "":
-				first = protocol
-			case !slices.Contains(family, first):
-				return fmt.Sprintf("cannot set '%s' together with '%s'", protocol, first)
-			}
-		}
-	}
-	return ""
-}
-
 // matchers is the rule that a route has at least one matcher: of fields, to
 // which the secure protocol adds the SNIs.
-func matchers(secure string, fields ...string) Check {
-	plain, withSNIs := atLeastOneOf(fields...), atLeastOneOf(append(slices.Clone(fields), "snis")...)
+func matchers(secure, plain string, fields ...string) Check {
+	const format = "must set one of %s when 'protocols' is '%s'"
+	whenSecure := fmt.Sprintf(format, quoted(append(slices.Clone(fields), "snis")), secure)
+	whenPlain := fmt.Sprintf(format, quoted(fields), plain)
 	return func(record Record, wrong *Violations) {
-		if slices.Contains(record.Texts("protocols"), secure) {
-			withSNIs(record, wrong)
-		} else {
-			plain(record, wrong)
+		protocols, _ := record["protocols"].([]any)
+		switch {
+		case anySet(record, fields):
+		case slices.Contains(protocols, any(secure)):
+			if isEmpty(record["snis"]) {
+				wrong.addEntity(whenSecure)
+			}
+		case slices.Contains(protocols, any(plain)):
+			wrong.addEntity(whenPlain)
 		}
+	}
+}
+
+func streamMatchers(record Record, wrong *Violations) {
+	switch protocols := record.Texts("protocols"); {
+	case slices.Contains(protocols, "tls_passthrough"):
+		if isEmpty(record["snis"]) {
+			wrong.addEntity("must set snis when 'protocols' is 'tls_passthrough'")
+		}
+	case !anySet(record, []string{"sources", "destinations", "snis"}):
+		wrong.addEntity("must set one of 'sources', 'destinations', 'snis' when 'protocols' is 'tcp', 'tls' or 'udp'")
 	}
 }
 
@@ -163,24 +155,38 @@ func snisNeedTLS(record Record, wrong *Violations) {
 	if isEmpty(record["snis"]) || wrong.has("snis") || wrong.has("protocols") {
 		return
 	}
-	protocols := record.Texts("protocols")
-	for _, secure := range []string{"grpcs", "https", "tls", "tls_passthrough"} {
-		if slices.Contains(protocols, secure) {
+	for _, protocol := range record.Texts("protocols") {
+		switch protocol {
+		case "grpcs", "https", "tls", "tls_passthrough":
 			return
 		}
 	}
-	wrong.set("snis", cannotSet("snis", protocols))
+	wrong.set("snis", "length must be 0")
+	wrong.addEntity("'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'")
 }
 
-func cannotSet(field string, protocols []string) string {
-	return fmt.Sprintf("cannot set '%s' when 'protocols' is %s", field, strings.ReplaceAll(quoted(protocols), "', '", "' or '"))
+// exclusive are the protocols that a route or plugin can have together.
+var exclusive = [][]string{{"http", "https"}, {"tcp", "tls", "udp"}, {"tls_passthrough"}, {"grpc", "grpcs"}}
+
+func checkProtocols(value any) string {
+	list := value.([]any)
+	var present []string
+	for _, group := range exclusive {
+		if slices.ContainsFunc(list, func(element any) bool {
+			text, _ := element.(string)
+			return slices.Contains(group, text)
+		}) {
+			present = append(present, "("+quoted(group)+")")
+		}
+	}
+	return messageIf(len(present) > 1, "these sets are mutually exclusive: "+strings.Join(present, ", "))
 }
 
-// without returns the fields with the named ones forbidden to a family.
-func without(fields []Field, family []string, names ...string) []Field {
+// without returns the fields with the named ones forbidden; format gets a name.
+func without(fields []Field, format string, names ...string) []Field {
 	for _, name := range names {
 		field := *lookup(fields, name)
-		field.Null = cannotSet(name, family)
+		field.Null = fmt.Sprintf(format, name)
 		fields = replace(fields, field)
 	}
 	return fields

@@ -92,11 +92,10 @@ type Schema struct {
 
 	// Variant returns the schema of a record of this one's kind, if records
 	// differ (plugins by name, routes by protocol). It is nil for a record that
-	// has no variant; Unknown then says what is wrong with VariantKey, or if it is
-	// empty the fields' own rules do.
+	// has no variant; Unknown then says what is wrong with VariantKey.
 	Variant    func(record Record) *Schema
 	VariantKey string
-	Unknown    string // format with one %s, the value of VariantKey, or empty
+	Unknown    string // format with one %s, the value of VariantKey
 	Open       bool   // a received configuration may hold variants that are not known
 
 	// derive sets the fields that follow from others of a valid record.

@@ -3,8 +3,6 @@
 
 package entity
 
-import "slices"
-
 const maxInt32 = 1<<31 - 1
 
 // timeFields are the times in whole seconds that most entities carry.
@@ -76,6 +74,7 @@ var Routes = &Schema{
 	Fields:     routeFields,
 	VariantKey: "protocols",
 	Variant:    routeVariant,
+	Unknown:    "unknown type: %s",
 }
 
 var routeFields = []Field{
@@ -99,17 +98,17 @@ var routeFields = []Field{
 
 var (
 	httpRoutes = &Schema{Name: "routes",
-		Fields: without(routeFields, httpFamily, "sources", "destinations"),
-		Checks: []Check{snisNeedTLS, matchers("https", "methods", "hosts", "headers", "paths")},
+		Fields: without(routeFields, "cannot set '%s' when 'protocols' is 'http' or 'https'", "sources", "destinations"),
+		Checks: []Check{snisNeedTLS, matchers("https", "http", "methods", "hosts", "headers", "paths")},
 	}
 	streamRoutes = &Schema{Name: "routes",
-		Fields: without(routeFields, streamFamily, "methods", "hosts", "paths", "headers"),
-		Checks: []Check{snisNeedTLS, atLeastOneOf("sources", "destinations", "snis")},
+		Fields: without(routeFields, "cannot set '%s' when 'protocols' is 'tcp', 'tls', 'tls_passthrough' or 'udp'", "methods", "hosts", "paths", "headers"),
+		Checks: []Check{snisNeedTLS, streamMatchers},
 	}
 	grpcRoutes = &Schema{Name: "routes",
-		Fields: replace(without(routeFields, grpcFamily, "methods", "sources", "destinations"),
+		Fields: replace(without(routeFields, "cannot set '%s' when 'protocols' is 'grpc' or 'grpcs'", "methods", "sources", "destinations"),
 			Field{Name: "strip_path", Kind: Boolean, Required: true, Default: false, Check: checkNoStripPath}),
-		Checks: []Check{snisNeedTLS, matchers("grpcs", "hosts", "headers", "paths")},
+		Checks: []Check{snisNeedTLS, matchers("grpcs", "grpc", "hosts", "headers", "paths")},
 	}
 )
 
@@ -118,12 +117,12 @@ func routeVariant(record Record) *Schema {
 	if len(list) == 0 {
 		return httpRoutes
 	}
-	switch first, _ := list[0].(string); {
-	case slices.Contains(httpFamily, first):
+	switch list[0] {
+	case "http", "https":
 		return httpRoutes
-	case slices.Contains(streamFamily, first):
+	case "tcp", "tls", "udp", "tls_passthrough":
 		return streamRoutes
-	case slices.Contains(grpcFamily, first):
+	case "grpc", "grpcs":
 		return grpcRoutes
 	}
 	return nil

@@ -102,14 +102,13 @@ func checkCookieName(value any) string {
 
 func checkRouteHeader(value any) string {
 	if strings.EqualFold(value.(string), "host") {
-		return "the header 'host' is matched by the field 'hosts'"
+		return "cannot contain 'host' header, which must be specified in the 'hosts' attribute"
 	}
 	return checkHeaderName(value)
 }
 
-// checkNoStripPath is for gRPC, where a path is the name of a method.
 func checkNoStripPath(value any) string {
-	return messageIf(value == true, "must be false, for a gRPC path is the name of a method")
+	return messageIf(value == true, "cannot set 'strip_path' when 'protocols' is 'grpc' or 'grpcs'")
 }
 
 // pathOthers are the characters of a path beside alphanumerics (RFC 3986).
@@ -135,7 +134,7 @@ func checkPercent(text string) string {
 			continue
 		}
 		if i+2 >= len(text) || unhex(text[i+1]) < 0 || unhex(text[i+2]) < 0 {
-			return fmt.Sprintf("'%s' escapes no character", text[i:min(i+3, len(text))])
+			return fmt.Sprintf("invalid url-encoded value: '%s'", text[i:min(i+3, len(text))])
 		}
 	}
 	return ""
@@ -143,6 +142,9 @@ func checkPercent(text string) string {
 
 func checkRoutePath(value any) string {
 	text := value.(string)
+	if strings.Contains(text, "//") {
+		return "must not have empty segments"
+	}
 	if pattern, isRegex := strings.CutPrefix(text, "~"); isRegex && strings.HasPrefix(pattern, "/") {
 		return checkRegex(pattern)
 	}
@@ -153,7 +155,7 @@ func checkRoutePath(value any) string {
 		return message
 	}
 	if normal := NormalizePath(text); normal != text {
-		return fmt.Sprintf("not in normal form, which is '%s'", normal)
+		return fmt.Sprintf("non-normalized path, consider use '%s' instead", normal)
 	}
 	return ""
 }
@@ -162,7 +164,7 @@ func checkRoutePath(value any) string {
 // router (both know neither look-around nor back references).
 func checkRegex(pattern string) string {
 	if _, err := syntax.Parse(pattern, syntax.Perl); err != nil {
-		return fmt.Sprintf("'%s' is not a valid regex: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return fmt.Sprintf("invalid regex: '%s' (PCRE returned: %s)", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	return ""
 }

@@ -48,7 +48,7 @@ func (s *Schema) complete(record Record, wrong *Violations, from source) {
 	if s.Variant != nil {
 		if variant = s.Variant(record); variant == nil {
 			variant = s
-			if s.Unknown != "" && (from != received || !s.Open) {
+			if from != received || !s.Open {
 				s.reportUnknown(record, wrong)
 			}
 		}
@@ -61,7 +61,11 @@ func (s *Schema) complete(record Record, wrong *Violations, from source) {
 
 // reportUnknown says that the record has no variant.
 func (s *Schema) reportUnknown(record Record, wrong *Violations) {
-	if text := record.Text(s.VariantKey); text != "" {
+	value := record[s.VariantKey]
+	if list, ok := value.([]any); ok && len(list) > 0 {
+		value = list[0]
+	}
+	if text, ok := value.(string); ok && text != "" {
 		wrong.set(s.VariantKey, fmt.Sprintf(s.Unknown, text))
 	}
 }

@@ -175,7 +175,7 @@ func TestABadDeclarativeConfigurationStopsTheStart(t *testing.T) {
 		"many":      {version + "services: [{}, {}, {}, {}, {}]", "services.3.host: required field missing; and 2 more"},
 		"section":   {version + "servces: []", "kong.yml: servces: unknown field"},
 		"row":       {version + "services: [{name: s, host: a}, {name: s, host: b, id: 00000001-0000-4000-8000-000000000001}]", "services.2: uniqueness violation"},
-		"fields":    {version + "routes: [{name: r}]", "kong.yml: routes.1: at least one of these fields"},
+		"fields":    {version + "routes: [{name: r}]", "kong.yml: routes.1: must set one of"},
 		"reference": {version + "routes: [{paths: [/], service: none}]", "routes.1.service: invalid reference 'services: none'"},
 		"plugin":    {version + "plugins: [{name: none}]", "plugins.1.name: plugin 'none' not enabled"},
 		"regex":     {version + "services: [{host: a, routes: [{paths: ['~/(']}]}]", "services.1.routes.1.paths"},
