@@ -194,6 +194,7 @@ type Timing struct {
 	PingInterval               time.Duration
 	Silence                    time.Duration // without a frame before a peer is given up
 	DialTimeout                time.Duration // TCP, TLS and upgrade together
+	HandshakeTimeout           time.Duration // of TLS, and of the request's header, at the cluster listener (nginx's client_header_timeout)
 	NoConfigurationWait        time.Duration // connected without a configuration
 
 	// ReconnectSpread delays the first attempt after an established connection

@@ -73,7 +73,7 @@ func TestDefaultsAreKongs(t *testing.T) {
 		Version: "3.9.1", BucketVersion: "3.9.1", DeclarativeOrder: conf.CacheFirst,
 		Fallback: conf.Fallback{ExportDelay: time.Minute, ReadAttempts: 1, ReadTimeout: 30 * time.Second},
 		Timing: conf.Timing{ReconnectMin: 5 * time.Second, ReconnectMax: 10 * time.Second, PingInterval: 30 * time.Second,
-			Silence: 45 * time.Second, DialTimeout: 5 * time.Second, NoConfigurationWait: 10 * time.Second},
+			Silence: 45 * time.Second, DialTimeout: 5 * time.Second, HandshakeTimeout: time.Minute, NoConfigurationWait: 10 * time.Second},
 	}
 	got.Forget() // what is shown of it has its own tests
 	if !reflect.DeepEqual(got, want) {

@@ -113,6 +113,8 @@ func ownParameters() []parameter {
 			about: "Without a frame from the peer before either side gives the connection up."},
 		{name: "blackout_dial_timeout", kind: spanKind, value: "5s", set: duration(func(c *Config) *time.Duration { return &c.Timing.DialTimeout }),
 			about: "For TCP, TLS and upgrade together."},
+		{name: "blackout_handshake_timeout", kind: spanKind, value: "60s", set: duration(func(c *Config) *time.Duration { return &c.Timing.HandshakeTimeout }),
+			about: "How long a control plane waits for a client's TLS handshake, and for the header of its request."},
 		{name: "blackout_no_configuration_wait", kind: spanKind, value: "10s", set: duration(func(c *Config) *time.Duration { return &c.Timing.NoConfigurationWait }),
 			about: "How long a connected control plane may send no configuration before it counts as one that cannot."},
 	}

@@ -88,7 +88,7 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 		Configuration: config.Redacted(), Log: n.log})
 	return []service{
 		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, tls: identity.ServerTLS(),
-			patience: config.Timing.DialTimeout}, // after which a data plane has given up itself
+			patience: config.Timing.HandshakeTimeout},
 		{name: "admin", addresses: config.AdminListen, handler: withMetrics(api, status.handler), tls: ofAdmin.config()},
 		status,
 	}, nil
