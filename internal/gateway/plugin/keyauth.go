@@ -75,7 +75,7 @@ func (k *keyAuth) authenticate(x *Exchange) (credential, *Answer) {
 			continue
 		}
 		found, known := k.keys[values[0]]
-		if !known {
+		if !known || !found.expires.IsZero() && !x.Now.Before(found.expires) {
 			return credential{}, k.refuse("Unauthorized")
 		}
 		return found, nil

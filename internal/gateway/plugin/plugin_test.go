@@ -33,6 +33,9 @@ func table(plugins ...any) *entity.Table {
 		"keyauth_credentials": []any{
 			row{"id": "k-alice", "key": "alice-key", "consumer": "c-alice"},
 			row{"id": "k-bob", "key": "bob-key", "consumer": "c-bob"},
+			row{"id": "k-old", "key": "old-key", "consumer": "c-bob", "ttl": float64(noon.Unix())},
+			row{"id": "k-new", "key": "new-key", "consumer": "c-bob", "ttl": float64(noon.Unix() + 1)},
+			row{"id": "k-short", "key": "short-key", "consumer": "c-bob", "ttl": 60.0},
 		},
 		"plugins": plugins,
 	}}
@@ -40,7 +43,7 @@ func table(plugins ...any) *entity.Table {
 
 func newSet(t *testing.T, plugins ...any) *plugin.Set {
 	t.Helper()
-	set, err := plugin.NewSet(table(plugins...), plugin.Options{})
+	set, err := plugin.NewSet(table(plugins...), plugin.Options{Now: noon.Add(-time.Minute + time.Nanosecond)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +81,9 @@ func TestKeyAuth(t *testing.T) {
 		{"query", nil, get("/?apikey=bob-key&a=1"), "", "c-bob", "apikey=bob-key&a=1"},
 		{"none", nil, get("/"), "No API key found in request", "", ""},
 		{"empty", nil, get("/", "apikey", ""), "No API key found in request", "", ""},
+		{"expired", nil, get("/", "apikey", "old-key"), "Unauthorized", "", ""},
+		{"about to expire", nil, get("/", "apikey", "new-key"), "", "c-bob", ""},
+		{"lasting a minute", nil, get("/", "apikey", "short-key"), "", "c-bob", ""},
 		{"unknown", nil, get("/", "apikey", "x"), "Unauthorized", "", ""},
 		{"twice", nil, get("/?apikey=alice-key&apikey=bob-key"), "Duplicate API key found", "", "apikey=alice-key&apikey=bob-key"},
 		{"hidden", row{"hide_credentials": true}, get("/?apikey=bob-key&a=1%20b"), "", "c-bob", "a=1%20b"},

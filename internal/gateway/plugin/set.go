@@ -6,6 +6,7 @@ package plugin
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"blackout/internal/gateway/entity"
 )
@@ -14,6 +15,9 @@ import (
 type Options struct {
 	// Counters of the rate limits. They outlive a configuration.
 	Counters *Counters
+
+	// Now is when the configuration is put together; the zero value means now.
+	Now time.Time
 }
 
 // Set is every plugin of one configuration. It is immutable and safe for
@@ -67,6 +71,23 @@ type builder struct {
 type credential struct {
 	id       string
 	consumer *Consumer
+	expires  time.Time // zero: never
+}
+
+// firstTime is the least ttl, in seconds, that is a time rather than a duration: a
+// control plane hands out when a credential expires, in Unix seconds (recorded of
+// Kong 3.9.1), and a declarative file says how long it lasts from now.
+const firstTime = 1_000_000_000
+
+func expiry(row entity.Record, now time.Time) time.Time {
+	switch ttl := row.Integer("ttl"); {
+	case ttl <= 0:
+		return time.Time{}
+	case ttl < firstTime:
+		return now.Add(time.Duration(ttl) * time.Second)
+	default:
+		return time.Unix(int64(ttl), 0)
+	}
 }
 
 // NewSet makes the plugins of a configuration. A plugin that is not known, or
@@ -75,6 +96,9 @@ type credential struct {
 func NewSet(table *entity.Table, options Options) (*Set, error) {
 	if options.Counters == nil {
 		options.Counters = NewCounters()
+	}
+	if options.Now.IsZero() {
+		options.Now = time.Now()
 	}
 	set := &Set{names: make([]scopes, len(kinds)), service: map[string]Chain{}}
 	set.build = &builder{options: options, set: set}
@@ -109,7 +133,7 @@ func (s *Set) readConsumers(table *entity.Table) error {
 		if consumer == nil {
 			return fmt.Errorf("keyauth_credentials.%d: its consumer '%s' is not there", i+1, row.Reference("consumer"))
 		}
-		s.keys[row.Text("key")] = credential{row.ID(), consumer}
+		s.keys[row.Text("key")] = credential{row.ID(), consumer, expiry(row, s.build.options.Now)}
 	}
 	return nil
 }
