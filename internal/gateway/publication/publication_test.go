@@ -27,7 +27,7 @@ import (
 
 func open(t *testing.T) *store.Store {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "blackout.db")})
+	db, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "blackout.db"), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
