@@ -6,6 +6,7 @@ package blackout_test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -47,6 +48,8 @@ var shapes = harness.Scenario{
 			harness.Become{Topology: before}, // a node comes back, a parameter goes
 			harness.Change{Generation: 3},
 			harness.AwaitServing{Nodes: []string{"dp-1", "dp-2"}, Generation: 3, Steady: true},
+			// It serves nothing that could be waited for.
+			harness.Hold{For: 2 * time.Second, Why: "dp-3 says that it runs"},
 		} {
 			steps = append(steps, plan.Step{Phase: "bring-up", Action: a})
 		}
