@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -280,4 +281,44 @@ func FuzzClientHeaders(f *testing.F) {
 		r.Header.Set("X-Real-IP", addresses)
 		p.ServeHTTP(httptest.NewRecorder(), r)
 	})
+}
+
+// TestAbortedResponsesAreOver covers a client that goes away in the middle of a
+// response: the target is not taken for busy afterwards.
+func TestAbortedResponsesAreOver(t *testing.T) {
+	t.Parallel()
+	target := func(name string) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, name)
+			for r.URL.Path == "/endless" && r.Context().Err() == nil {
+				_, _ = io.WriteString(w, strings.Repeat("x", 1<<10))
+			}
+		}))
+		t.Cleanup(server.Close)
+		return server.Listener.Addr().String()
+	}
+	const upstreamID = "000000d1-0000-4000-8000-0000000000d1"
+	// Idle, the first one's 1/3 is less than the second one's 1/2.
+	_, server := serve(t, `{"_format_version":"3.0","upstreams":[{"id":"`+upstreamID+`","name":"u","algorithm":"least-connections"}],`+
+		`"targets":[{"id":"000000e1-0000-4000-8000-0000000000e1","target":"`+target("first")+`","weight":3,"upstream":"`+upstreamID+`"},`+
+		`{"id":"000000e2-0000-4000-8000-0000000000e2","target":"`+target("second")+`","weight":2,"upstream":"`+upstreamID+`"}],`+
+		oneRoute(`"host":"u"`, `"paths":["/"]`)[len(`{"_format_version":"3.0",`):])
+	over := make(chan struct{})
+	var once sync.Once
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			once.Do(func() { close(over) })
+		}
+	}
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+	_, _ = conn.Read(make([]byte, 100))
+	_ = conn.Close()
+	<-over
+	if _, body := get(t, server.URL); body != "first" {
+		t.Errorf("the %s target answers, want the first", body)
+	}
 }

@@ -67,11 +67,10 @@ func newExchange(p *Proxy) *exchange {
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, _ := p.exchanges.Get().(*exchange)
+	// Also after a panic, which is how a response is aborted.
+	defer x.end()
 	x.begin(w, r)
 	x.serve()
-	// A panic (an aborted response) leaves the exchange to the collector.
-	x.end()
-	p.exchanges.Put(x)
 }
 
 // begin fills in what is known before the route is.
@@ -99,13 +98,14 @@ func (x *exchange) value(text string) []string {
 	return x.values[n-1 : n : n]
 }
 
-// end lets go of everything.
+// end lets go of everything. The exchange can be used again.
 func (x *exchange) end() {
 	if x.peer != nil {
 		x.peer.End()
 	}
 	x.writer, x.request, x.configuration, x.service, x.peer, x.conn, x.values = nil, nil, nil, nil, nil, nil, nil
 	x.asked = router.Request{}
+	x.proxy.exchanges.Put(x)
 }
 
 // rawPath is the path as it stands on the request line.
