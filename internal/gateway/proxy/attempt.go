@@ -57,6 +57,9 @@ func (x *exchange) attempt(request *http.Request) (*http.Response, error) {
 	}
 	request.URL.Host = address
 	request.Body = x.sendable()
+	if len(x.replay) > 0 {
+		request.GetBody = func() (io.ReadCloser, error) { return x.sendable(), nil }
+	}
 	to := endpoint{address: address}
 	if s.link.tls {
 		to.serverName = serverName(request.Host)

@@ -204,11 +204,19 @@ func (c *client) trip(request *http.Request, to endpoint, repeatable bool, infor
 		}
 		t.stop()
 		_ = conn.Close()
+		if repeatable && t.sent != nil {
+			<-t.sent // what may be sent anew is sent by one at a time
+		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if !reused || !repeatable || !isBroken(err) {
 			return nil, err
+		}
+		if request.GetBody != nil {
+			if request.Body, err = request.GetBody(); err != nil {
+				return nil, err
+			}
 		}
 	}
 }

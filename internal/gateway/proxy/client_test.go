@@ -194,3 +194,39 @@ func TestAnswerBeforeTheBodyEnds(t *testing.T) {
 		t.Errorf("got %d, want 413", response.StatusCode)
 	}
 }
+
+// TestBodyIsSentAnew covers a kept connection that ends when the next request
+// comes by it: the new connection gets the request with its body.
+func TestBodyIsSentAnew(t *testing.T) {
+	t.Parallel()
+	for name, size := range map[string]int{"short": 5, "long": sendAtOnce + 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			service := rawService(t, func(n int32, conn net.Conn) {
+				reader := bufio.NewReader(conn)
+				if !answerOne(reader, conn, n) {
+					return
+				}
+				if request, err := http.ReadRequest(reader); err == nil {
+					_, _ = io.Copy(io.Discard, request.Body)
+				}
+			})
+			_, server := serve(t, oneRoute(service+`,"read_timeout":2000`, `"paths":["/"]`))
+			for _, want := range []string{"1", "2"} {
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL, strings.NewReader(strings.Repeat("x", size)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, _ := io.ReadAll(response.Body)
+				_ = response.Body.Close()
+				if response.StatusCode != 200 || string(body) != want {
+					t.Errorf("got %d %s, want connection %s", response.StatusCode, body, want)
+				}
+			}
+		})
+	}
+}
