@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -270,6 +271,10 @@ func (t *trip) receive(request *http.Request, inform func(*http.Response)) (*htt
 		}
 		t.conn.head = -1
 		switch {
+		case response.StatusCode < 100:
+			return nil, fmt.Errorf("the upstream's status %03d is none", response.StatusCode)
+		case response.StatusCode == http.StatusSwitchingProtocols && request.Header["Upgrade"] == nil:
+			return nil, errors.New("the upstream switches protocols without being asked to")
 		case response.StatusCode == http.StatusSwitchingProtocols:
 			t.stop()
 			response.Body = upgraded{t.conn}

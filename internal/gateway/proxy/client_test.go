@@ -230,3 +230,46 @@ func TestBodyIsSentAnew(t *testing.T) {
 		})
 	}
 }
+
+// exchangeRaw sends bytes over a connection of its own and reads the response.
+func exchangeRaw(t *testing.T, address, request string) (int, string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, _ := io.ReadAll(response.Body)
+	return response.StatusCode, string(body)
+}
+
+// TestSenselessStatus covers statuses that no service may answer with.
+func TestSenselessStatus(t *testing.T) {
+	t.Parallel()
+	for _, head := range []string{"000 Zero", "099 Less", "101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade"} {
+		t.Run(head[:3], func(t *testing.T) {
+			t.Parallel()
+			service := rawService(t, func(_ int32, conn net.Conn) {
+				_, _ = http.ReadRequest(bufio.NewReader(conn))
+				_, _ = io.WriteString(conn, "HTTP/1.1 "+head+"\r\nContent-Length: 0\r\n\r\n")
+				_, _ = io.Copy(io.Discard, conn)
+			})
+			_, server := serve(t, oneRoute(service+`,"read_timeout":1000`, `"paths":["/"]`))
+			if status, body := exchangeRaw(t, server.Listener.Addr().String(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); status != http.StatusBadGateway {
+				t.Errorf("got %d %q, want 502", status, body)
+			}
+		})
+	}
+}
+
