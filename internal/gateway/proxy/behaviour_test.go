@@ -299,17 +299,20 @@ func TestAbortedResponsesAreOver(t *testing.T) {
 	}
 	const upstreamID = "000000d1-0000-4000-8000-0000000000d1"
 	// Idle, the first one's 1/3 is less than the second one's 1/2.
-	_, server := serve(t, `{"_format_version":"3.0","upstreams":[{"id":"`+upstreamID+`","name":"u","algorithm":"least-connections"}],`+
+	p, _ := serve(t, `{"_format_version":"3.0","upstreams":[{"id":"`+upstreamID+`","name":"u","algorithm":"least-connections"}],`+
 		`"targets":[{"id":"000000e1-0000-4000-8000-0000000000e1","target":"`+target("first")+`","weight":3,"upstream":"`+upstreamID+`"},`+
 		`{"id":"000000e2-0000-4000-8000-0000000000e2","target":"`+target("second")+`","weight":2,"upstream":"`+upstreamID+`"}],`+
 		oneRoute(`"host":"u"`, `"paths":["/"]`)[len(`{"_format_version":"3.0",`):])
 	over := make(chan struct{})
 	var once sync.Once
+	server := httptest.NewUnstartedServer(p)
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
 			once.Do(func() { close(over) })
 		}
 	}
+	server.Start()
+	t.Cleanup(server.Close)
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
