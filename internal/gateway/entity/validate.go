@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -345,11 +346,15 @@ func expandAliases(fields []Field, record map[string]any, wrong *Violations) {
 		}
 		outer, name := field.Alias[0], field.Alias[1]
 		inner, ok := record[outer].(map[string]any)
+		if !ok && record[outer] != nil {
+			continue // of the wrong kind, which its own field will say
+		}
 		if !ok {
 			inner = map[string]any{}
 			record[outer] = inner
 		}
-		if inner[name] != nil && inner[name] != value {
+		// The values may be lists or maps, which == cannot compare.
+		if inner[name] != nil && !reflect.DeepEqual(inner[name], value) {
 			wrong.set(field.Name, field.mismatch(value, inner[name]))
 			continue
 		}
