@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
-	"strconv"
 
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
@@ -21,12 +19,11 @@ func (res resource) input(c *call) (entity.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if res.schema == entity.Services {
-		if err := expandURL(record); err != nil {
-			return nil, err
-		}
-	}
 	switch res.schema {
+	case entity.Services:
+		if problem := entity.ExpandURL(record); problem != "" {
+			return nil, violation("url", problem)
+		}
 	case entity.Certificates:
 		c.addName(record)
 	case entity.Upstreams:
@@ -79,41 +76,6 @@ func unresolved(field string, err error) error {
 		return err
 	}
 	return &entity.Error{Code: entity.CodeUnresolved, Message: refusal.Message, Fields: map[string]any{field: refusal.Fields}}
-}
-
-// expandURL replaces a service's shorthand "url" by what it stands for.
-func expandURL(record entity.Record) error {
-	value, given := record["url"]
-	if !given {
-		return nil
-	}
-	delete(record, "url")
-	if value == nil {
-		return nil
-	}
-	text, _ := value.(string)
-	parsed, err := url.Parse(text)
-	if err != nil || parsed.Hostname() == "" || parsed.Scheme == "" {
-		return violation("url", "missing host in url")
-	}
-	record["protocol"], record["host"] = parsed.Scheme, parsed.Hostname()
-	record["path"] = nil
-	if path := parsed.EscapedPath(); path != "" {
-		record["path"] = path
-	}
-	switch port := parsed.Port(); {
-	case port != "":
-		number, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
-			return violation("url", "invalid port in url")
-		}
-		record["port"] = float64(number)
-	case parsed.Scheme == "https":
-		record["port"] = 443.0
-	default:
-		record["port"] = 80.0
-	}
-	return nil
 }
 
 func violation(field, message string) *entity.Error {

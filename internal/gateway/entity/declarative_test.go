@@ -215,3 +215,15 @@ func FuzzParseDeclarative(f *testing.F) {
 		}
 	})
 }
+
+// TestNoURL: a url of null says nothing, in a file as in the Admin API.
+func TestNoURL(t *testing.T) {
+	t.Parallel()
+	table, err := entity.ParseDeclarative([]byte(`{"_format_version":"3.0","services":[{"name":"s","host":"h","url":null}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := table.Services[0].Text("host"); got != "h" {
+		t.Errorf("got the host %q", got)
+	}
+}

@@ -10,13 +10,17 @@ import (
 )
 
 // ExpandURL replaces a service's shorthand "url" by what it stands for:
-// protocol, host, port and path. It returns what is wrong with it, or "".
+// protocol, host, port and path; null stands for nothing. It returns what is wrong
+// with it, or "".
 func ExpandURL(service Record) string {
 	value, given := service["url"]
 	if !given {
 		return ""
 	}
 	delete(service, "url")
+	if value == nil {
+		return ""
+	}
 	text, _ := value.(string)
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Hostname() == "" || parsed.Scheme == "" {
