@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 
 	"blackout/internal/gateway/entity"
 )
@@ -31,7 +32,7 @@ func (c *call) noContent() {
 func (c *call) send(status int, body any) {
 	text, err := json.Marshal(body)
 	if err != nil {
-		c.handler.options.Log.Error("admin.answer", "path", c.request.URL.Path, "error", err)
+		c.handler.options.Log.Error("admin.answer", "path", c.shownPath(), "error", err)
 		status, text = http.StatusInternalServerError, []byte(`{"message":"An unexpected error occurred"}`)
 	}
 	c.write(status, "application/json; charset=utf-8", text)
@@ -44,8 +45,25 @@ func (c *call) write(status int, contentType string, text []byte) {
 	c.latency()
 	c.response.WriteHeader(status)
 	if _, err := c.response.Write(text); err != nil {
-		c.handler.options.Log.Debug("admin.answer", "path", c.request.URL.Path, "error", err)
+		c.handler.options.Log.Debug("admin.answer", "path", c.shownPath(), "error", err)
 	}
+}
+
+// shownPath is the path as it may be logged: some credentials are named by
+// their secret (/key-auths/{key}).
+func (c *call) shownPath() string {
+	parts := segments(c.request.URL)
+	for _, schema := range append(entity.All(), entity.Credentials()...) {
+		if schema.Key == "" || !schema.Field(schema.Key).Secret {
+			continue
+		}
+		for i := 1; i < len(parts); i++ {
+			if parts[i-1] == schema.Path || parts[i-1] == schema.ChildPath() {
+				parts[i] = "******"
+			}
+		}
+	}
+	return "/" + strings.Join(parts, "/")
 }
 
 func (c *call) message(status int, message string) {
@@ -77,7 +95,7 @@ func (c *call) fail(err error) {
 	case errors.As(err, &unreadable):
 		c.message(http.StatusBadRequest, unreadable.message)
 	default:
-		c.handler.options.Log.Error("admin.failed", "method", c.request.Method, "path", c.request.URL.Path, "error", err)
+		c.handler.options.Log.Error("admin.failed", "method", c.request.Method, "path", c.shownPath(), "error", err)
 		c.message(http.StatusInternalServerError, "An unexpected error occurred")
 	}
 }

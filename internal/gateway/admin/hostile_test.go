@@ -125,3 +125,23 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 		t.Errorf("the log is %s", &log)
 	}
 }
+
+// TestSecretsInPathsStayOutOfTheLog: key-auth credentials are named by their keys.
+func TestSecretsInPathsStayOutOfTheLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	handler := newHandler(t, func(options *admin.Options) {
+		options.Log = slog.New(slog.NewJSONHandler(&log, nil))
+		_ = options.Store.Close() // so that every request fails
+	})
+	for _, path := range []string{"/key-auths/a-secret-key", "/consumers/c/key-auth/a-secret-key", "/services/visible"} {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest("GET", path, nil))
+		if recorder.Code != 500 {
+			t.Errorf("%s: got %d", path, recorder.Code)
+		}
+	}
+	if got := log.String(); strings.Contains(got, "a-secret-key") || !strings.Contains(got, "/key-auth/******") || !strings.Contains(got, "/services/visible") {
+		t.Errorf("the log is %s", got)
+	}
+}
