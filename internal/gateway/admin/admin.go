@@ -22,11 +22,13 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"blackout/internal/gateway/store"
 )
@@ -104,6 +106,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Access-Control-Allow-Origin", origin)
 	header.Set("Access-Control-Allow-Credentials", "true")
 
+	if query, err := url.QueryUnescape(r.URL.RawQuery); err == nil && !utf8.ValidString(query) {
+		c.message(http.StatusBadRequest, "the query is not UTF-8")
+		return
+	}
 	found := route(segments(r.URL))
 	if found == nil {
 		c.message(http.StatusNotFound, "Not found")

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"blackout/internal/gateway/entity"
 )
@@ -69,8 +70,13 @@ func parseBody(schema *entity.Schema, contentType string, data []byte) (entity.R
 	return nil, errMediaType
 }
 
+// parseJSON refuses text that is not UTF-8: package json would put other
+// characters in place of what it cannot read.
 func parseJSON(data []byte) (entity.Record, error) {
 	var record entity.Record
+	if !utf8.Valid(data) {
+		return nil, &bodyError{"Cannot parse JSON body: it is not UTF-8"}
+	}
 	if err := json.Unmarshal(data, &record); err != nil || record == nil {
 		return nil, &bodyError{"Cannot parse JSON body"}
 	}

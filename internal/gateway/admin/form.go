@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"blackout/internal/gateway/entity"
 )
@@ -23,6 +24,9 @@ const maxDepth = 32
 func fromForm(schema *entity.Schema, form url.Values) (entity.Record, error) {
 	record := entity.Record{}
 	for _, key := range slices.SortedFunc(maps.Keys(form), byIndex) {
+		if !utf8.ValidString(key) || !utf8.ValidString(strings.Join(form[key], "\n")) {
+			return nil, &bodyError{"Cannot parse the form: a field is not UTF-8"}
+		}
 		path := strings.Split(key, ".")
 		if len(path) > maxDepth {
 			return nil, &bodyError{"Cannot parse the form: a field is nested too deep"}

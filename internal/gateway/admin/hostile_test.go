@@ -6,6 +6,7 @@ package admin_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net"
@@ -143,5 +144,33 @@ func TestSecretsInPathsStayOutOfTheLog(t *testing.T) {
 	}
 	if got := log.String(); strings.Contains(got, "a-secret-key") || !strings.Contains(got, "/key-auth/******") || !strings.Contains(got, "/services/visible") {
 		t.Errorf("the log is %s", got)
+	}
+}
+
+// TestNotUTF8 is refused wherever it comes, and never kept as something else.
+func TestNotUTF8(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, func(*admin.Options) {})
+	const form, unknownKind = "application/x-www-form-urlencoded", `["3783cba9-109a-4b7e-9e2d-5ee3a2100300","\u0000","1"]`
+	for _, c := range []struct {
+		method, path, contentType, body string
+		status                          int
+	}{
+		{"POST", "/consumers", "application/json", "{\"username\":\"a\xff\"}", 400},
+		{"POST", "/consumers", form, "username=a%ff", 400},
+		{"POST", "/consumers", form, "user%ffname=a", 400},
+		{"PUT", "/consumers/a%ff", form, "custom_id=a", 404},
+		{"GET", "/consumers?custom_id=%ff", "", "", 400},
+		{"GET", "/tags?offset=" + base64.RawURLEncoding.EncodeToString([]byte(unknownKind)), "", "", 400},
+		{"POST", "/consumers", "application/json", `{"username":"ä"}`, 201},
+		{"GET", "/consumers/%C3%A4?unused=%C3%A4", "", "", 200},
+	} {
+		request := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+		request.Header.Set("Content-Type", c.contentType)
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, request)
+		if recorder.Code != c.status {
+			t.Errorf("%s %s %q: got %d %s, want %d", c.method, c.path, c.body, recorder.Code, recorder.Body, c.status)
+		}
 	}
 }

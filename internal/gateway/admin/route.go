@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"blackout/internal/gateway/entity"
 )
@@ -88,8 +89,12 @@ func matches(pattern string, path []string) bool {
 	return slices.EqualFunc(want, path, func(a, b string) bool { return a == "*" && b != "" || a == b })
 }
 
-// route finds the endpoint of a path, or nil.
+// route finds the endpoint of a path, or nil. Nothing has a name that is not
+// UTF-8, and databases refuse to look for one.
 func route(path []string) endpoint {
+	if !utf8.ValidString(strings.Join(path, "/")) {
+		return nil
+	}
 	for _, special := range fixed() {
 		if matches(special.path, path) {
 			return special.find(path)

@@ -6,6 +6,7 @@ package admin
 import (
 	"strconv"
 
+	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
 )
 
@@ -49,7 +50,7 @@ func (c *call) tagsAfter() (size int, after store.Tagged, err error) {
 		return 0, after, err
 	}
 	position, err := strconv.Atoi(key[2])
-	if err != nil {
+	if err != nil || entity.Lookup(key[1]) == nil {
 		return 0, after, badOffset(values.Get("offset"), "it was not made by this endpoint")
 	}
 	return size, store.Tagged{EntityID: key[0], EntityName: key[1], Position: position}, nil
