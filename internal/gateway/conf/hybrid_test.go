@@ -34,7 +34,8 @@ func TestAHybridDeploymentIsTaken(t *testing.T) {
 			KONG_PG_DATABASE=kong KONG_PG_SCHEMA=public KONG_PG_SSL=on KONG_PG_SSL_VERIFY=on KONG_PG_TIMEOUT=5000 KONG_PG_MAX_CONCURRENT_QUERIES=10
 			KONG_PG_KEEPALIVE_TIMEOUT=60000 KONG_PG_RO_HOST=ro KONG_ADMIN_LISTEN=0.0.0.0:8001 KONG_CLUSTER_LISTEN=0.0.0.0:8005
 			KONG_CLUSTER_TELEMETRY_LISTEN=0.0.0.0:8006 KONG_PROXY_LISTEN=off KONG_STATUS_LISTEN=0.0.0.0:8100 KONG_ENFORCE_RBAC=off KONG_PASSWORD=x
-			KONG_ADMIN_GUI_LISTEN=off KONG_SMTP_MOCK=on KONG_PORTAL=off KONG_AUDIT_LOG=on KONG_CLUSTER_DATA_PLANE_PURGE_DELAY=3600`),
+			KONG_ADMIN_GUI_LISTEN=off KONG_SMTP_MOCK=on KONG_PORTAL=off KONG_AUDIT_LOG=on KONG_CLUSTER_DATA_PLANE_PURGE_DELAY=3600
+			KONG_NGINX_ADMIN_CLIENT_MAX_BODY_SIZE=0`),
 		"data plane": strings.Fields(`KONG_ROLE=data_plane KONG_DATABASE=off KONG_CLUSTER_CONTROL_PLANE=cp:8005 KONG_CLUSTER_SERVER_NAME=cp
 			KONG_PROXY_LISTEN=0.0.0.0:8000 KONG_STATUS_LISTEN=0.0.0.0:8100 KONG_ADMIN_LISTEN=off KONG_CLUSTER_DP_LABELS=region:eu-1,tier:gold
 			KONG_LMDB_MAP_SIZE=2048m KONG_DEDICATED_CONFIG_PROCESSING=on KONG_UPSTREAM_KEEPALIVE_POOL_SIZE=512 KONG_HEADERS=off
@@ -51,7 +52,7 @@ func TestAHybridDeploymentIsTaken(t *testing.T) {
 					t.Errorf("nobody is told that %s has no effect", want)
 				}
 			}
-			for _, unwanted := range []string{"role", "anonymous_reports", "proxy_port", "proxy_service_host"} {
+			for _, unwanted := range []string{"role", "anonymous_reports", "nginx_admin_client_max_body_size", "proxy_port", "proxy_service_host"} {
 				if slices.Contains(config.Ignored, unwanted) {
 					t.Errorf("%s is said to have no effect", unwanted)
 				}

@@ -63,7 +63,7 @@ func cacheParameters() []parameter {
 			about: "YAML or JSON file with the configuration that a data plane without a cache starts with; see `blackout_declarative_config_order`. A control plane ignores it."},
 		{name: "declarative_config_string", secret: true, set: text(func(c *Config) *string { return &c.DeclarativeConfigString }),
 			about: "The same as text. The file is used if both are given."},
-		{name: "nginx_admin_client_max_body_size", value: "10m", inert: true, set: size(func(c *Config) *int64 { return &c.AdminMaxBody }),
+		{name: "nginx_admin_client_max_body_size", value: "10m", set: size(func(c *Config) *int64 { return &c.AdminMaxBody }),
 			about: "Largest body that the Admin API takes; 0 means any."},
 		{name: "lmdb_environment_path", value: "dbless.lmdb", about: "Where a data plane's cache is. It is the file `<prefix>/config.cache` here."},
 		{name: "lmdb_map_size", value: "2048m", about: "Largest size of that cache. It grows as needed here."},

@@ -4,9 +4,11 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"sync/atomic"
 	"time"
@@ -84,7 +86,8 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
-	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname, MaxBody: config.AdminMaxBody,
+	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname,
+		MaxBody:       cmp.Or(config.AdminMaxBody, math.MaxInt64),
 		Configuration: config.Redacted(), Log: n.log})
 	return []service{
 		{name: "cluster", addresses: config.Cluster.Listen, handler: cp.server, tls: identity.ServerTLS(),

@@ -7,9 +7,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -338,5 +340,18 @@ func TestNodesThatDoNotStart(t *testing.T) {
 				t.Errorf("got %v, want one line with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestLargestBody: nginx_admin_client_max_body_size bounds what the Admin API
+// takes, and 0 does not.
+func TestLargestBody(t *testing.T) {
+	t.Parallel()
+	body := fmt.Sprintf(`{"name":%q}`, strings.Repeat("x", 11<<20))
+	for limit, want := range map[int64]int{0: http.StatusBadRequest, 1 << 20: http.StatusRequestEntityTooLarge} {
+		cp := newCluster(t).start(conf.ControlPlane, t.TempDir(), func(config *conf.Config) { config.AdminMaxBody = limit })
+		if got, text := request(t, "POST", "http://"+cp.Address("admin")+"/services", body); got != want {
+			t.Errorf("limit %d: got %d %.100s, want %d", limit, got, text, want)
+		}
 	}
 }
