@@ -19,10 +19,12 @@
 package admin
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +97,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.active.Add(1)
 	defer h.active.Add(-1)
 	c := &call{handler: h, request: r, response: w, start: time.Now()}
+	defer c.rescue()
 	// Where the connection has no deadlines there is no client to wait for.
 	_ = http.NewResponseController(w).SetReadDeadline(c.start.Add(h.options.BodyTimeout))
 	origin := r.Header.Get("Origin")
@@ -132,6 +135,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(c)
+}
+
+// rescue answers 500 where the API has a fault, as Kong does. net/http would
+// cut the connection, and what it says of it is not logged.
+func (c *call) rescue() {
+	if fault := recover(); fault != nil {
+		c.fail(fmt.Errorf("a fault of the gateway, please report it: %v, at %s", fault, debug.Stack()))
+	}
 }
 
 func (e endpoint) allow() string {

@@ -174,3 +174,18 @@ func TestNotUTF8(t *testing.T) {
 		}
 	}
 }
+
+// TestAFault is answered and logged.
+func TestAFault(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	handler := admin.New(admin.Options{Version: "3.9.1", Log: slog.New(slog.NewJSONHandler(&log, nil))}) // there is no store
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, httptest.NewRequest("GET", "/services", nil))
+	if recorder.Code != 500 || !strings.Contains(recorder.Body.String(), "An unexpected error occurred") {
+		t.Errorf("got %d %s", recorder.Code, recorder.Body)
+	}
+	if got := log.String(); !strings.Contains(got, "admin.failed") || !strings.Contains(got, "nil pointer") || !strings.Contains(got, "resource.go") {
+		t.Errorf("the log is %s", got)
+	}
+}
