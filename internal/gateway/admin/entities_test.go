@@ -239,3 +239,18 @@ func TestSchemas(t *testing.T) {
 		t.Errorf("got %s", got.text)
 	}
 }
+
+// TestLinksAreEscaped: the link to the next page is an address, whatever is in it.
+func TestLinksAreEscaped(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for _, name := range []string{"one", "two"} {
+		a.expect(201, "POST", "/consumers", `{"username":"`+name+`","tags":["a ?b"]}`)
+	}
+	first := a.expect(200, "GET", "/tags/a%20%3Fb?size=1", "")
+	next, _ := first.body["next"].(string)
+	second := a.expect(200, "GET", next, "")
+	if rows, _ := second.body["data"].([]any); len(rows) != 1 || second.body["next"] != nil {
+		t.Errorf("%s leads to %s", next, second.text)
+	}
+}

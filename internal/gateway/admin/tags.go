@@ -4,6 +4,7 @@
 package admin
 
 import (
+	"net/url"
 	"strconv"
 
 	"blackout/internal/gateway/entity"
@@ -24,7 +25,7 @@ func (c *call) tags(tag string) {
 	}
 	next := link{path: "/tags", keepQuery: tag == ""}
 	if tag != "" {
-		next.path += "/" + tag
+		next.path += "/" + url.PathEscape(tag)
 	}
 	if more {
 		last := page[len(page)-1]

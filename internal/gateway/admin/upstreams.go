@@ -5,6 +5,7 @@ package admin
 
 import (
 	"net/http"
+	"net/url"
 
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
@@ -19,7 +20,7 @@ func targetsOf(c *call, name string) (resource, error) {
 	}
 	return resource{
 		schema: entity.Targets, below: entity.Targets.Field("upstream"), parent: upstream.ID(),
-		path: "/upstreams/" + name + "/targets",
+		path: "/upstreams/" + url.PathEscape(name) + "/targets",
 	}, nil
 }
 
@@ -68,7 +69,7 @@ func (c *call) upstreamHealth(name string) {
 	body := map[string]any{"data": data, "next": nil, "node_id": c.handler.options.NodeID}
 	if more {
 		offset := encodeOffset([]string{page[len(page)-1].ID()})
-		body["next"], body["offset"] = "/upstreams/"+name+"/health?offset="+offset, offset
+		body["next"], body["offset"] = "/upstreams/"+url.PathEscape(name)+"/health?offset="+offset, offset
 	}
 	c.send(http.StatusOK, body)
 }
