@@ -117,7 +117,7 @@ func (x *exchange) report(response *http.Response, err error) {
 	switch {
 	case err == nil:
 		status = response.StatusCode
-	case x.request.Context().Err() != nil:
+	case x.request.Context().Err() != nil, isBodyError(err):
 		return // the client went away; the service is not to blame
 	default:
 		status, _, _ = explain(err)

@@ -5,9 +5,12 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync"
+	"syscall"
 )
 
 // What request_buffering holds in memory, in bytes. Kong's nginx holds the whole
@@ -52,6 +55,22 @@ func (x *exchange) bufferBody() error {
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(held), r.Body), r.Body}
 	return nil
+}
+
+// refuseBody answers for a body that did not come, or aborts if the client is
+// gone.
+func (x *exchange) refuseBody(err error) {
+	x.log("proxy.body", slog.LevelDebug, err)
+	// What is left of the body cannot be told from the next request.
+	x.writer.Header()["Connection"] = closing
+	switch {
+	case isTimeout(err):
+		x.answerPlain(http.StatusRequestTimeout, "Request timeout")
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), x.request.Context().Err() != nil:
+		panic(http.ErrAbortHandler)
+	default:
+		x.answerPlain(http.StatusBadRequest, "Bad request")
+	}
 }
 
 // hold sets a body that is known whole.

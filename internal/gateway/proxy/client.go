@@ -7,8 +7,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -50,13 +48,43 @@ type upstreamConn struct {
 	requests int
 	since    time.Time // idle
 	head     int       // what is left of headerLimit; negative: no limit
+
+	timing  sync.Mutex
+	sending bool // the request's body is on its way still; guarded by timing
+}
+
+// allow gives the service its time for a read. It begins when the request has
+// been sent, as in nginx: an upload may take longer.
+func (c *upstreamConn) allow() error {
+	c.timing.Lock()
+	defer c.timing.Unlock()
+	return c.restartRead()
+}
+
+// uploads notes whether the request's body is on its way. A read that waits already
+// is told.
+func (c *upstreamConn) uploads(sending bool) {
+	c.timing.Lock()
+	defer c.timing.Unlock()
+	c.sending = sending
+	_ = c.restartRead() // fails on a closed connection, which each read says, too
+}
+
+// restartRead sets the time for a read. timing is held.
+func (c *upstreamConn) restartRead() error {
+	limit := c.client.link.read
+	switch {
+	case limit <= 0:
+		return nil
+	case c.sending:
+		return c.SetReadDeadline(time.Time{})
+	}
+	return c.SetReadDeadline(time.Now().Add(limit))
 }
 
 func (c *upstreamConn) Read(data []byte) (int, error) {
-	if limit := c.client.link.read; limit > 0 {
-		if err := c.SetReadDeadline(time.Now().Add(limit)); err != nil {
-			return 0, err
-		}
+	if err := c.allow(); err != nil {
+		return 0, err
 	}
 	n, err := c.Conn.Read(data)
 	if c.head >= 0 {
@@ -205,8 +233,15 @@ func (c *client) trip(request *http.Request, to endpoint, repeatable bool, infor
 		}
 		t.stop()
 		_ = conn.Close()
-		if repeatable && t.sent != nil {
-			<-t.sent // what may be sent anew is sent by one at a time
+		if t.sent != nil && (repeatable || ctx.Err() != nil) {
+			// What may be sent anew is sent by one at a time. And net/http takes
+			// a client for gone whose body does not come.
+			if failed := <-t.sent; isBodyError(failed) {
+				err = failed
+			}
+		}
+		if isBodyError(err) {
+			return nil, err
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -221,117 +256,3 @@ func (c *client) trip(request *http.Request, to endpoint, repeatable bool, infor
 		}
 	}
 }
-
-// trip is one request and its response over a connection. It is the response's
-// body.
-type trip struct {
-	conn  *upstreamConn
-	stop  func() bool   // ends the wait for the client to go away
-	sent  chan error    // set while the request's body may be on its way still
-	body  io.ReadCloser // of the response
-	reuse bool
-	done  bool
-}
-
-// sendAtOnce is the longest body that is sent before anything is read, in bytes.
-const sendAtOnce = 16 << 10
-
-func (t *trip) run(request *http.Request, inform func(*http.Response)) (*http.Response, error) {
-	var failed error
-	if request.Body == nil || request.ContentLength > 0 && request.ContentLength <= sendAtOnce {
-		failed = t.send(request)
-	} else {
-		t.sent = make(chan error, 1)
-		go func() { t.sent <- t.send(request) }()
-	}
-	// A service may have answered before it hung up on the request.
-	response, err := t.receive(request, inform)
-	if err != nil && failed != nil {
-		return nil, failed
-	}
-	return response, err
-}
-
-func (t *trip) send(request *http.Request) error {
-	if err := request.Write(t.conn.writer); err != nil {
-		return err
-	}
-	return t.conn.writer.Flush()
-}
-
-// informLimit is how many informational responses may come before the final one.
-const informLimit = 10
-
-func (t *trip) receive(request *http.Request, inform func(*http.Response)) (*http.Response, error) {
-	for range informLimit {
-		t.conn.head = headerLimit
-		response, err := http.ReadResponse(t.conn.reader, request)
-		if err != nil {
-			return nil, err
-		}
-		t.conn.head = -1
-		switch {
-		case response.StatusCode < 100:
-			return nil, fmt.Errorf("the upstream's status %03d is none", response.StatusCode)
-		case response.StatusCode == http.StatusSwitchingProtocols && request.Header["Upgrade"] == nil:
-			return nil, errors.New("the upstream switches protocols without being asked to")
-		case response.StatusCode == http.StatusSwitchingProtocols:
-			t.stop()
-			response.Body = upgraded{t.conn}
-			return response, nil
-		case response.StatusCode < 200:
-			inform(response)
-			continue
-		}
-		t.body, t.reuse = response.Body, !response.Close
-		if response.Body == http.NoBody {
-			t.finish()
-		} else {
-			response.Body = t
-		}
-		return response, nil
-	}
-	return nil, errors.New("too many informational responses")
-}
-
-func (t *trip) Read(data []byte) (int, error) {
-	n, err := t.body.Read(data)
-	if err == io.EOF {
-		t.finish()
-	}
-	return n, err
-}
-
-// Close ends the trip. What has not been read goes with the connection.
-func (t *trip) Close() error {
-	t.reuse = t.reuse && t.done
-	t.finish()
-	return nil
-}
-
-// finish lets go of the connection, once.
-func (t *trip) finish() {
-	if t.done {
-		return
-	}
-	t.done = true
-	reuse := t.stop() && t.reuse && t.conn.reader.Buffered() == 0
-	if reuse && t.sent != nil {
-		select {
-		case err := <-t.sent:
-			reuse = err == nil
-		default:
-			reuse = false // the service did not want the rest
-		}
-	}
-	if reuse {
-		t.conn.client.put(t.conn)
-	} else {
-		_ = t.conn.Close()
-	}
-}
-
-// upgraded is a connection that has become another protocol's.
-type upgraded struct{ *upstreamConn }
-
-func (u upgraded) Read(data []byte) (int, error) { return u.reader.Read(data) }

@@ -272,4 +272,3 @@ func TestSenselessStatus(t *testing.T) {
 		})
 	}
 }
-

@@ -41,10 +41,11 @@ type exchange struct {
 	cookie        string // to be set for consistent hashing
 
 	// The request's body, see bufferBody.
-	sending io.ReadCloser
-	replay  []byte
-	held    bool
-	length  int64
+	incoming *incomingBody // nil if there is none
+	sending  io.ReadCloser
+	replay   []byte
+	held     bool
+	length   int64
 }
 
 // question is what the router and others ask of a request's way in.
@@ -82,6 +83,7 @@ func (x *exchange) begin(w http.ResponseWriter, r *http.Request) {
 	x.match, x.service, x.peer, x.cookie = router.Match{}, nil, nil, ""
 	x.choice.Reset()
 	x.values = make([]string, 0, valuesPerRequest)
+	x.receiveBody()
 	x.path = rawPath(r)
 	x.ask(r)
 	x.plugins.Begin(r)
@@ -103,6 +105,10 @@ func (x *exchange) end() {
 	if x.peer != nil {
 		x.peer.End()
 	}
+	if x.incoming != nil {
+		x.incoming.end()
+	}
+	x.incoming, x.sending, x.replay = nil, nil, nil
 	x.writer, x.request, x.configuration, x.service, x.peer, x.conn, x.values = nil, nil, nil, nil, nil, nil, nil
 	x.asked = router.Request{}
 	x.proxy.exchanges.Put(x)
@@ -180,6 +186,10 @@ func (x *exchange) log(event string, level slog.Level, err error) {
 
 // failed answers for an upstream that gave no response.
 func (x *exchange) failed(_ http.ResponseWriter, r *http.Request, err error) {
+	if isBodyError(err) {
+		x.refuseBody(err)
+		return
+	}
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		x.log("proxy.aborted", slog.LevelDebug, err)
 		// The client has gone, or closed its side and still reads. To return

@@ -4,7 +4,6 @@
 package proxy
 
 import (
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,8 +16,8 @@ import (
 // time that a request takes.
 func (x *exchange) forward() {
 	if err := x.bufferBody(); err != nil {
-		x.log("proxy.body", slog.LevelDebug, err)
-		panic(http.ErrAbortHandler) // the client is gone or sent nonsense
+		x.refuseBody(err)
+		return
 	}
 	if !x.held {
 		// Without this net/http would wait for the rest of the request's body

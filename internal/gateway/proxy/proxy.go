@@ -67,6 +67,7 @@ type Proxy struct {
 	counters   *plugin.Counters
 	ids        idSource
 	exchanges  sync.Pool
+	patience   time.Duration // with clients that send a body
 
 	mu   sync.Mutex // guards what Use and Close do
 	work context.Context
@@ -118,7 +119,7 @@ func New(options Options) *Proxy {
 	options.Settings = withDefaults(options.Settings)
 	p := &Proxy{
 		options: options, headers: newHeaderSet(options.Settings), server: "kong/" + options.Version, via: "1.1 kong/" + options.Version,
-		transports: newTransports(options), counters: plugin.NewCounters(), ids: newIDSource(),
+		transports: newTransports(options), counters: plugin.NewCounters(), ids: newIDSource(), patience: bodyPatience,
 	}
 	p.work, p.stop = context.WithCancel(context.Background())
 	p.exchanges.New = func() any { return newExchange(p) }
