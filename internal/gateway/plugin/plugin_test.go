@@ -435,9 +435,13 @@ func TestScope(t *testing.T) {
 
 func TestProtocols(t *testing.T) {
 	t.Parallel()
-	set := newSet(t, row{"name": "request-termination", "protocols": []any{"https"}})
-	if answer := set.Chain("r", "s").Access(begin(get("/"))); answer != nil {
-		t.Error("a plugin for https ran for http")
+	for protocol, runs := range map[string]bool{"http": true, "https": true, "grpc": true, "tcp": false} {
+		set := newSet(t, row{"name": "key-auth", "protocols": []any{protocol}})
+		x := begin(get("/"))
+		x.Scheme = "other" // a trusted peer's X-Forwarded-Proto
+		if answer := set.Chain("r", "s").Access(x); (answer != nil) != runs {
+			t.Errorf("a key-auth for %s let a request without a key through: %t", protocol, answer == nil)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ package plugin
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"blackout/internal/gateway/entity"
@@ -36,7 +37,7 @@ type Chain []slot
 // slot is the plugin of one kind: the instance for requests without a consumer,
 // and where those with one may have another.
 type slot struct {
-	plain  *instance
+	plain  Plugin
 	others *scopes
 }
 
@@ -45,19 +46,19 @@ type scope struct{ route, service, consumer string }
 
 // scopes are the instances of one kind.
 type scopes struct {
-	byScope     map[scope]*instance
+	byScope     map[scope]Plugin
 	byConsumer  bool            // some instance is bound to a consumer
 	routeExists map[string]bool // routes that have instances of their own
 }
 
-type instance struct {
-	plugin Plugin
-	http   bool // runs for http
-	https  bool // runs for https
-}
-
-func (i *instance) serves(scheme string) bool {
-	return scheme == "https" && i.https || scheme == "http" && i.http
+// forRequests reports whether a plugin runs for requests, and not for streams
+// only. Which of http, https, grpc and grpcs its protocols name does not matter to
+// Kong 3.9: one that is for https only asks for a key over http, too.
+func forRequests(row entity.Record) bool {
+	protocols := row.Texts("protocols")
+	return len(protocols) == 0 || slices.ContainsFunc(protocols, func(protocol string) bool {
+		return strings.HasPrefix(protocol, "http") || strings.HasPrefix(protocol, "grpc")
+	})
 }
 
 // builder is what plugins are made with.
@@ -149,15 +150,14 @@ func (s *Set) add(row entity.Record) error {
 	if err != nil {
 		return err
 	}
-	made := &instance{plugin: plugin, http: true, https: true}
-	if protocols := row.Texts("protocols"); len(protocols) > 0 {
-		made.http, made.https = slices.Contains(protocols, "http"), slices.Contains(protocols, "https")
+	if !forRequests(row) {
+		return nil
 	}
 	of := &s.names[index]
 	if of.byScope == nil {
-		of.byScope, of.routeExists = map[scope]*instance{}, map[string]bool{}
+		of.byScope, of.routeExists = map[scope]Plugin{}, map[string]bool{}
 	}
-	of.byScope[where] = made
+	of.byScope[where] = plugin
 	of.byConsumer = of.byConsumer || where.consumer != ""
 	if where.route != "" {
 		of.routeExists[where.route] = true
@@ -167,7 +167,7 @@ func (s *Set) add(row entity.Record) error {
 
 // find returns the instance for a request, nil if there is none: the one with
 // the most specific scope (Kong 3.9's order).
-func (s *scopes) find(route, service, consumer string) *instance {
+func (s *scopes) find(route, service, consumer string) Plugin {
 	order := [...]scope{
 		{route, service, consumer}, {route, "", consumer}, {"", service, consumer}, {route, service, ""},
 		{"", "", consumer}, {route, "", ""}, {"", service, ""}, {},
@@ -228,13 +228,13 @@ func (c Chain) Access(x *Exchange) *Answer {
 		if c[i].others != nil && x.Consumer != nil {
 			found = c[i].others.find(x.Route, x.Service, x.Consumer.ID)
 		}
-		if found == nil || !found.serves(x.Scheme) {
+		if found == nil {
 			continue
 		}
-		if responder, ok := found.plugin.(Responder); ok {
+		if responder, ok := found.(Responder); ok {
 			x.responders = append(x.responders, responder)
 		}
-		if answer := found.plugin.Access(x); answer != nil {
+		if answer := found.Access(x); answer != nil {
 			return answer
 		}
 	}
