@@ -74,6 +74,9 @@ func (k *keyAuth) authenticate(x *Exchange) (credential, *Answer) {
 		case len(values) == 0 || values[0] == "":
 			continue
 		}
+		if k.hide {
+			k.conceal(x, name)
+		}
 		found, known := k.keys[values[0]]
 		if !known || !found.expires.IsZero() && !x.Now.Before(found.expires) {
 			return credential{}, k.refuse("Unauthorized")
@@ -90,23 +93,15 @@ func (k *keyAuth) refuse(message string) *Answer {
 	}
 }
 
-// find returns the keys under a name from the first place that has any, and
-// hides them from the service if so configured.
+// find returns the keys under a name from the first place that has any.
 func (k *keyAuth) find(x *Exchange, name string) ([]string, error) {
 	if k.inHeader {
 		if values := x.Header().Values(name); len(values) > 0 && values[0] != "" {
-			if k.hide {
-				delHeader(x.Edit(), name)
-			}
 			return values, nil
 		}
 	}
 	if k.inQuery {
-		arguments := parseArguments(x.Upstream.Query)
-		if values := arguments.values(name); len(values) > 0 {
-			if k.hide {
-				x.Upstream.Query = arguments.without(name).String()
-			}
+		if values := parseArguments(x.Upstream.Query).values(name); len(values) > 0 {
 			return values, nil
 		}
 	}
@@ -117,12 +112,22 @@ func (k *keyAuth) find(x *Exchange, name string) ([]string, error) {
 	if err != nil || body == nil {
 		return nil, err
 	}
-	values := body.values(name)
-	if len(values) > 0 && k.hide {
+	return body.values(name), nil
+}
+
+// conceal keeps the key from the service, wherever the client sent it.
+func (k *keyAuth) conceal(x *Exchange, name string) {
+	delHeader(x.Edit(), name)
+	if arguments := parseArguments(x.Upstream.Query); arguments.has(name) {
+		x.Upstream.Query = arguments.without(name).String()
+	}
+	if !k.inBody {
+		return
+	}
+	if body, err := readFields(x); err == nil && body != nil && len(body.values(name)) > 0 {
 		body.remove(name)
 		body.write(x)
 	}
-	return values, nil
 }
 
 // identify notes the consumer and tells the service of it. What a client sent

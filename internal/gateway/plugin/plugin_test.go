@@ -144,6 +144,22 @@ func TestKeyAuthSpoof(t *testing.T) {
 	}
 }
 
+// TestKeyAuthHidesEveryKey covers a client that sends its key in every place.
+func TestKeyAuthHidesEveryKey(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, row{"name": "key-auth", "config": row{"hide_credentials": true, "key_in_body": true}})
+	r := httptest.NewRequest(http.MethodPost, "/?apikey=alice-key&a=1", strings.NewReader("apikey=alice-key&b=2"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("apikey", "alice-key")
+	x := begin(r)
+	if answer := set.Chain("r", "s").Access(x); answer != nil {
+		t.Fatalf("answered %q", messageOf(answer))
+	}
+	if x.Header().Get("apikey") != "" || x.Upstream.Query != "a=1" || string(x.Upstream.Body) != "b=2" {
+		t.Errorf("the service gets the header %q, the query %q and the body %q", x.Header().Get("apikey"), x.Upstream.Query, x.Upstream.Body)
+	}
+}
+
 func TestKeyAuthBody(t *testing.T) {
 	t.Parallel()
 	for contentType, body := range map[string]string{
