@@ -230,6 +230,9 @@ func (e *Exporter) upload(work context.Context, next *offer) error {
 		e.failed(next, err)
 		return err
 	}
+	// The request may have left long after Put was called: to keep two of them the
+	// delay apart, it counts from the end.
+	e.earliest = time.Now().Add(e.options.Delay)
 	e.succeeded(next, etag)
 	return nil
 }

@@ -102,11 +102,11 @@ func TestExporterCoalescesToTheLast(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		b.offer("d")
 		time.Sleep(time.Minute)
-		b.expect(t, "0:a", "60:d")
+		b.expect(t, "0:a", "61:d")
 		time.Sleep(5 * time.Minute)
 		b.offer("e") // the window is long over: at once
 		time.Sleep(2 * time.Second)
-		b.expect(t, "0:a", "60:d", "380:e")
+		b.expect(t, "0:a", "61:d", "380:e")
 		b.stop()
 		if err := <-b.ended; err != nil {
 			t.Errorf("run: %v", err)
