@@ -136,7 +136,7 @@ func (s *Set) Close() {
 	}
 	s.checks.Wait()
 	for _, upstream := range s.byName {
-		upstream.refreshing.Wait()
+		upstream.lookups.end()
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,11 +33,14 @@ type Upstream struct {
 
 	turn    atomic.Uint64
 	members atomic.Pointer[members]
+	before  atomic.Pointer[members] // the last configuration's, until there are own
 
-	updating   sync.Mutex
-	states     map[string]*state // by target and address; guarded by updating
-	refreshing sync.WaitGroup
-	refresh    atomic.Bool
+	updating sync.Mutex // held for a lookup of the targets' names
+
+	mu     sync.Mutex
+	states map[string]kept // by target and address; guarded by mu
+
+	lookups lookups
 }
 
 type algorithm int
@@ -60,7 +62,7 @@ func newUpstream(row entity.Record, targets []entity.Record, options Options) (*
 		ID: row.ID(), Name: row.Name(), HostHeader: row.Text("host_header"),
 		ClientCertificate: row.Reference("client_certificate"),
 		hash:              newHashing(row), slots: max(row.Integer("slots"), 1000),
-		options: options, log: options.Log.With("upstream", row.Name()), states: map[string]*state{},
+		options: options, log: options.Log.With("upstream", row.Name()), states: map[string]kept{},
 	}
 	known := false
 	if u.algorithm, known = algorithms[row.Text("algorithm")]; !known {
@@ -78,17 +80,25 @@ func newUpstream(row entity.Record, targets []entity.Record, options Options) (*
 		u.targets = append(u.targets, one)
 	}
 	u.turn.Store(options.Seed)
+	u.lookups.ctx, u.lookups.stop = context.WithCancel(context.Background())
 	return u, nil
 }
 
-// inherit takes over what the last configuration's upstream knows.
+// inherit takes over what the last configuration's upstream knows. What health
+// checks have found ends with them.
 func (u *Upstream) inherit(old *Upstream) {
 	if old == nil {
 		return
 	}
 	u.turn.Store(old.turn.Load())
-	old.updating.Lock()
-	defer old.updating.Unlock()
+	if u.before.Store(old.members.Load()); u.before.Load() == nil {
+		u.before.Store(old.before.Load())
+	}
+	if old.checks.used() && !u.checks.used() {
+		return
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
 	for _, one := range u.targets {
 		for key, known := range old.states {
 			if known.target == one.text {
@@ -113,108 +123,6 @@ func (u *Upstream) Pick(ctx context.Context, choice *Choice) (*Peer, error) {
 	}
 	choice.tried = append(choice.tried, peer)
 	return peer, nil
-}
-
-// current returns the peers. The first caller looks up the targets' names, and
-// later ones do so in the background when the addresses have become old.
-func (u *Upstream) current(ctx context.Context) (*members, error) {
-	m := u.members.Load()
-	if m == nil {
-		return u.update(ctx, nil)
-	}
-	if !m.expires.IsZero() && time.Now().After(m.expires) && u.refresh.CompareAndSwap(false, true) {
-		u.refreshing.Go(func() {
-			defer u.refresh.Store(false)
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupLimit)
-			defer cancel()
-			if _, err := u.update(ctx, m); err != nil {
-				u.log.Warn("balancer.lookup_failed", "error", err)
-			}
-		})
-	}
-	return m, nil
-}
-
-// lookupLimit ends a lookup in the background.
-const lookupLimit = 10 * time.Second
-
-// update looks up the targets' names and makes the peers, unless another call
-// has done so since old was current.
-func (u *Upstream) update(ctx context.Context, old *members) (*members, error) {
-	u.updating.Lock()
-	defer u.updating.Unlock()
-	if m := u.members.Load(); m != old {
-		return m, nil
-	}
-	var all []*Peer
-	failed := map[string]bool{}
-	var expires time.Time
-	for i := range u.targets {
-		one := &u.targets[i]
-		if _, err := netip.ParseAddr(one.host); err != nil {
-			expires = time.Now().Add(u.options.Refresh)
-		}
-		addresses, err := u.lookup(ctx, one)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			failed[one.text] = true
-			u.log.Warn("balancer.lookup_failed", "target", one.text, "error", err)
-			addresses = addressesOf(old, one)
-		}
-		for _, address := range addresses {
-			all = append(all, u.peer(one, address))
-		}
-	}
-	m := newMembers(u, all, failed, expires)
-	u.members.Store(m)
-	return m, nil
-}
-
-// addressesOf returns the addresses that a target had: a name server's outage
-// takes no target away.
-func addressesOf(old *members, one *target) []netip.AddrPort {
-	if old == nil {
-		return nil
-	}
-	var addresses []netip.AddrPort
-	for _, peer := range old.all {
-		if peer.target == one.text {
-			addresses = append(addresses, peer.address)
-		}
-	}
-	return addresses
-}
-
-func (u *Upstream) lookup(ctx context.Context, one *target) ([]netip.AddrPort, error) {
-	if address, err := netip.ParseAddr(one.host); err == nil {
-		return []netip.AddrPort{netip.AddrPortFrom(address, one.port)}, nil
-	}
-	found, err := u.options.Resolve(ctx, one.host)
-	if err != nil {
-		return nil, err
-	}
-	addresses := make([]netip.AddrPort, 0, len(found))
-	for _, address := range found {
-		addresses = append(addresses, netip.AddrPortFrom(address.Unmap(), one.port))
-	}
-	slices.SortFunc(addresses, netip.AddrPort.Compare)
-	return slices.Compact(addresses), nil
-}
-
-// peer returns a target's peer at an address with what is known of it.
-func (u *Upstream) peer(one *target, address netip.AddrPort) *Peer {
-	key := one.text + " " + address.String()
-	known := u.states[key]
-	if known == nil {
-		known = newState(one.text)
-		u.states[key] = known
-	}
-	return &Peer{
-		Address: address.String(), Host: one.host, Port: int(one.port),
-		address: address, target: one.text, weight: one.weight, state: known, upstream: u,
-	}
 }
 
 // Peer is one address of a target.
