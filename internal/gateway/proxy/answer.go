@@ -5,6 +5,7 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"html"
 	"io"
@@ -158,7 +159,13 @@ func quality(parameters string) float64 {
 func quote(text string) string {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x80 {
-			return strconv.QuoteToGraphic(strings.ToValidUTF8(text, "\uFFFD"))
+			var quoted strings.Builder
+			encoder := json.NewEncoder(&quoted)
+			encoder.SetEscapeHTML(false)
+			if err := encoder.Encode(text); err != nil {
+				return `""` // a text always can be encoded
+			}
+			return strings.TrimSuffix(quoted.String(), "\n")
 		}
 	}
 	return `"` + text + `"`

@@ -68,16 +68,26 @@ func (x *exchange) realClient(r *http.Request) netip.Addr {
 	list := strings.Split(strings.Join(values, ","), ",")
 	client := x.peerAddress
 	for i := len(list) - 1; i >= 0; i-- {
-		address, err := netip.ParseAddr(strings.Trim(strings.TrimSpace(list[i]), "[]"))
-		if err != nil {
+		address, ok := parseClient(strings.TrimSpace(list[i]))
+		if !ok {
 			break
 		}
-		client = address.Unmap()
+		client = address
 		if !settings.RealIPRecursive || !x.proxy.trusts(client) {
 			break
 		}
 	}
 	return client
+}
+
+// parseClient reads an address that may have a port, as some balancers write it
+// and nginx takes it.
+func parseClient(text string) (netip.Addr, bool) {
+	if address, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return address.Unmap(), true
+	}
+	address, err := netip.ParseAddrPort(text)
+	return address.Addr().Unmap(), err == nil
 }
 
 // capture returns what a group of the route's regex matched.

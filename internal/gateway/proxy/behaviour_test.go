@@ -6,6 +6,7 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -314,6 +315,29 @@ func TestAbortedResponsesAreOver(t *testing.T) {
 	for deadline := time.Now().Add(5 * time.Second); body != "first"; _, body = get(t, server.URL) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the %s target answers, want the first", body)
+		}
+	}
+}
+
+// TestQuote covers that messages of a configuration make readable JSON.
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"plain", `a "b" \ c`, "\x01\a\v\x7f", "é <b> & \U000e0001", "a\nb"} {
+		var read string
+		if err := json.Unmarshal([]byte(quote(text)), &read); err != nil || read != text {
+			t.Errorf("%q is written as %s: %v", text, quote(text), err)
+		}
+	}
+}
+
+func TestParseClient(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "192.0.2.1:4711": "192.0.2.1", "[2001:db8::1]": "2001:db8::1", "[2001:db8::1]:80": "2001:db8::1",
+		"::ffff:192.0.2.1": "192.0.2.1", "unknown": "invalid IP", "": "invalid IP",
+	} {
+		if address, ok := parseClient(text); address.String() != want || ok != (want != "invalid IP") {
+			t.Errorf("%q is read as %s, %t; want %s", text, address, ok, want)
 		}
 	}
 }
