@@ -341,3 +341,24 @@ func TestParseClient(t *testing.T) {
 		}
 	}
 }
+
+// TestManyConnectionOptions covers that the time for them grows with their
+// number, not with its square.
+func TestManyConnectionOptions(t *testing.T) {
+	t.Parallel()
+	const many = 20_000
+	header, options := http.Header{"X-Stays": {"1"}}, make([]string, 0, many)
+	for i := range many {
+		header[fmt.Sprintf("X-%d", i)] = []string{"v"}
+		options = append(options, fmt.Sprintf("y-%d", i))
+	}
+	header["Connection"] = []string{strings.Join(options, ", ") + ", x-7"}
+	begin := time.Now()
+	removeHopHeaders(header)
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("took %s", took)
+	}
+	if header["X-7"] != nil || header["Connection"] != nil || len(header) != many {
+		t.Errorf("%d headers are left, want %d", len(header), many)
+	}
+}

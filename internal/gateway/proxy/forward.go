@@ -103,8 +103,9 @@ func (x *exchange) outgoingHeader() http.Header {
 	in := x.plugins.Header()
 	out := make(http.Header, len(in)+valuesPerRequest/2)
 	connection := in["Connection"]
+	own := ownOf(connection)
 	for name, values := range in {
-		if isHop(name) || len(connection) > 0 && named(connection, name) {
+		if isHop(name) || own != nil && own[strings.ToLower(name)] {
 			continue
 		}
 		if name == "Trailer" {
@@ -138,21 +139,30 @@ func isHop(name string) bool {
 
 // removeHopHeaders removes what concerns the service's connection.
 func removeHopHeaders(header http.Header) {
-	if connection := header["Connection"]; connection != nil {
-		for name := range header {
-			if named(connection, name) {
-				delete(header, name)
-			}
-		}
-	}
+	own := ownOf(header["Connection"])
 	for name := range header {
-		if isHop(name) || name == "Trailer" {
+		if isHop(name) || name == "Trailer" || own != nil && own[strings.ToLower(name)] {
 			delete(header, name)
 		}
 	}
 }
 
-// named reports whether a header is one of the connection's own.
+// ownOf returns the names, in lower case, of the headers that are a connection's
+// own; nil if there are none. A set, because a client may name thousands.
+func ownOf(connection []string) map[string]bool {
+	if len(connection) == 0 || len(connection) == 1 && (strings.EqualFold(connection[0], "keep-alive") || strings.EqualFold(connection[0], "close")) {
+		return nil
+	}
+	own := map[string]bool{}
+	for _, line := range connection {
+		for option := range strings.SplitSeq(line, ",") {
+			own[strings.ToLower(strings.TrimSpace(option))] = true
+		}
+	}
+	return own
+}
+
+// named reports whether a list of options has one of that name.
 func named(connection []string, name string) bool {
 	for _, line := range connection {
 		for option := range strings.SplitSeq(line, ",") {
