@@ -26,9 +26,6 @@ type Choice struct {
 // Reset makes the choice ready for another request.
 func (c *Choice) Reset() { c.tried = c.tried[:0] }
 
-// Tried returns how many peers were chosen so far.
-func (c *Choice) Tried() int { return len(c.tried) }
-
 func (c *Choice) usable(peer *Peer) bool {
 	return peer.state.healthy.Load() && !slices.ContainsFunc(c.tried, func(tried *Peer) bool { return tried.state == peer.state })
 }

@@ -129,9 +129,6 @@ func (x *Exchange) Edit() http.Header {
 	return x.header
 }
 
-// Edited reports whether any plugin changed the headers.
-func (x *Exchange) Edited() bool { return x.edited }
-
 // BodyRead reports whether a plugin has read the body: Upstream.Body holds it.
 func (x *Exchange) BodyRead() bool { return x.Upstream.read }
 
@@ -140,7 +137,7 @@ const bodyLimit = 8 << 20
 
 var errTooLarge = errors.New("the body is larger than 8 MiB, which is the most a plugin reads")
 
-// body reads the request's body whole. A body that cannot be had is empty.
+// body reads the request's body whole, once.
 func (x *Exchange) body() ([]byte, error) {
 	if x.Upstream.read || x.Request.Body == nil || x.Request.Body == http.NoBody {
 		return x.Upstream.Body, nil

@@ -17,11 +17,11 @@ import (
 	"blackout/internal/gateway/balancer"
 )
 
-// RoundTrip sends the request to its service, again as often as the service's
+// roundTrip sends the request to its service, again as often as the service's
 // retries say: after a failed connect any request, because nothing was sent;
 // after a connection that broke or stalled only one that may be sent twice
 // (nginx's proxy_next_upstream, "error timeout").
-func (x *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
+func (x *exchange) roundTrip(request *http.Request) (*http.Response, error) {
 	for attempt := 0; ; attempt++ {
 		response, err := x.attempt(request)
 		if err == nil || attempt >= x.service.Retries || !x.mayRepeat(request, err) {

@@ -185,7 +185,7 @@ func (x *exchange) log(event string, level slog.Level, err error) {
 }
 
 // failed answers for an upstream that gave no response.
-func (x *exchange) failed(_ http.ResponseWriter, r *http.Request, err error) {
+func (x *exchange) failed(r *http.Request, err error) {
 	if isBodyError(err) {
 		x.refuseBody(err)
 		return

@@ -29,7 +29,7 @@ func (x *exchange) forward() {
 		x.upgrade(out)
 		return
 	}
-	response, err := x.RoundTrip(out)
+	response, err := x.roundTrip(out)
 	if err == nil {
 		removeHopHeaders(response.Header)
 		if err = x.modifyResponse(response); err != nil {
@@ -37,7 +37,7 @@ func (x *exchange) forward() {
 		}
 	}
 	if err != nil {
-		x.failed(x.writer, out, err)
+		x.failed(out, err)
 		return
 	}
 	x.copyResponse(response)

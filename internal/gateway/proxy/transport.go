@@ -94,7 +94,8 @@ func newHTTP2(made *transport, idle time.Duration) *http.Transport {
 	return h
 }
 
-// close closes idle connections, now and when they become idle.
+// close closes idle connections. Those that carry requests are closed when they
+// become idle; in HTTP/2, when they have been so for upstream_keepalive_idle_timeout.
 func (t *transport) close() {
 	if t.http2 != nil {
 		t.http2.CloseIdleConnections()

@@ -16,7 +16,7 @@ import (
 // upgrade passes a request on that asks for a WebSocket, and joins the two
 // connections if the service agrees.
 func (x *exchange) upgrade(out *http.Request) {
-	response, err := x.RoundTrip(out)
+	response, err := x.roundTrip(out)
 	if err == nil && response.StatusCode != http.StatusSwitchingProtocols {
 		removeHopHeaders(response.Header)
 	}
@@ -24,7 +24,7 @@ func (x *exchange) upgrade(out *http.Request) {
 		err = x.modifyResponse(response)
 	}
 	if err != nil {
-		x.failed(x.writer, out, err)
+		x.failed(out, err)
 		return
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
