@@ -6,7 +6,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
@@ -95,10 +97,28 @@ func openSQLite(path string, connections int) (*sql.DB, error) {
 		"_txlock": {lock},
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(1)"},
 	}.Encode()}
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
 	db, err := sql.Open("sqlite", source.String())
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(connections)
 	return db, nil
+}
+
+// makePrivate makes the file of a new database: SQLite would let everybody read
+// it, and private keys are in there. Its other files get the same mode. A file
+// that is there is left alone, because to open and close it would take the locks
+// off it that this process has.
+func makePrivate(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -52,6 +53,22 @@ func TestSQLite(t *testing.T) {
 			t.Parallel()
 			behaviour.test(t, func(t *testing.T) store.Options { return store.Options{Path: filepath.Join(t.TempDir(), "a b?.db")} })
 		})
+	}
+}
+
+// TestSQLiteIsPrivate: private keys are in the file.
+func TestSQLiteIsPrivate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	db, err := store.Open(t.Context(), store.Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	for _, file := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v, want it to be for its owner alone", file, info, err)
+		}
 	}
 }
 
