@@ -43,6 +43,9 @@ type Options struct {
 	Hostname string
 	Log      *slog.Logger // slog.Default()
 
+	// Plugins are the names of those that may be configured (Kong 3.9 plugins);
+	// nil stands for all that are known.
+	Plugins []string
 	// Configuration is what / shows of the node's parameters, without secrets.
 	Configuration map[string]any
 	// MaxBody is the largest body taken, in bytes (Kong 3.9

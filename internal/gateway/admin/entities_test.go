@@ -8,9 +8,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"blackout/internal/gateway/admin"
 	"blackout/internal/gateway/clustertest"
 )
 
@@ -252,5 +254,28 @@ func TestLinksAreEscaped(t *testing.T) {
 	second := a.expect(200, "GET", next, "")
 	if rows, _ := second.body["data"].([]any); len(rows) != 1 || second.body["next"] != nil {
 		t.Errorf("%s leads to %s", next, second.text)
+	}
+}
+
+// TestPluginsThatAreNotEnabled cannot be configured, and are not told of.
+func TestPluginsThatAreNotEnabled(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.handler = admin.New(admin.Options{Store: a.store, Log: slog.New(slog.DiscardHandler), Plugins: []string{"key-auth", "cors"}})
+	const refusal = "plugin 'acl' not enabled; add it to the 'plugins' configuration property"
+	if got := a.expect(400, "POST", "/plugins", `{"name":"acl","config":{"allow":["a"]}}`); !strings.Contains(got.text, refusal) {
+		t.Errorf("got %s", got.text)
+	}
+	a.expect(400, "POST", "/schemas/plugins/validate", `{"name":"rate-limiting","config":{"minute":1}}`)
+	a.expect(404, "GET", "/schemas/plugins/acl", "")
+	a.expect(200, "GET", "/schemas/plugins/cors", "")
+	id := a.expect(201, "POST", "/plugins", `{"name":"cors"}`).body["id"].(string)
+	a.expect(200, "PATCH", "/plugins/"+id, `{"enabled":false}`)
+	if got := a.expect(200, "GET", "/plugins/enabled", ""); got.text != `{"enabled_plugins":["key-auth","cors"]}` {
+		t.Errorf("got %s", got.text)
+	}
+	available := a.expect(200, "GET", "/", "").body["plugins"].(map[string]any)["available_on_server"].(map[string]any)
+	if len(available) != 2 || available["cors"] == nil {
+		t.Errorf("got %v", available)
 	}
 }

@@ -28,6 +28,10 @@ func (res resource) input(c *call) (entity.Record, error) {
 		c.addName(record)
 	case entity.Upstreams:
 		alignHashing(record)
+	case entity.Plugins:
+		if name := record.Name(); name != "" && !c.handler.enabled(name) {
+			return nil, violation("name", fmt.Sprintf(entity.Plugins.Unknown, name))
+		}
 	}
 	if res.below != nil {
 		record[res.below.Name] = map[string]any{"id": res.parent}

@@ -24,7 +24,7 @@ func (c *call) root() {
 		return
 	}
 	available := map[string]any{}
-	for _, plugin := range append(entity.AllPlugins(), entity.KeptPlugins()...) {
+	for _, plugin := range c.handler.plugins() {
 		available[plugin.Name] = map[string]any{"version": plugin.Version, "priority": plugin.Priority}
 	}
 	c.send(http.StatusOK, map[string]any{
@@ -68,10 +68,20 @@ func (c *call) pluginsInUse() ([]string, error) {
 	return slices.Compact(names), nil
 }
 
+// plugins are those that may be configured.
+func (h *Handler) plugins() []*entity.Plugin {
+	known := append(entity.AllPlugins(), entity.KeptPlugins()...)
+	return slices.DeleteFunc(known, func(plugin *entity.Plugin) bool { return !h.enabled(plugin.Name) })
+}
+
+func (h *Handler) enabled(plugin string) bool {
+	return h.options.Plugins == nil || slices.Contains(h.options.Plugins, plugin)
+}
+
 // enabledPlugins is GET /plugins/enabled.
 func (c *call) enabledPlugins() {
 	names := []string{}
-	for _, plugin := range append(entity.AllPlugins(), entity.KeptPlugins()...) {
+	for _, plugin := range c.handler.plugins() {
 		names = append(names, plugin.Name)
 	}
 	c.send(http.StatusOK, map[string]any{"enabled_plugins": names})

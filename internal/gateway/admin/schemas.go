@@ -26,7 +26,7 @@ func (c *call) schema(name string) {
 // pluginSchema is GET /schemas/plugins/{name}.
 func (c *call) pluginSchema(name string) {
 	plugin := entity.KnownPlugin(name)
-	if plugin == nil {
+	if plugin == nil || !c.handler.enabled(name) {
 		c.message(http.StatusNotFound, fmt.Sprintf("No plugin named '%s'", name))
 		return
 	}

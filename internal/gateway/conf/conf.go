@@ -79,8 +79,8 @@ type Config struct {
 	Trust Trust
 
 	// Plugins are the names of those that are enabled and that this gateway
-	// has, sorted.
-	Plugins []string
+	// has, sorted. OtherPlugins are enabled too, and are Kong's alone.
+	Plugins, OtherPlugins []string
 
 	DeclarativeConfig       string // path of a declarative configuration; empty means none
 	DeclarativeConfigString string // the same as text; secret

@@ -23,27 +23,32 @@ func kongsPlugins() []string {
 	}
 }
 
-// setPlugins leaves out those of Kong's that are not here: a control plane then
-// sees that the data plane lacks them. One that Kong does not have either is an
+// setPlugins keeps those of Kong's apart that are not here: a control plane takes
+// their configuration, and sees that a data plane of this gateway lacks them. One that Kong does not have either is an
 // error, as it is there.
 func setPlugins(c *Config, value string) error {
 	names := list(value)
-	c.Plugins = []string{}
+	c.Plugins, c.OtherPlugins = []string{}, []string{}
 	for _, name := range names {
 		switch {
 		case name == "off" && len(names) > 1:
 			return fmt.Errorf("off must stand alone")
-		case name == "off", slices.Contains(kongsPlugins(), name):
+		case name == "off":
 		case name == "bundled":
 			c.Plugins = append(c.Plugins, ownPlugins()...)
+			c.OtherPlugins = append(c.OtherPlugins, kongsPlugins()...)
+		case slices.Contains(kongsPlugins(), name):
+			c.OtherPlugins = append(c.OtherPlugins, name)
 		case slices.Contains(ownPlugins(), name):
 			c.Plugins = append(c.Plugins, name)
 		default:
 			return fmt.Errorf("%s plugin is enabled but not installed", short(name))
 		}
 	}
-	slices.Sort(c.Plugins)
-	c.Plugins = slices.Compact(c.Plugins)
+	for _, enabled := range []*[]string{&c.Plugins, &c.OtherPlugins} {
+		slices.Sort(*enabled)
+		*enabled = slices.Compact(*enabled)
+	}
 	return nil
 }
 

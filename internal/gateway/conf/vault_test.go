@@ -28,8 +28,8 @@ func TestReferencesResolve(t *testing.T) {
 		"named as ours":     {[]string{"KONG_PG_USER={vault://env/kong-secret-user}", "KONG_SECRET_USER=u"}, user, "u"},
 		"listener": {[]string{"KONG_STATUS_LISTEN={vault://env/at}", "AT=127.0.0.1:9 http2"},
 			func(c *conf.Config) string { return c.StatusListen[0].String() }, "127.0.0.1:9 http2"},
-		"element": {[]string{"KONG_PLUGINS=key-auth, {vault://env/more}", "MORE=rate-limiting"},
-			func(c *conf.Config) string { return strings.Join(c.Plugins, " ") }, "key-auth rate-limiting"},
+		"element": {[]string{"KONG_PLUGINS=key-auth, {vault://env/more}, cors", "MORE=rate-limiting"},
+			func(c *conf.Config) string { return strings.Join(append(c.Plugins, c.OtherPlugins...), " ") }, "key-auth rate-limiting cors"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -87,6 +88,7 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 		return nil, err
 	}
 	api := admin.New(admin.Options{Store: cp.db, Version: config.Version, NodeID: n.id, Hostname: n.options.Hostname,
+		Plugins:       append(slices.Clip(config.Plugins), config.OtherPlugins...),
 		MaxBody:       cmp.Or(config.AdminMaxBody, math.MaxInt64),
 		Configuration: config.Redacted(), Log: n.log})
 	return []service{
