@@ -71,6 +71,8 @@ func TestRules(t *testing.T) {
 			`{"config":{"redis_host":"both deprecated and new field are used but their values mismatch: redis_host = [a] vs redis.host = [b]","redis":{"host":"expected a string"}}}`},
 		{"an older name beside no record", entity.Plugins, `{"name":"rate-limiting","config":{"minute":1,"redis_host":"a","redis":"b"}}`,
 			`{"config":{"redis":"expected a record"}}`},
+		{"an integer of no machine", entity.Routes, `{"paths":["/"],"regex_priority":1e300,"created_at":1e19}`,
+			`{"created_at":"expected an integer","regex_priority":"expected an integer"}`},
 		{"vault prefix", entity.Vaults, `{"name":"env","prefix":"A"}`, `{"prefix":"invalid value: A"}`},
 		{"certificate", entity.Certificates, `{"cert":"x","key":"y"}`,
 			`{"cert":"invalid certificate: no PEM block found","key":"invalid key: no private key in PEM form found"}`},

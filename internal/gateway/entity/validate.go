@@ -267,7 +267,7 @@ func (f *Field) judgeKind(value any) string {
 	case Integer:
 		var number float64
 		number, ok = value.(float64)
-		ok = ok && number == math.Trunc(number)
+		ok = ok && number == math.Trunc(number) && math.Abs(number) < 1<<63
 	case Number:
 		_, ok = value.(float64)
 	case Boolean:
