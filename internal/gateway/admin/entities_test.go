@@ -279,3 +279,19 @@ func TestPluginsThatAreNotEnabled(t *testing.T) {
 		t.Errorf("got %v", available)
 	}
 }
+
+// TestCapitalsInIDs: an id is the same in capitals, wherever it stands.
+func TestCapitalsInIDs(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	const id, capitals = "3783cba9-109a-4b7e-9e2d-5ee3a2100309", "3783CBA9-109A-4B7E-9E2D-5EE3A2100309"
+	a.expect(201, "POST", "/services", `{"host":"h","id":"`+capitals+`"}`)
+	for _, spelt := range []string{id, capitals} {
+		if got := a.expect(200, "GET", "/services/"+spelt, ""); got.body["id"] != id {
+			t.Errorf("got %s", got.text)
+		}
+	}
+	a.expect(201, "POST", "/routes", `{"name":"r","paths":["/"],"service":{"id":"`+capitals+`"}}`)
+	a.expect(200, "GET", "/services/"+id+"/routes/r", "")
+	a.expect(400, "POST", "/services", `{"host":"h","id":"`+id+`","name":"again"}`)
+}

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
@@ -33,6 +36,7 @@ func (res resource) input(c *call) (entity.Record, error) {
 			return nil, violation("name", fmt.Sprintf(entity.Plugins.Unknown, name))
 		}
 	}
+	lowerIDs(res.schema, record)
 	if res.below != nil {
 		record[res.below.Name] = map[string]any{"id": res.parent}
 	}
@@ -42,6 +46,30 @@ func (res resource) input(c *call) (entity.Record, error) {
 		}
 	}
 	return record, nil
+}
+
+// lowerIDs writes the ids in a record in the one form in which they are looked
+// up, as Kong's database does with a UUID.
+func lowerIDs(schema *entity.Schema, record entity.Record) {
+	lower := func(value any) any {
+		if text, ok := value.(string); ok && uuid.Validate(text) == nil {
+			return strings.ToLower(text)
+		}
+		return value
+	}
+	if id, given := record["id"]; given {
+		record["id"] = lower(id)
+	}
+	for _, field := range schema.Foreign() {
+		if reference := record.Sub(field.Name); reference["id"] != nil {
+			reference["id"] = lower(reference["id"])
+		}
+	}
+	if list, ok := record["ca_certificates"].([]any); ok {
+		for i := range list {
+			list[i] = lower(list[i])
+		}
+	}
 }
 
 // alignHashing keeps what an upstream hashes by and its algorithm together, as
