@@ -46,7 +46,7 @@ func TestAClusterWithAnAuthority(t *testing.T) {
 func TestTheClusterListenerCutsOffWhoDawdles(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	c.start(conf.ControlPlane, t.TempDir(), func(config *conf.Config) { config.Timing.HandshakeTimeout = 200 * time.Millisecond })
+	c.start(conf.ControlPlane, t.TempDir(), func(config *conf.Config) { config.Timing.HandshakeTimeout = 500 * time.Millisecond })
 	pair, err := tls.X509KeyPair(c.certificate, c.key)
 	if err != nil {
 		t.Fatal(err)
@@ -72,8 +72,8 @@ func TestTheClusterListenerCutsOffWhoDawdles(t *testing.T) {
 			defer func() { _ = conn.Close() }()
 			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 			spoken, err := send(conn)
-			if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-				return // cut off before it had said all that
+			if errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+				return // cut off before it had said all that, on a busy machine
 			}
 			if err != nil {
 				t.Fatal(err)
