@@ -46,4 +46,4 @@ func (s *Store) Export(ctx context.Context) (*Snapshot, error) {
 }
 
 // identity is which database it is, and in what state.
-const identity = `SELECT number, value FROM revision, parameters WHERE key = 'cluster_id'`
+const identity = `SELECT number, mark, value FROM revision, parameters WHERE key = 'cluster_id'`

@@ -170,10 +170,10 @@ func (tx *Tx) touch(ctx context.Context, kind, id string) error {
 
 // step makes a new revision, and forgets at times what nobody can need any more.
 func (tx *Tx) step(ctx context.Context) error {
-	mark := uuid.NewString()
+	tx.mark = uuid.NewString()
 	found := false
 	err := tx.each(ctx, func(row *sql.Rows) error { found = true; return row.Scan(&tx.revision) },
-		`UPDATE revision SET number = number + 1, mark = ? RETURNING number`, mark)
+		`UPDATE revision SET number = number + 1, mark = ? RETURNING number`, tx.mark)
 	if err == nil && !found {
 		err = errors.New("it has no revision")
 	}
@@ -184,7 +184,7 @@ func (tx *Tx) step(ctx context.Context) error {
 	if err := tx.exec(ctx, `DELETE FROM marks WHERE revision >= ?`, tx.revision); err != nil {
 		return err
 	}
-	if err := tx.exec(ctx, `INSERT INTO marks (revision, mark) VALUES (?, ?)`, tx.revision, mark); err != nil {
+	if err := tx.exec(ctx, `INSERT INTO marks (revision, mark) VALUES (?, ?)`, tx.revision, tx.mark); err != nil {
 		return fmt.Errorf("note the revision: %w", err)
 	}
 	if tx.revision%1000 != 0 {

@@ -27,7 +27,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"blackout/internal/gateway/entity"
@@ -60,7 +59,8 @@ type Store struct {
 	options Options
 	changes chan struct{}
 
-	revision atomic.Int64 // the latest one that is known to have been told
+	mu   sync.Mutex
+	told Position // the latest state that was opened or that Changes has told of
 
 	// committing is held for reading from before a commit until its revision is
 	// known, so that who holds it for writing does not take a change of this
@@ -84,7 +84,12 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", name, err)
 	}
-	if err := s.migrate(ctx); err != nil {
+	err = s.migrate(ctx)
+	if err == nil {
+		// Who opens a database reads it: only what comes after that is news.
+		s.told, _, err = s.look(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", name, err), s.Close())
 	}
 	return s, nil
@@ -154,8 +159,8 @@ func (s *Store) Watch(ctx context.Context, interval time.Duration, report func(e
 			return
 		case <-tick.C:
 		}
-		known := s.revision.Load()
-		revision, found, err := s.look(ctx)
+		before := s.known()
+		found, of, err := s.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -165,10 +170,10 @@ func (s *Store) Watch(ctx context.Context, interval time.Duration, report func(e
 		if err != nil {
 			continue
 		}
-		another := cluster != "" && cluster != found
-		cluster = found
+		another := cluster != "" && cluster != of
+		cluster = of
 		s.committing.Lock() // what was seen is known now, if it was made here
-		news := s.advance(revision) || s.retreat(known, revision)
+		news := s.learn(before, found)
 		s.committing.Unlock()
 		if news || another {
 			s.changed()
@@ -176,31 +181,41 @@ func (s *Store) Watch(ctx context.Context, interval time.Duration, report func(e
 	}
 }
 
-// look reads the database's revision and whose it is.
-func (s *Store) look(ctx context.Context) (revision int64, cluster string, err error) {
+// look reads the database's state and whose it is.
+func (s *Store) look(ctx context.Context) (state Position, cluster string, err error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	err = s.read.QueryRowContext(ctx, identity).Scan(&revision, &cluster)
-	return revision, cluster, failure("read", err)
+	err = s.read.QueryRowContext(ctx, identity).Scan(&state.Revision, &state.mark, &cluster)
+	return state, cluster, failure("read", err)
 }
 
-// advance notes the latest revision that is known here and says whether it is news.
-func (s *Store) advance(revision int64) bool {
-	for {
-		known := s.revision.Load()
-		if revision <= known {
-			return false
-		}
-		if s.revision.CompareAndSwap(known, revision) {
-			return true
-		}
+func (s *Store) known() Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told
+}
+
+// advance notes a state that was made here.
+func (s *Store) advance(to Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if to.Revision > s.told.Revision {
+		s.told = to
 	}
 }
 
-// retreat notes that a revision, read after known was, is older than it: the
-// database was put back to an earlier state, or it is another one.
-func (s *Store) retreat(known, revision int64) bool {
-	return revision < known && s.revision.CompareAndSwap(known, revision)
+// learn notes a state that was read after before was the latest known, and says
+// whether it is news. If a change was made here meanwhile, only a later state is;
+// otherwise any other one: a database that was put back to an earlier state, or
+// replaced, may have come to any revision since.
+func (s *Store) learn(before, found Position) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found == s.told || s.told != before && found.Revision <= s.told.Revision {
+		return false
+	}
+	s.told = found
+	return true
 }
 
 // ErrUnchanged is what the function of [Store.Alter] returns if there turned out
@@ -212,14 +227,13 @@ var ErrUnchanged = errors.New("nothing changed")
 func (s *Store) Alter(ctx context.Context, do func(ctx context.Context, tx *Tx) error) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	var revision int64
-	learn := func() { s.advance(revision) }
-	err := s.transact(ctx, learn, func(inner *sql.Tx) error {
+	var made Position
+	err := s.transact(ctx, func() { s.advance(made) }, func(inner *sql.Tx) error {
 		tx := &Tx{querier: querier{inner, s.dialect}, now: s.options.Now()}
 		if err := tx.step(ctx); err != nil {
 			return err
 		}
-		revision = tx.revision
+		made = Position{tx.revision, tx.mark}
 		if err := tx.expire(ctx); err != nil {
 			return err
 		}

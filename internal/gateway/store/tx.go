@@ -21,7 +21,8 @@ import (
 type Tx struct {
 	querier
 	now      time.Time
-	revision int64 // that it makes
+	revision int64  // that it makes
+	mark     string // of the revision
 }
 
 // Get returns an entity, or nil if there is none.
