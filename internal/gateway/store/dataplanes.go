@@ -8,6 +8,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,6 +44,9 @@ func (s *Store) SaveDataPlane(ctx context.Context, row DataPlane, keep time.Dura
 // (Kong 3.9 cluster_data_plane_purge_delay), and forgets those that are overdue. It
 // is one transaction: many rows cost little more than one.
 func (s *Store) SaveDataPlanes(ctx context.Context, rows []DataPlane, keep time.Duration) error {
+	// In one order everywhere: two control planes that save the same ones would
+	// else wait for each other.
+	rows = slices.SortedFunc(slices.Values(rows), func(a, b DataPlane) int { return strings.Compare(a.ID, b.ID) })
 	now := s.options.Now()
 	bodies := make([]string, len(rows))
 	for i, row := range rows {

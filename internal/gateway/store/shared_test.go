@@ -5,6 +5,8 @@ package store_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -88,4 +90,28 @@ func expectChange(t *testing.T, s *store.Store, what string) {
 	case <-patience.C:
 		t.Errorf("not told of %s", what)
 	}
+}
+
+// testDataPlanesOfTwoControlPlanes: both know the same data planes, which have gone
+// from one to the other.
+func testDataPlanesOfTwoControlPlanes(t *testing.T, source func(*testing.T) store.Options) {
+	options := source(t)
+	rows := make([]store.DataPlane, 100)
+	for i := range rows {
+		rows[i].ID = fmt.Sprintf("dp-%03d", i)
+	}
+	backwards := slices.Clone(rows)
+	slices.Reverse(backwards)
+	var saving sync.WaitGroup
+	for _, ordered := range [][]store.DataPlane{rows, backwards} {
+		s := open(t, options)
+		saving.Go(func() {
+			for range 5 {
+				if err := s.SaveDataPlanes(t.Context(), ordered, time.Hour); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	saving.Wait()
 }

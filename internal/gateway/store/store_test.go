@@ -45,6 +45,7 @@ var behaviours = []struct {
 	{"tags of everything", testTagsOfEverything},
 	{"two control planes", testTwoControlPlanes},
 	{"data planes are forgotten", testDataPlanesAreForgotten},
+	{"data planes of two control planes", testDataPlanesOfTwoControlPlanes},
 }
 
 func TestSQLite(t *testing.T) {
