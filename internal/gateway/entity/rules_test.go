@@ -6,6 +6,7 @@ package entity_test
 import (
 	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -193,5 +194,25 @@ func TestRepeatedSecretsStaySecret(t *testing.T) {
 	_, err := entity.ParseTable([]byte(table(`"consumers":[{"id":"` + serviceID + `","username":"u"}],"keyauth_credentials":[` + row("2") + "," + row("3") + `]`)))
 	if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "keyauth_credentials.2") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestManyTags: a long set takes no longer than reading it does.
+func TestManyTags(t *testing.T) {
+	t.Parallel()
+	tags := make([]any, 300_000)
+	for i := range tags {
+		tags[i] = strconv.Itoa(i / 2)
+	}
+	began := time.Now()
+	record, err := entity.Services.Complete(entity.Record{"host": "h", "tags": tags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(record.Texts("tags")); got != len(tags)/2 {
+		t.Errorf("%d tags are left", got)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

@@ -312,14 +312,15 @@ func judgeReference(value any, from source) any {
 
 // unrepeated returns the list without the scalars that it holds already.
 func unrepeated(list []any) []any {
-	kept := make([]any, 0, len(list))
+	kept, seen := make([]any, 0, len(list)), make(map[any]struct{}, len(list))
 	for _, element := range list {
 		switch element.(type) {
 		case map[string]any, []any:
 		default:
-			if slices.Contains(kept, element) {
+			if _, repeated := seen[element]; repeated {
 				continue
 			}
+			seen[element] = struct{}{}
 		}
 		kept = append(kept, element)
 	}
