@@ -60,18 +60,6 @@ func (r Record) Texts(field string) []string {
 	return texts
 }
 
-// Integers returns the numbers of an array or set field.
-func (r Record) Integers(field string) []int {
-	list, _ := r[field].([]any)
-	numbers := make([]int, 0, len(list))
-	for _, element := range list {
-		if number, ok := element.(float64); ok {
-			numbers = append(numbers, int(number))
-		}
-	}
-	return numbers
-}
-
 // Sub returns a nested record or map, or nil if it is unset; reading a nil
 // record gives zero values, so that calls chain: r.Sub("config").Sub("redis").
 func (r Record) Sub(field string) Record {

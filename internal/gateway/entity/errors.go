@@ -66,11 +66,6 @@ func NotFound(key, value string) *Error {
 		Message: fmt.Sprintf("could not find the entity with '{%s=%q}'", key, value)}
 }
 
-// NotUnique is the error for a value that another entity already holds.
-func NotUnique(field, value string) *Error {
-	return NotUniqueTogether(map[string]any{field: value})
-}
-
 // NotUniqueTogether is the error for values that another entity already holds;
 // references have the form {"id": "…"}.
 func NotUniqueTogether(values map[string]any) *Error {

@@ -5,8 +5,11 @@ package entity
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net/url"
+	"reflect"
 	"strconv"
+	"strings"
 )
 
 // ExpandURL replaces a service's shorthand "url" by what it stands for:
@@ -44,6 +47,47 @@ func ExpandURL(service Record) string {
 		service["port"] = 80.0
 	}
 	return ""
+}
+
+// expandAliases moves values that came under an older name to the field that
+// has them now. The older name shows that field's value afterwards.
+func expandAliases(fields []Field, record map[string]any, wrong *Violations) {
+	for i := range fields {
+		field := &fields[i]
+		value, given := record[field.Name]
+		if field.Alias == nil || !given {
+			continue
+		}
+		delete(record, field.Name)
+		if value == nil {
+			continue
+		}
+		outer, name := field.Alias[0], field.Alias[1]
+		inner, ok := record[outer].(map[string]any)
+		if !ok && record[outer] != nil {
+			continue // of the wrong kind, which its own field will say
+		}
+		if !ok {
+			inner = map[string]any{}
+			record[outer] = inner
+		}
+		// The values may be lists or maps, which == cannot compare.
+		if inner[name] != nil && !reflect.DeepEqual(inner[name], value) {
+			wrong.set(field.Name, field.mismatch(value, inner[name]))
+			continue
+		}
+		inner[name] = value
+	}
+}
+
+// mismatch says that a field's two names come with two values.
+func (f *Field) mismatch(older, newer any) string {
+	const format = "both deprecated and new field are used but their values mismatch: %s vs %s"
+	path := strings.Join(f.Alias, ".")
+	if f.Secret {
+		return fmt.Sprintf(format, f.Name, path)
+	}
+	return fmt.Sprintf(format, fmt.Sprintf("%s = %v", f.Name, older), fmt.Sprintf("%s = %v", path, newer))
 }
 
 const alphanumerics = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -75,20 +75,6 @@ func (t *Table) Hashes() (Hashes, error) {
 	return Hash(all), nil
 }
 
-// UnknownPlugins returns the names of the enabled plugins in the table that this
-// gateway cannot run, each once.
-func (t *Table) UnknownPlugins() []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, row := range t.Rows(Plugins.Name) {
-		if name := row.Name(); row.Flag("enabled") && !seen[name] && PluginSchema(name) == nil {
-			seen[name] = true
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 // ParseTable decodes and validates a config_table whole: it is accepted or
 // refused as one. Refused are text that is not exactly one JSON object, another
 // _format_version, records that break their schema, duplicate ids and other

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -330,47 +329,6 @@ func unrepeated(list []any) []any {
 func isVaultReference(value any) bool {
 	text, ok := value.(string)
 	return ok && strings.HasPrefix(text, "{vault://") && strings.HasSuffix(text, "}")
-}
-
-// expandAliases moves values that came under an older name to the field that
-// has them now. The older name shows that field's value afterwards.
-func expandAliases(fields []Field, record map[string]any, wrong *Violations) {
-	for i := range fields {
-		field := &fields[i]
-		value, given := record[field.Name]
-		if field.Alias == nil || !given {
-			continue
-		}
-		delete(record, field.Name)
-		if value == nil {
-			continue
-		}
-		outer, name := field.Alias[0], field.Alias[1]
-		inner, ok := record[outer].(map[string]any)
-		if !ok && record[outer] != nil {
-			continue // of the wrong kind, which its own field will say
-		}
-		if !ok {
-			inner = map[string]any{}
-			record[outer] = inner
-		}
-		// The values may be lists or maps, which == cannot compare.
-		if inner[name] != nil && !reflect.DeepEqual(inner[name], value) {
-			wrong.set(field.Name, field.mismatch(value, inner[name]))
-			continue
-		}
-		inner[name] = value
-	}
-}
-
-// mismatch says that a field's two names come with two values.
-func (f *Field) mismatch(older, newer any) string {
-	const format = "both deprecated and new field are used but their values mismatch: %s vs %s"
-	path := strings.Join(f.Alias, ".")
-	if f.Secret {
-		return fmt.Sprintf(format, f.Name, path)
-	}
-	return fmt.Sprintf(format, fmt.Sprintf("%s = %v", f.Name, older), fmt.Sprintf("%s = %v", path, newer))
 }
 
 func clone(value any) any {
