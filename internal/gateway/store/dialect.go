@@ -26,6 +26,7 @@ type dialect struct {
 
 	lock    string         // taken by who creates the tables; empty if a writing transaction is lock enough
 	reading *sql.TxOptions // a transaction that sees one state of everything
+	writing *sql.TxOptions // one that sees what was committed while it waited for its turn
 }
 
 var sqlite = dialect{text: "TEXT", integer: "INTEGER", suffix: " STRICT", reading: &sql.TxOptions{ReadOnly: true}}
@@ -34,6 +35,7 @@ var postgres = dialect{
 	numbered: true, text: `TEXT COLLATE "C"`, integer: "BIGINT",
 	lock:    `SELECT pg_advisory_xact_lock(4720011891)`, // any number that nobody else on the server uses
 	reading: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+	writing: &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 }
 
 // statement turns a statement into the dialect's form. No statement of this

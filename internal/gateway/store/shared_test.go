@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/pgtest"
 	"blackout/internal/gateway/store"
 )
 
@@ -114,4 +115,16 @@ func testDataPlanesOfTwoControlPlanes(t *testing.T, source func(*testing.T) stor
 		})
 	}
 	saving.Wait()
+}
+
+// TestWritersTakeTurnsWhateverTheServersDefault: a server may give transactions a
+// snapshot from before their turn unless they ask for none.
+func TestWritersTakeTurnsWhateverTheServersDefault(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	testTwoControlPlanes(t, func(t *testing.T) store.Options {
+		options := store.Options{Postgres: server.NewDatabase(t)}
+		behindItsBack(t, options, fmt.Sprintf(`ALTER DATABASE %q SET default_transaction_isolation = 'serializable'`, options.Postgres.Database))
+		return options
+	})
 }

@@ -251,7 +251,7 @@ func (s *Store) Alter(ctx context.Context, do func(ctx context.Context, tx *Tx) 
 // transact runs do in a writing transaction and commits unless it fails; then,
 // if committed is set, it calls that before anybody looks at what changed.
 func (s *Store) transact(ctx context.Context, committed func(), do func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	tx, err := s.write.BeginTx(ctx, s.dialect.writing)
 	if err != nil {
 		return failure("begin", err)
 	}
