@@ -31,6 +31,10 @@ func newRegister(log *slog.Logger, save func(ctx context.Context, rows []store.D
 	return &register{save: save, log: log, pending: map[string]store.DataPlane{}, wake: make(chan struct{}, 1)}
 }
 
+// batch is how many rows go into one transaction, which has its time limit
+// however large the fleet is.
+const batch = 1000
+
 // record takes what is known of a data plane now. It does not wait.
 func (r *register) record(_ context.Context, dp hybrid.DataPlane) error {
 	row := store.DataPlane{
@@ -41,11 +45,15 @@ func (r *register) record(_ context.Context, dp hybrid.DataPlane) error {
 	r.mu.Lock()
 	r.pending[row.ID] = row
 	r.mu.Unlock()
+	r.rouse()
+	return nil
+}
+
+func (r *register) rouse() {
 	select {
 	case r.wake <- struct{}{}:
 	default: // run is on its way
 	}
-	return nil
 }
 
 // run saves what is recorded until ctx ends. What cannot be saved is forgotten:
@@ -73,13 +81,18 @@ func (r *register) run(ctx context.Context) error {
 	}
 }
 
+// take takes a batch out of what is pending; run is called for the rest.
 func (r *register) take() []store.DataPlane {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rows := make([]store.DataPlane, 0, len(r.pending))
-	for _, row := range r.pending {
+	rows := make([]store.DataPlane, 0, min(len(r.pending), batch))
+	for id, row := range r.pending {
+		if len(rows) == batch {
+			r.rouse()
+			break
+		}
 		rows = append(rows, row)
+		delete(r.pending, id)
 	}
-	clear(r.pending)
 	return rows
 }

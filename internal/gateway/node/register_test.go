@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,11 +31,15 @@ func TestRegisterSavesTogetherWhatComesMeanwhile(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- r.run(ctx) }()
-		record := func(id, hash string) { _ = r.record(ctx, hybrid.DataPlane{ID: id, ConfigHash: hash}) }
-		record("first", "")
+		record := func(id int, hash string) {
+			if err := r.record(ctx, hybrid.DataPlane{ID: nodeNumber(id), ConfigHash: hash}); err != nil {
+				t.Error(err)
+			}
+		}
+		record(0, "")
 		synctest.Wait() // it is being saved
 		for n := range 3000 {
-			record(fmt.Sprint(n%1000), fmt.Sprint(n))
+			record(n%1000, fmt.Sprint(n))
 		}
 		let <- nil
 		synctest.Wait()
@@ -42,12 +47,12 @@ func TestRegisterSavesTogetherWhatComesMeanwhile(t *testing.T) {
 			t.Fatalf("%d transactions", len(saved))
 		}
 		for _, row := range saved[1] {
-			if n, err := strconv.Atoi(row.ID); err != nil || row.ConfigHash != strconv.Itoa(2000+n) {
+			if n, err := strconv.Atoi(row.ConfigHash); err != nil || n < 2000 || row.ID != nodeNumber(n-2000) {
 				t.Errorf("%s is saved with %s, not the newest", row.ID, row.ConfigHash)
 			}
 		}
 		for _, outcome := range []error{errors.New("down"), errors.New("down"), nil} {
-			record("again", "")
+			record(0, "")
 			let <- outcome
 			synctest.Wait()
 		}
@@ -61,3 +66,31 @@ func TestRegisterSavesTogetherWhatComesMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// A large fleet's rows go into several transactions: each has its time limit.
+func TestRegisterSavesALargeFleetInBatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		sizes, ids := []int{}, map[string]bool{}
+		r := newRegister(slog.New(slog.DiscardHandler), func(_ context.Context, rows []store.DataPlane) error {
+			sizes = append(sizes, len(rows))
+			for _, row := range rows {
+				ids[row.ID] = true
+			}
+			return nil
+		})
+		for n := range 2500 {
+			_ = r.record(ctx, hybrid.DataPlane{ID: nodeNumber(n)})
+		}
+		done := make(chan error)
+		go func() { done <- r.run(ctx) }()
+		synctest.Wait()
+		cancel()
+		if err := <-done; err != nil || len(ids) != 2500 || slices.Max(sizes) > 1000 {
+			t.Errorf("%v; %d data planes in transactions of %v", err, len(ids), sizes)
+		}
+	})
+}
+
+func nodeNumber(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
