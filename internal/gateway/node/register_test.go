@@ -93,4 +93,14 @@ func TestRegisterSavesALargeFleetInBatches(t *testing.T) {
 	})
 }
 
+func TestRegisterRefusesWhatIsNoNodeID(t *testing.T) {
+	t.Parallel()
+	r := newRegister(slog.New(slog.DiscardHandler), nil)
+	for _, id := range []string{"x", "\x00", nodeNumber(1) + "\x00"} {
+		if err := r.record(t.Context(), hybrid.DataPlane{ID: id}); err == nil || len(r.pending) > 0 {
+			t.Errorf("%q: %v, %v", id, err, r.pending)
+		}
+	}
+}
+
 func nodeNumber(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
