@@ -100,8 +100,10 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 }
 
 // publishChanges publishes the first change at once, and then at most one
-// configuration in each db_update_frequency: the newest.
+// configuration in each db_update_frequency: the newest. What cannot be published is
+// tried again at that pace; only the first failure of a row is logged.
 func (cp *controlPlane) publishChanges(ctx context.Context) error {
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -111,9 +113,11 @@ func (cp *controlPlane) publishChanges(ctx context.Context) error {
 			cp.dirty.Store(true)
 		}
 		for cp.dirty.Load() {
-			if err := cp.publish(ctx, false); err != nil && ctx.Err() == nil {
+			err := cp.publish(ctx, false)
+			if err != nil && !failing && ctx.Err() == nil {
 				cp.node.log.Error("configuration.unpublished", "error", err)
 			}
+			failing = err != nil
 			if !sleep(ctx, max(cp.node.options.Config.DBUpdateFrequency, time.Millisecond)) {
 				cp.flush(ctx)
 				return nil

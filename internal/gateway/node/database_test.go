@@ -161,6 +161,28 @@ func TestADatabaseThatFails(t *testing.T) {
 	}
 }
 
+// TestAChangeThatCannotBePublishedIsToldOnce: it is tried again and again, and goes
+// out when that works.
+func TestAChangeThatCannotBePublishedIsToldOnce(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	var log lines
+	c.log = slog.NewTextHandler(&log, nil)
+	dir := t.TempDir()
+	cp := c.start(conf.ControlPlane, dir, nil)
+	path := filepath.Join(dir, "blackout.db")
+	execute(t, path, `ALTER TABLE workspaces RENAME TO missing_workspaces`)
+	cp.admin("PUT", "/services/s", `{"host":"example.org"}`)
+	tries := time.NewTimer(500 * time.Millisecond) // fifty times db_update_frequency
+	defer tries.Stop()
+	<-tries.C
+	execute(t, path, `ALTER TABLE missing_workspaces RENAME TO workspaces`)
+	eventually(t, "the change is published", func() bool { return log.count("msg=configuration.published") == 2 })
+	if n := log.count("msg=configuration.unpublished"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
 // restoreToNothing puts a database back to the state before its first entity.
 func restoreToNothing(t *testing.T, path string) {
 	t.Helper()
@@ -194,8 +216,10 @@ func (l *lines) Write(line []byte) (int, error) {
 	return l.text.Write(line)
 }
 
-func (l *lines) contains(text string) bool {
+func (l *lines) contains(text string) bool { return l.count(text) > 0 }
+
+func (l *lines) count(text string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), text)
+	return strings.Count(l.text.String(), text)
 }
