@@ -75,8 +75,15 @@ type deltaReader struct {
 }
 
 func (r deltaReader) position(ctx context.Context) error {
-	return r.each(ctx, func(row *sql.Rows) error { return row.Scan(&r.delta.Revision, &r.delta.mark, &r.delta.Cluster) },
-		`SELECT r.number, r.mark, p.value FROM revision r, parameters p WHERE p.key = 'cluster_id'`)
+	found := false
+	err := r.each(ctx, func(row *sql.Rows) error {
+		found = true
+		return row.Scan(&r.delta.Revision, &r.delta.mark, &r.delta.Cluster)
+	}, identity)
+	if err == nil && !found {
+		err = errors.New("it has no revision or no cluster_id, as in the middle of a restore")
+	}
+	return err
 }
 
 func (r deltaReader) count(ctx context.Context) error {

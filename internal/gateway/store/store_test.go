@@ -37,6 +37,7 @@ var behaviours = []struct {
 	{"export is consistent while writers write", testExportIsConsistentWhileWritersWrite},
 	{"export of an empty database", testExportOfAnEmptyDatabase},
 	{"what changed since", testSince},
+	{"half a database", testHalfADatabase},
 	{"newer database", testNewerDatabase},
 	{"cascade", testCascade},
 	{"unique together", testUniqueTogether},
