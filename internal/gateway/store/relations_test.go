@@ -6,6 +6,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -126,6 +127,54 @@ func testTTL(t *testing.T, source func(*testing.T) store.Options) {
 		t.Errorf("after its time it is listed: %v, %v", page, err)
 	}
 	create(t, s, entity.KeyAuthCredentials, entity.Record{"key": "k", "consumer": refers(consumer.ID())}) // the key is free
+}
+
+// testAChangeKeepsTheTimeOfExpiry: also in the last second.
+func testAChangeKeepsTheTimeOfExpiry(t *testing.T, source func(*testing.T) store.Options) {
+	clock := time.Unix(1000, 0)
+	options := source(t)
+	options.Now = func() time.Time { return clock }
+	s := open(t, options)
+	consumer := create(t, s, entity.Consumers, entity.Record{"username": "c"})
+	create(t, s, entity.KeyAuthCredentials, entity.Record{"key": "k", "ttl": 60.0, "consumer": refers(consumer.ID())})
+	by := store.Key{Field: "key", Value: "k"}
+	change := func(field string, value any) float64 {
+		t.Helper()
+		got, err := s.Change(t.Context(), entity.KeyAuthCredentials, by, func(old entity.Record) (entity.Record, error) {
+			if old == nil {
+				return nil, errors.New("it is gone")
+			}
+			changed := maps.Clone(old)
+			changed[field] = value
+			return changed, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Number("ttl")
+	}
+	for range 5 {
+		clock = clock.Add(500 * time.Millisecond)
+		change("tags", []any{"t"})
+	}
+	if ttl := change("tags", nil); ttl != 57 { // 57.5 s remain
+		t.Errorf("after 2.5 s and five changes %v s remain", ttl)
+	}
+	clock = time.UnixMilli(1_059_500)
+	change("tags", []any{"last second"})
+	clock = clock.Add(time.Second)
+	if got, err := s.Get(t.Context(), entity.KeyAuthCredentials, by); code(err) != entity.CodeNotFound {
+		t.Errorf("changed in its last second it lives on: %v, %v", got, err)
+	}
+	create(t, s, entity.KeyAuthCredentials, entity.Record{"key": "k", "ttl": 60.0, "consumer": refers(consumer.ID())})
+	if ttl := change("ttl", 10.0); ttl != 9 { // in whole seconds
+		t.Errorf("a new ttl of 10 s leaves %v s", ttl)
+	}
+	change("ttl", nil)
+	clock = clock.Add(time.Hour)
+	if _, err := s.Get(t.Context(), entity.KeyAuthCredentials, by); err != nil {
+		t.Errorf("without a ttl it does not live on: %v", err)
+	}
 }
 
 func testTagsOfEverything(t *testing.T, source func(*testing.T) store.Options) {

@@ -43,6 +43,7 @@ var behaviours = []struct {
 	{"unique together", testUniqueTogether},
 	{"long and odd texts", testLongAndOddTexts},
 	{"ttl", testTTL},
+	{"a change keeps the time of expiry", testAChangeKeepsTheTimeOfExpiry},
 	{"tags of everything", testTagsOfEverything},
 	{"two control planes", testTwoControlPlanes},
 	{"data planes are forgotten", testDataPlanesAreForgotten},

@@ -51,7 +51,7 @@ func (tx *Tx) Put(ctx context.Context, schema *entity.Schema, record, old entity
 	if err := tx.checkReferences(ctx, schema, record); err != nil {
 		return err
 	}
-	if err := tx.writeBody(ctx, schema, record); err != nil {
+	if err := tx.writeBody(ctx, schema, record, old); err != nil {
 		return err
 	}
 	return tx.writeSides(ctx, schema, record, unique, old != nil)
@@ -113,14 +113,16 @@ func (tx *Tx) checkReferences(ctx context.Context, schema *entity.Schema, record
 	return nil
 }
 
-func (tx *Tx) writeBody(ctx context.Context, schema *entity.Schema, record entity.Record) error {
+func (tx *Tx) writeBody(ctx context.Context, schema *entity.Schema, record, old entity.Record) error {
 	body, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("encode the record: %w", err)
 	}
-	var expires sql.NullInt64
-	if ttl := record.Number("ttl"); ttl > 0 && schema.Field("ttl") != nil {
-		expires = sql.NullInt64{Int64: tx.now.Unix() + int64(math.Ceil(ttl)), Valid: true}
+	expires, err := tx.expiry(ctx, schema, record, old)
+	if err != nil {
+		return err
+	}
+	if expires.Valid {
 		record["ttl"] = remaining(expires.Int64, tx.now)
 	}
 	err = tx.exec(ctx, `INSERT INTO entities (kind, id, expires, body) VALUES (?, ?, ?, ?)
@@ -130,6 +132,24 @@ func (tx *Tx) writeBody(ctx context.Context, schema *entity.Schema, record entit
 		return err
 	}
 	return tx.touch(ctx, schema.Name, record.ID())
+}
+
+// expiry is when a record expires, in Unix seconds. A ttl that is still what the
+// entity was read with was not given anew: what remains is told in whole seconds,
+// and in the last of them as 0, which as a ttl would mean never.
+func (tx *Tx) expiry(ctx context.Context, schema *entity.Schema, record, old entity.Record) (expires sql.NullInt64, err error) {
+	if schema.Field("ttl") == nil {
+		return expires, nil
+	}
+	if old != nil && old["ttl"] != nil && record["ttl"] != nil && record.Number("ttl") == old.Number("ttl") {
+		err := tx.each(ctx, func(row *sql.Rows) error { return row.Scan(&expires) },
+			`SELECT expires FROM entities WHERE kind = ? AND id = ?`, schema.Name, record.ID())
+		return expires, err
+	}
+	if ttl := record.Number("ttl"); ttl > 0 {
+		expires = sql.NullInt64{Int64: tx.now.Unix() + int64(math.Ceil(ttl)), Valid: true}
+	}
+	return expires, nil
 }
 
 // writeSides writes what stands beside the body: unique values, references and
