@@ -152,8 +152,7 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 		return fmt.Errorf("export the configuration: %w", err)
 	}
 	if !cp.guard.allows(&store.Snapshot{Entities: delta.Entities, Revision: delta.Revision, Cluster: delta.Cluster}) {
-		cp.dirty.Store(false) // until the database changes again
-		return nil
+		return nil // it stays dirty
 	}
 	made, err := cp.builder.Make(time.Now())
 	if err != nil {

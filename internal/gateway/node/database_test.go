@@ -91,10 +91,11 @@ func TestAnEmptiedDatabaseEmptiesNobody(t *testing.T) {
 	for name, c := range map[string]struct {
 		pushEmpty bool
 		seen      string // in the log
+		dirty     string // in the metrics
 		want      string
 	}{
-		"kept":             {false, "msg=database.emptied", "/gen/1/x"},
-		"pushed, as asked": {true, "msg=configuration.published", "no Route matched with those values"},
+		"kept":             {false, "msg=database.emptied", "1", "/gen/1/x"},
+		"pushed, as asked": {true, "msg=configuration.published", "0", "no Route matched with those values"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,6 +116,9 @@ func TestAnEmptiedDatabaseEmptiesNobody(t *testing.T) {
 					_, body := node.get("proxy", "/x")
 					return strings.Contains(body, c.want)
 				})
+			}
+			if _, text := cp.get("status", "/metrics"); !strings.Contains(text, "\nblackout_configuration_dirty "+c.dirty+"\n") {
+				t.Errorf("whether something is unpublished is not told as %s", c.dirty)
 			}
 			// A change that was made is a change, also to what is there now.
 			cp.admin("PUT", "/services/s", `{"url":"`+upstream+`/gen/2"}`)
