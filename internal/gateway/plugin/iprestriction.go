@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"blackout/internal/gateway/entity"
 )
@@ -33,26 +32,13 @@ func newIPRestriction(config entity.Record, _ *builder) (Plugin, error) {
 func prefixes(config entity.Record, field string) ([]netip.Prefix, error) {
 	var list []netip.Prefix
 	for _, text := range config.Texts(field) {
-		prefix, err := parsePrefix(text)
+		prefix, err := entity.ParsePrefix(text)
 		if err != nil {
 			return nil, fmt.Errorf("config.%s: '%s' is no address or range: %w", field, text, err)
 		}
 		list = append(list, prefix)
 	}
 	return list, nil
-}
-
-// parsePrefix reads an address or a CIDR range.
-func parsePrefix(text string) (netip.Prefix, error) {
-	if strings.Contains(text, "/") {
-		prefix, err := netip.ParsePrefix(text)
-		return prefix.Masked(), err
-	}
-	address, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return netip.PrefixFrom(address, address.BitLen()), nil
 }
 
 // Access refuses a client that is denied, or not allowed where some are.

@@ -5,7 +5,6 @@ package router
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -79,7 +78,7 @@ func peersOf(record entity.Record, field string) ([]Peer, error) {
 	for _, element := range records {
 		peer := Peer{Port: element.Integer("port")}
 		if text := element.Text("ip"); text != "" {
-			prefix, err := parsePrefix(text)
+			prefix, err := entity.ParsePrefix(text)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", field, err)
 			}
@@ -88,18 +87,6 @@ func peersOf(record entity.Record, field string) ([]Peer, error) {
 		peers = append(peers, peer)
 	}
 	return peers, nil
-}
-
-func parsePrefix(text string) (netip.Prefix, error) {
-	if strings.Contains(text, "/") {
-		prefix, err := netip.ParsePrefix(text)
-		return prefix.Masked(), err
-	}
-	address, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return netip.PrefixFrom(address, address.BitLen()), nil
 }
 
 func serviceOf(record entity.Record) *Service {
