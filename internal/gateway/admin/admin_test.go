@@ -224,7 +224,7 @@ func TestNodeEndpoints(t *testing.T) {
 		t.Errorf("got %s", got.text)
 	}
 	row := store.DataPlane{ID: "x", Hostname: "h", ConfigHash: "c", Capabilities: []string{}, Labels: map[string]string{}}
-	if err := a.store.SaveDataPlane(t.Context(), row, time.Hour); err != nil {
+	if err := a.store.SaveDataPlanes(t.Context(), []store.DataPlane{row}, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	list := a.expect(200, "GET", "/clustering/data-planes", "")

@@ -130,7 +130,7 @@ func newAdminSession(t *testing.T, name string) *adminSession {
 		row := store.DataPlane{ID: "11111111-1111-4111-8111-111111111111", Hostname: "host", IP: "127.0.0.1", Version: "3.9.1",
 			ConfigHash: entity.EmptyHash, SyncStatus: "normal", Labels: map[string]string{}, Capabilities: []string{},
 			CertDetails: store.CertDetails{ExpiryTimestamp: time.Now().Add(time.Hour).Unix()}}
-		if err := db.SaveDataPlane(t.Context(), row, time.Hour); err != nil {
+		if err := db.SaveDataPlanes(t.Context(), []store.DataPlane{row}, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"blackout/internal/gateway/clustertest"
 	"blackout/internal/gateway/entity"
-	"blackout/internal/gateway/hybrid"
 )
 
 // statusStep is one line of status.jsonl.
@@ -109,10 +109,7 @@ func newStatusRun(t *testing.T) *statusRun {
 	hashes := entity.Hash(decodeTable(t, reduced))
 	s.hash = hashes.Config
 	s.values.given["28480"] = port(t, upstream.Listener.Addr())
-	var err error
-	if s.frame, err = hybrid.EncodeReconfigure(reduced, hashes, time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	s.frame = clustertest.Frame(t, reduced, hashes, time.Now())
 	return s
 }
 

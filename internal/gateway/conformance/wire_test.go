@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"blackout/internal/gateway/clustertest"
 	"blackout/internal/gateway/conf"
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/hybrid"
@@ -186,9 +187,7 @@ func replayToDataPlane(t *testing.T, dp *testNode, talk *conversation, recorded 
 			}
 		}
 		hashes := entity.Hash(decodeTable(t, reduced))
-		if frame, err = hybrid.EncodeReconfigure(reduced, hashes, time.Now()); err != nil {
-			t.Fatal(err)
-		}
+		frame = clustertest.Frame(t, reduced, hashes, time.Now())
 		message.Hash = hashes.Config
 	}
 	talk.send(t, frame)

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"blackout/internal/gateway/clustertest"
 	"blackout/internal/gateway/entity"
 )
 
@@ -68,11 +69,7 @@ func (r *recorder) expect(t testing.TB, want string) {
 
 func numbered(t testing.TB, n int) []byte {
 	t.Helper()
-	frame, err := EncodeReconfigure([]byte(`{}`), entity.Hashes{Config: fmt.Sprintf("%032d", n)}, time.Unix(0, 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return frame
+	return clustertest.Frame(t, []byte(`{}`), entity.Hashes{Config: fmt.Sprintf("%032d", n)}, time.Unix(0, 0))
 }
 
 func fast(address string, identity Identity) ClientOptions {

@@ -69,25 +69,6 @@ type Reconfigure struct {
 // typeReconfigure is the type of a [Reconfigure]; others are ignored.
 const typeReconfigure = "reconfigure"
 
-// EncodeReconfigure makes the frame that carries a config_table.
-func EncodeReconfigure(table []byte, hashes entity.Hashes, now time.Time) ([]byte, error) {
-	var frame bytes.Buffer
-	writer := gzip.NewWriter(&frame)
-	encoder := json.NewEncoder(writer)
-	encoder.SetEscapeHTML(false) // keeps the table's text as it is
-	err := encoder.Encode(Reconfigure{
-		Type: typeReconfigure, Timestamp: float64(now.UnixMilli()) / 1000,
-		Table: table, Hash: hashes.Config, Hashes: &hashes,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode reconfigure: %w", err)
-	}
-	if err := writer.Close(); err != nil {
-		return nil, fmt.Errorf("compress reconfigure: %w", err)
-	}
-	return frame.Bytes(), nil
-}
-
 // DecodeReconfigure reads a frame. A message of another type is returned as it
 // is; the caller ignores it, as Kong does. The table is checked to be JSON, and no
 // more.

@@ -70,7 +70,7 @@ func NewServer(options ServerOptions) *Server {
 
 // Publication is a configuration as it is handed out.
 type Publication struct {
-	Frame   []byte   // see [EncodeReconfigure]; the same bytes go to every data plane
+	Frame   []byte   // a [Reconfigure], gzip of JSON; the same bytes go to every data plane
 	Plugins []string // the names of the plugins that it configures
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"blackout/internal/gateway/clustertest"
 	"blackout/internal/gateway/conf"
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/hybrid"
@@ -47,11 +48,7 @@ func publish(t *testing.T, server *hybrid.Server, table string) string {
 	t.Helper()
 	sum := md5.Sum([]byte(table)) // any 32 characters that follow the content will do
 	hash := hex.EncodeToString(sum[:])
-	frame, err := hybrid.EncodeReconfigure([]byte(table), entity.Hashes{Config: hash}, time.Unix(0, 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Publish(hybrid.Publication{Frame: frame})
+	server.Publish(hybrid.Publication{Frame: clustertest.Frame(t, []byte(table), entity.Hashes{Config: hash}, time.Unix(0, 0))})
 	return hash
 }
 

@@ -35,11 +35,6 @@ type CertDetails struct {
 	ExpiryTimestamp int64 `json:"expiry_timestamp"` // Unix seconds
 }
 
-// SaveDataPlane stores one row, see [Store.SaveDataPlanes].
-func (s *Store) SaveDataPlane(ctx context.Context, row DataPlane, keep time.Duration) error {
-	return s.SaveDataPlanes(ctx, []DataPlane{row}, keep)
-}
-
 // SaveDataPlanes stores the rows of data planes, seen now, for as long as keep
 // (Kong 3.9 cluster_data_plane_purge_delay), and forgets those that are overdue. It
 // is one transaction: many rows cost little more than one.

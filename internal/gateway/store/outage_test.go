@@ -28,7 +28,7 @@ func everything(ctx context.Context, s *store.Store) map[string]error {
 			_, err := s.Change(ctx, entity.Services, named("s"), func(old entity.Record) (entity.Record, error) { return old, nil })
 			return err
 		},
-		"save":        func() error { return s.SaveDataPlane(ctx, store.DataPlane{ID: "x"}, time.Hour) },
+		"save":        func() error { return s.SaveDataPlanes(ctx, []store.DataPlane{{ID: "x"}}, time.Hour) },
 		"data planes": func() error { _, _, err := s.DataPlanes(ctx, store.Query{Size: 1}); return err },
 		"ping":        func() error { return s.Ping(ctx) },
 	}

@@ -39,7 +39,7 @@ func testSharedDatabase(t *testing.T, source func(*testing.T) store.Options) {
 	quiet("what it found when it began")
 	create(t, mine, entity.Services, entity.Record{"name": "a", "host": "h"})
 	<-mine.Changes()
-	if err := theirs.SaveDataPlane(t.Context(), store.DataPlane{ID: "x"}, time.Hour); err != nil {
+	if err := theirs.SaveDataPlanes(t.Context(), []store.DataPlane{{ID: "x"}}, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	quiet("its own change again, or a data plane's row")

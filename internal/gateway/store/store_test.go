@@ -208,7 +208,7 @@ func testChangesTell(t *testing.T, source func(*testing.T) store.Options) {
 	if !errors.Is(err, refuse) || told() {
 		t.Errorf("a refused change: %v, or it is told", err)
 	}
-	if err := s.SaveDataPlane(t.Context(), store.DataPlane{ID: "x"}, time.Hour); err != nil || told() {
+	if err := s.SaveDataPlanes(t.Context(), []store.DataPlane{{ID: "x"}}, time.Hour); err != nil || told() {
 		t.Errorf("a data plane's row: %v, or it is told", err)
 	}
 }
@@ -292,7 +292,7 @@ func testDataPlanesAreForgotten(t *testing.T, source func(*testing.T) store.Opti
 	options := source(t)
 	options.Now = func() time.Time { return clock }
 	s := open(t, options)
-	if err := s.SaveDataPlane(t.Context(), store.DataPlane{ID: "x", Hostname: "h"}, time.Minute); err != nil {
+	if err := s.SaveDataPlanes(t.Context(), []store.DataPlane{{ID: "x", Hostname: "h"}}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	clock = clock.Add(59 * time.Second)
