@@ -11,9 +11,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"blackout/internal/gateway/admin"
 	"blackout/internal/gateway/clustertest"
+	"blackout/internal/gateway/storetest"
 )
 
 // pair is a certificate and its key as members of a JSON object.
@@ -159,7 +161,7 @@ func TestCredentialsOfOtherPlugins(t *testing.T) {
 	a.expect(201, "POST", "/consumers/u/jwt", "")
 	a.expect(201, "POST", "/consumers/u/hmac-auth", `{"username":"alice"}`)
 	a.expect(201, "POST", "/consumers/u/oauth2", `{"name":"app"}`)
-	table, err := a.store.Export(t.Context())
+	table, err := storetest.Export(t.Context(), a.store, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

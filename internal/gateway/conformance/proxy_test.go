@@ -33,6 +33,7 @@ import (
 	"blackout/internal/gateway/plugin"
 	"blackout/internal/gateway/proxy"
 	"blackout/internal/gateway/store"
+	"blackout/internal/gateway/storetest"
 )
 
 // proxyGoal is the share of the cases in scope that must be answered as the
@@ -225,7 +226,7 @@ func (b *proxyBench) configure(t *testing.T, setup proxyCase, ours *strings.Repl
 			t.Fatalf("%s %s: %d %s", request.Method, request.Path, recorder.Code, recorder.Body)
 		}
 	}
-	snapshot, err := db.Export(t.Context())
+	snapshot, err := storetest.Export(t.Context(), db, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -151,7 +151,7 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 	if err != nil {
 		return fmt.Errorf("export the configuration: %w", err)
 	}
-	if !cp.guard.allows(&store.Snapshot{Entities: delta.Entities, Revision: delta.Revision, Cluster: delta.Cluster}) {
+	if !cp.guard.allows(contents{delta.Entities, delta.Revision, delta.Cluster}) {
 		return nil // it stays dirty
 	}
 	made, err := cp.builder.Make(time.Now())

@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"blackout/internal/fallback"
 	"blackout/internal/gateway/conf"
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/hybrid"
 	"blackout/internal/gateway/store"
+	"blackout/internal/gateway/storetest"
 )
 
 // A change and the end may be seen in either order; whichever is first, the
@@ -43,7 +45,7 @@ func TestAChangeIsExportedAlthoughTheNodeEnds(t *testing.T) {
 		if _, err := db.Create(t.Context(), entity.Services, record); err != nil {
 			t.Fatal(err)
 		}
-		table, err := db.Export(t.Context())
+		table, err := storetest.Export(t.Context(), db, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -112,24 +112,31 @@ type wipeGuard struct {
 	log       *slog.Logger
 	pushEmpty bool
 
-	published *store.Snapshot // the latest; without its table
-	warned    bool            // of the emptiness that lasts
+	published *contents // the latest
+	warned    bool      // of the emptiness that lasts
 }
 
-// allows reports whether the snapshot may be published.
-func (g *wipeGuard) allows(snapshot *store.Snapshot) bool {
+// contents is what the guard looks at of a database.
+type contents struct {
+	entities int
+	revision int64
+	cluster  string // another one is another database
+}
+
+// allows reports whether what was found may be published.
+func (g *wipeGuard) allows(found contents) bool {
 	before := g.published
-	wiped := before != nil && before.Entities > 0 && snapshot.Entities == 0 &&
-		(snapshot.Cluster != before.Cluster || snapshot.Revision <= before.Revision)
+	wiped := before != nil && before.entities > 0 && found.entities == 0 &&
+		(found.cluster != before.cluster || found.revision <= before.revision)
 	if wiped && !g.pushEmpty {
 		if !g.warned {
-			g.log.Error("database.emptied", "entities", before.Entities, "revision", before.Revision, "found", snapshot.Revision,
+			g.log.Error("database.emptied", "entities", before.entities, "revision", before.revision, "found", found.revision,
 				"hint", "the data planes keep the configuration they have; restore the database, or set blackout_push_empty to take it as it is")
 		}
 		g.warned = true
 		return false
 	}
 	g.warned = false
-	g.published = &store.Snapshot{Entities: snapshot.Entities, Revision: snapshot.Revision, Cluster: snapshot.Cluster}
+	g.published = &found
 	return true
 }

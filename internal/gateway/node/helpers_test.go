@@ -28,6 +28,7 @@ import (
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/node"
 	"blackout/internal/gateway/store"
+	"blackout/internal/gateway/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -240,7 +241,7 @@ func hashIn(t testing.TB, prefix string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	table, err := db.Export(context.Background())
+	table, err := storetest.Export(context.Background(), db, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

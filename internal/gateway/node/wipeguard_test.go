@@ -8,32 +8,30 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-
-	"blackout/internal/gateway/store"
 )
 
 func TestWipeGuard(t *testing.T) {
 	t.Parallel()
-	full := store.Snapshot{Entities: 2, Revision: 7, Cluster: "a"}
+	full := contents{entities: 2, revision: 7, cluster: "a"}
 	for name, c := range map[string]struct {
-		before    *store.Snapshot
-		found     store.Snapshot
+		before    *contents
+		found     contents
 		pushEmpty bool
 		want      bool
 	}{
-		"new":                        {nil, store.Snapshot{Cluster: "a"}, false, true},
-		"still empty":                {&store.Snapshot{Revision: 7, Cluster: "a"}, store.Snapshot{Cluster: "b"}, false, true},
-		"deleted through the API":    {&full, store.Snapshot{Revision: 9, Cluster: "a"}, false, true},
-		"another database":           {&full, store.Snapshot{Revision: 9, Cluster: "b"}, false, false},
-		"emptied without a change":   {&full, store.Snapshot{Revision: 7, Cluster: "a"}, false, false},
-		"put back to the beginning":  {&full, store.Snapshot{Revision: 0, Cluster: "a"}, false, false},
-		"another one, not empty":     {&full, store.Snapshot{Entities: 1, Cluster: "b"}, false, true},
-		"another database, as asked": {&full, store.Snapshot{Cluster: "b"}, true, true},
+		"new":                        {nil, contents{cluster: "a"}, false, true},
+		"still empty":                {&contents{revision: 7, cluster: "a"}, contents{cluster: "b"}, false, true},
+		"deleted through the API":    {&full, contents{revision: 9, cluster: "a"}, false, true},
+		"another database":           {&full, contents{revision: 9, cluster: "b"}, false, false},
+		"emptied without a change":   {&full, contents{revision: 7, cluster: "a"}, false, false},
+		"put back to the beginning":  {&full, contents{revision: 0, cluster: "a"}, false, false},
+		"another one, not empty":     {&full, contents{entities: 1, cluster: "b"}, false, true},
+		"another database, as asked": {&full, contents{cluster: "b"}, true, true},
 	} {
 		var log bytes.Buffer
 		guard := wipeGuard{log: slog.New(slog.NewTextHandler(&log, nil)), pushEmpty: c.pushEmpty, published: c.before}
 		for range 3 {
-			if got := guard.allows(&c.found); got != c.want {
+			if got := guard.allows(c.found); got != c.want {
 				t.Errorf("%s: allowed: %v", name, got)
 			}
 		}

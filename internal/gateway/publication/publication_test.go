@@ -23,6 +23,7 @@ import (
 	"blackout/internal/gateway/hybrid"
 	"blackout/internal/gateway/publication"
 	"blackout/internal/gateway/store"
+	"blackout/internal/gateway/storetest"
 )
 
 func open(t *testing.T) *store.Store {
@@ -39,14 +40,7 @@ func open(t *testing.T) *store.Store {
 	return db
 }
 
-// tester is a test, or one of a property's.
-type tester interface {
-	Helper()
-	Fatalf(format string, arguments ...any)
-	Errorf(format string, arguments ...any)
-}
-
-func put(t tester, db *store.Store, schema *entity.Schema, input entity.Record) {
+func put(t rapid.TB, db *store.Store, schema *entity.Schema, input entity.Record) {
 	t.Helper()
 	record, err := schema.Complete(input)
 	if err != nil {
@@ -66,7 +60,7 @@ func put(t tester, db *store.Store, schema *entity.Schema, input entity.Record) 
 
 // follow lets the builder catch up with the database, and compares what it makes
 // with what the database exports as a whole.
-func follow(t tester, db *store.Store, builder *publication.Builder) *publication.Configuration {
+func follow(t rapid.TB, db *store.Store, builder *publication.Builder) *publication.Configuration {
 	t.Helper()
 	delta, err := db.Since(context.Background(), builder.Position())
 	if err != nil {
@@ -79,7 +73,7 @@ func follow(t tester, db *store.Store, builder *publication.Builder) *publicatio
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	snapshot, err := db.Export(context.Background())
+	snapshot, err := storetest.Export(context.Background(), db, time.Now())
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -108,7 +102,7 @@ func follow(t tester, db *store.Store, builder *publication.Builder) *publicatio
 	return made
 }
 
-func equalJSON(t tester, a, b []byte) bool {
+func equalJSON(t rapid.TB, a, b []byte) bool {
 	t.Helper()
 	var x, y any
 	if err := errors.Join(json.Unmarshal(a, &x), json.Unmarshal(b, &y)); err != nil {

@@ -22,7 +22,7 @@ func everything(ctx context.Context, s *store.Store) map[string]error {
 		"get":    func() error { _, err := s.Get(ctx, entity.Services, named("s")); return err },
 		"list":   func() error { _, _, err := s.List(ctx, entity.Services, store.Query{Size: 1}); return err },
 		"tags":   func() error { _, _, err := s.Tags(ctx, store.TagQuery{Size: 1}); return err },
-		"export": func() error { _, err := s.Export(ctx); return err },
+		"since":  func() error { _, err := s.Since(ctx, store.Position{}); return err },
 		"delete": func() error { _, err := s.Delete(ctx, entity.Services, named("absent")); return err },
 		"change": func() error {
 			_, err := s.Change(ctx, entity.Services, named("s"), func(old entity.Record) (entity.Record, error) { return old, nil })

@@ -13,6 +13,7 @@ import (
 
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/store"
+	"blackout/internal/gateway/storetest"
 )
 
 func refers(id string) map[string]any { return map[string]any{"id": id} }
@@ -112,7 +113,7 @@ func testTTL(t *testing.T, source func(*testing.T) store.Options) {
 	if got, err := s.Get(t.Context(), entity.KeyAuthCredentials, by); err != nil || got.Number("ttl") != 40 {
 		t.Errorf("after 20 s: %v, %v", got, err)
 	}
-	snapshot, err := s.Export(t.Context())
+	snapshot, err := storetest.Export(t.Context(), s, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +231,7 @@ func testTwoControlPlanes(t *testing.T, source func(*testing.T) store.Options) {
 	var clusters [2]string
 	for i, s := range stores {
 		defer func() { _ = s.Close() }()
-		snapshot, err := s.Export(t.Context())
+		snapshot, err := storetest.Export(t.Context(), s, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +262,7 @@ func testTwoControlPlanes(t *testing.T, source func(*testing.T) store.Options) {
 			count++
 		}
 	}
-	if snapshot, err := stores[0].Export(t.Context()); err != nil || count != 10 || snapshot.Entities != 10 || snapshot.Revision != 10 {
+	if snapshot, err := storetest.Export(t.Context(), stores[0], time.Now()); err != nil || count != 10 || snapshot.Entities != 10 || snapshot.Revision != 10 {
 		t.Errorf("%d were made, and there are %+v, %v", count, snapshot, err)
 	}
 }

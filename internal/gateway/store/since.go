@@ -203,3 +203,6 @@ func (tx *Tx) step(ctx context.Context) error {
 	}
 	return tx.exec(ctx, `DELETE FROM touched WHERE revision < ?`, old)
 }
+
+// identity is which database it is, and in what state.
+const identity = `SELECT number, mark, value FROM revision, parameters WHERE key = 'cluster_id'`

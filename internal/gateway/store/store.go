@@ -9,7 +9,7 @@
 //	defer db.Close()
 //	service, err := db.Create(ctx, entity.Services, record)
 //	<-db.Changes()                // something was written
-//	snapshot, err := db.Export(ctx)  // one consistent view of everything
+//	delta, err := db.Since(ctx, store.Position{})  // one consistent view of everything
 //
 // The tables know nothing of any kind of entity: an entity is a JSON body, and
 // beside it stand its unique values, its references and its tags, so that a new

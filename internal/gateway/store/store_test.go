@@ -20,6 +20,7 @@ import (
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/pgtest"
 	"blackout/internal/gateway/store"
+	"blackout/internal/gateway/storetest"
 )
 
 // behaviours hold of both databases. source makes the options of a new
@@ -130,7 +131,7 @@ func testRecordsSurviveAReopening(t *testing.T, source func(*testing.T) store.Op
 	for range 10 {
 		create(t, first, entity.Services, entity.Record{"host": "h"})
 	}
-	before, err := first.Export(t.Context())
+	before, err := storetest.Export(t.Context(), first, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +140,7 @@ func testRecordsSurviveAReopening(t *testing.T, source func(*testing.T) store.Op
 	if err != nil || got.ID() != created.ID() {
 		t.Fatalf("got %v, %v", got, err)
 	}
-	after, err := second.Export(t.Context())
+	after, err := storetest.Export(t.Context(), second, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +261,7 @@ func testExportIsConsistentWhileWritersWrite(t *testing.T, source func(*testing.
 		}
 	})
 	for range 40 {
-		table, err := s.Export(t.Context())
+		table, err := storetest.Export(t.Context(), s, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,7 +278,7 @@ func testExportIsConsistentWhileWritersWrite(t *testing.T, source func(*testing.
 }
 
 func testExportOfAnEmptyDatabase(t *testing.T, source func(*testing.T) store.Options) {
-	snapshot, err := open(t, source(t)).Export(t.Context())
+	snapshot, err := storetest.Export(t.Context(), open(t, source(t)), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
