@@ -158,15 +158,12 @@ type Proxy struct {
 
 	// TrustedIPs are the peers whose X-Forwarded-* headers are believed.
 	TrustedIPs      []netip.Prefix
-	TrustUnix       bool   // peers at UNIX sockets are trusted too
 	RealIPHeader    string // names the client of a trusted peer's request
 	RealIPRecursive bool   // the client is the last address there that is not trusted
 
 	KeepalivePoolSize    int           // idle connections for each upstream; 0: none is kept
 	KeepaliveMaxRequests int           // over one connection; 0: no limit
 	KeepaliveIdleTimeout time.Duration // 0: no limit
-
-	StateUpdateFrequency time.Duration // between two looks for a changed router; changes take effect at once here
 }
 
 // Trust is what connections that the node itself opens are checked against

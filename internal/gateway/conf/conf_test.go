@@ -67,7 +67,7 @@ func TestDefaultsAreKongs(t *testing.T) {
 			Headers: []string{"server", "via", "x-kong-admin-latency", "x-kong-proxy-latency", "x-kong-request-id",
 				"x-kong-response-latency", "x-kong-upstream-latency"},
 			HeadersUpstream: []string{"x-kong-request-id"}, RealIPHeader: "X-Real-IP", KeepalivePoolSize: 512, KeepaliveMaxRequests: 10000,
-			KeepaliveIdleTimeout: time.Minute, StateUpdateFrequency: 5 * time.Second},
+			KeepaliveIdleTimeout: time.Minute},
 		Trust:   conf.Trust{System: true, Depth: 1},
 		Plugins: []string{"ip-restriction", "key-auth", "rate-limiting", "request-termination", "request-transformer", "response-transformer"},
 		Version: "3.9.1", BucketVersion: "3.9.1", DeclarativeOrder: conf.CacheFirst,

@@ -77,7 +77,7 @@ func proxyParameters() []parameter {
 			about: "Seconds that one may be idle; 0 means any time."},
 		{name: "router_flavor", kind: enum, value: "traditional_compatible", enum: []string{"traditional", "traditional_compatible", "expressions"}, set: setRouterFlavor,
 			about: "How routes are matched. Only `traditional_compatible` is offered."},
-		{name: "worker_state_update_frequency", kind: number, value: "5", set: seconds(func(c *Config) *time.Duration { return &c.Proxy.StateUpdateFrequency }),
+		{name: "worker_state_update_frequency", kind: number, value: "5", set: accept,
 			about: "Seconds after which Kong's workers look for changes. Changes take effect at once here, so that any value is kept."},
 		{name: "worker_consistency", kind: enum, value: "eventual", enum: []string{"strict", "eventual"}, set: accept,
 			about: "Whether requests wait for a new router. A new one is swapped in whole here, and no request waits."},
@@ -137,11 +137,10 @@ func setHeadersUpstream(c *Config, value string) error {
 }
 
 func setTrustedIPs(c *Config, value string) error {
-	c.Proxy.TrustedIPs, c.Proxy.TrustUnix = nil, false
+	c.Proxy.TrustedIPs = nil
 	for _, element := range list(value) {
 		if element == "unix:" {
-			c.Proxy.TrustUnix = true
-			continue
+			continue // nobody listens at UNIX sockets here
 		}
 		block, err := netip.ParsePrefix(element)
 		if address, failed := netip.ParseAddr(element); err != nil && failed == nil {

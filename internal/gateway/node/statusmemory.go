@@ -6,11 +6,15 @@ package node
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/shirou/gopsutil/v4/mem"
 )
 
 // sizeFormat is how /status writes a number of bytes.
@@ -66,15 +70,25 @@ const configurationMemory = "kong_core_db_cache"
 // memory is what the process uses, in bytes.
 type memory struct {
 	live  uint64 // objects on the heap
-	limit uint64 // GOMEMLIMIT, or all there is of the address space
+	limit uint64 // GOMEMLIMIT, or all that the machine has
 }
 
 func readMemory() memory {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(samples)
 	// A negative limit only asks for the present one.
-	return memory{live: samples[0].Value.Uint64(), limit: uint64(max(debug.SetMemoryLimit(-1), 0))} // #nosec G115 -- not negative
+	limit := uint64(max(debug.SetMemoryLimit(-1), 0)) // #nosec G115 -- not negative
+	return memory{live: samples[0].Value.Uint64(), limit: min(limit, installed())}
 }
+
+// installed is the machine's memory in bytes; without an answer, no bound.
+var installed = sync.OnceValue(func() uint64 {
+	machine, err := mem.VirtualMemory()
+	if err != nil {
+		return math.MaxUint64
+	}
+	return machine.Total
+})
 
 // dictionary is the size of one of sharedMemory.
 func (m memory) dictionary(name string) (allocated, capacity uint64) {
