@@ -294,11 +294,7 @@ func (l *lives) live(ctx context.Context, c *harness.Cluster, s staging) (err er
 	if err := injectAndSee(ctx, f); err != nil {
 		return err
 	}
-	if err := f.Heal(ctx); err != nil {
-		return err
-	}
-	_, err = look(ctx, catalogueLimit, f.WitnessHealed)
-	return err
+	return healAndSee(ctx, f)
 }
 
 // control claims a fault and does nothing: its witness must not see it in force.
@@ -338,8 +334,9 @@ func (l *lives) crash(ctx context.Context, c *harness.Cluster, s staging) error 
 	}
 	if len(undone) == 0 {
 		// Nothing of it can outlive the run's processes, which a sweep ends; see
-		// the specs of killed harnesses. Here the run goes on.
-		return f.Clean(ctx)
+		// the specs of killed harnesses. Here the run goes on, and the next fault
+		// wants a target that works.
+		return errors.Join(healAndSee(ctx, f), f.Clean(ctx))
 	}
 	// The same fault, prepared anew, finds its target well.
 	again, _, err := l.of(ctx, c, crashedOn, s.Spec)
@@ -363,6 +360,15 @@ func injectAndSee(ctx context.Context, f *fault.Fault) error {
 		Eventually(func() time.Duration { return time.Since(began) }).WithContext(ctx).Should(BeNumerically(">", times[len(times)-1]+time.Second))
 	}
 	return nil
+}
+
+// healAndSee takes a fault away and waits for its target to work again.
+func healAndSee(ctx context.Context, f *fault.Fault) error {
+	if err := f.Heal(ctx); err != nil {
+		return err
+	}
+	_, err := look(ctx, catalogueLimit, f.WitnessHealed)
+	return err
 }
 
 // cannot sees that a fault that the engine has no means for says so.
