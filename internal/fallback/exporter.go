@@ -5,19 +5,23 @@ package fallback
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"blackout/internal/fallback/bucket"
 )
 
 // ExporterOptions say what an exporter writes where, and how patiently. Store
 // and Key must be set; zero values of the rest stand for the defaults given.
 type ExporterOptions struct {
-	Store Store
-	Key   string
+	Bucket bucket.Bucket
+	Key    string
 
 	Delay  time.Duration // from the start of one upload to the start of the next; 0: none
 	NodeID string        // goes into the metadata of every object
@@ -224,8 +228,9 @@ func (e *Exporter) upload(work context.Context, next *offer) error {
 	ctx, cancel := context.WithTimeout(work, e.options.PutTimeout)
 	defer cancel()
 	e.earliest = time.Now().Add(e.options.Delay)
-	meta := Metadata{Hash: next.hash, Time: e.options.Now(), Exporter: e.options.NodeID}
-	etag, err := e.options.Store.Put(ctx, e.options.Key, next.table, meta)
+	sum := sha256.Sum256(next.table)
+	noted := Bookkeeping{Hash: next.hash, Time: e.options.Now(), Exporter: e.options.NodeID, SHA256: hex.EncodeToString(sum[:])}
+	etag, err := e.options.Bucket.Put(ctx, e.options.Key, next.table, bucket.PutOptions{Metadata: noted.metadata()})
 	if err != nil {
 		e.failed(next, err)
 		return err

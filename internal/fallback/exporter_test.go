@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"blackout/internal/fallback/bucket"
 )
 
 // fakeStore records uploads. Its time is the test's.
@@ -27,11 +29,17 @@ type fakeStore struct {
 	stored []string        // "<second>:<hash>" of each upload that succeeded, by its begin
 }
 
-func (s *fakeStore) Get(context.Context, string, int64) (Object, error) {
-	return Object{}, ErrNotFound
+func (s *fakeStore) Get(context.Context, string, int64) (bucket.Object, error) {
+	return bucket.Object{}, bucket.ErrNotFound
 }
 
-func (s *fakeStore) Put(ctx context.Context, _ string, _ []byte, meta Metadata) (string, error) {
+func (s *fakeStore) Head(context.Context, string) (bucket.Info, error) {
+	return bucket.Info{}, bucket.ErrNotFound
+}
+
+func (s *fakeStore) List(context.Context, string) ([]bucket.Info, error) { return nil, nil }
+
+func (s *fakeStore) Put(ctx context.Context, _ string, _ []byte, put bucket.PutOptions) (string, error) {
 	s.mu.Lock()
 	began := time.Since(s.start)
 	s.tries = append(s.tries, began)
@@ -49,8 +57,8 @@ func (s *fakeStore) Put(ctx context.Context, _ string, _ []byte, meta Metadata) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stored = append(s.stored, fmt.Sprintf("%v:%s", began.Seconds(), meta.Hash))
-	return "etag-" + meta.Hash, nil
+	s.stored = append(s.stored, fmt.Sprintf("%v:%s", began.Seconds(), put.Metadata[metaHash]))
+	return "etag-" + put.Metadata[metaHash], nil
 }
 
 func (s *fakeStore) Close() {}
@@ -67,7 +75,7 @@ type bench struct {
 func newBench(options ExporterOptions, store *fakeStore) *bench {
 	b := &bench{store: store, ended: make(chan error, 1)}
 	store.start = time.Now()
-	options.Store, options.Key = store, "p/1/config.json"
+	options.Bucket, options.Key = store, "p/1/config.json"
 	options.Jitter = func() float64 { return 0.5 }
 	options.Log = slog.New(slog.NewTextHandler(&b.log, nil))
 	b.exporter = NewExporter(options)

@@ -19,10 +19,9 @@
 //
 //	p := fallback.Parameters{Import: true, Storage: "s3://backup/eu", Version: "3.9.1.0"}
 //	if err := p.Validate(false); err != nil { … }
-//	place, err := fallback.ParseLocation(p.Storage)
-//	store, err := fallback.Open(ctx, p.Storage, os.Getenv, fallback.WithS3Config(p.S3Config))
-//	defer store.Close()
-//	importer := fallback.Importer{Store: store, Key: fallback.Key(place.Prefix, p.Version)}
+//	opened, err := p.Open(os.Getenv)
+//	defer opened.Close()
+//	importer := fallback.Importer{Bucket: opened, Key: p.Key()}
 //	snapshot, err := importer.Import(ctx)
 package fallback
 
@@ -32,6 +31,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"blackout/internal/fallback/bucket/s3"
 )
 
 // DefaultExportDelay is Kong 3.x's default of
@@ -45,7 +46,7 @@ type Parameters struct {
 	Export       bool          // cluster_fallback_config_export: this is the backup node
 	Storage      string        // cluster_fallback_config_storage: "s3://bucket/prefix"
 	ExportDelay  time.Duration // cluster_fallback_config_export_delay: at most one upload in this time
-	S3Config     string        // cluster_fallback_export_s3_config: see [WithS3Config]
+	S3Config     string        // cluster_fallback_export_s3_config: see [s3.CheckPutConfig]
 	Version      string        // version in the object's key; importer and exporter must agree on it exactly
 	ReadAttempts int           // reads of the store at import; 0 means 1, as Kong does
 }
@@ -63,8 +64,8 @@ func (p Parameters) Validate(controlPlane bool) error {
 		return fmt.Errorf("fallback read attempts: %d is negative; give 1 to read the storage once", p.ReadAttempts)
 	}
 	if p.S3Config != "" {
-		if _, err := parseS3Config(p.S3Config); err != nil {
-			return fmt.Errorf("cluster_fallback_export_s3_config: %w", err)
+		if err := s3.CheckPutConfig(p.S3Config); err != nil {
+			return err
 		}
 	}
 	return p.validateStorage()
@@ -93,4 +94,11 @@ func (p Parameters) validateStorage() error {
 // "<prefix>/<version>/config.json", as Kong lays its bucket out.
 func Key(prefix, version string) string {
 	return strings.TrimPrefix(path.Join(prefix, version, "config.json"), "/")
+}
+
+// Key is the object that a node with these parameters reads or writes. The
+// parameters must be valid.
+func (p Parameters) Key() string {
+	location, _ := ParseLocation(p.Storage) // valid, as the caller says
+	return Key(location.Prefix, p.Version)
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"blackout/internal/fallback/bucket"
 )
 
 // DefaultMaxBytes is the largest snapshot that an importer takes, in bytes,
@@ -26,13 +28,13 @@ const retryWait = 500 * time.Millisecond
 // Snapshot is a configuration as it was found in the store.
 type Snapshot struct {
 	ConfigTable []byte    // one complete JSON object, uncompressed
-	ETag        string    // the store's, without quotes
+	Version     string    // the store's: see [bucket.Info]
 	Modified    time.Time // when the store got the object
 }
 
-// Importer reads a snapshot. Store and Key must be set.
+// Importer reads a snapshot. Bucket and Key must be set.
 type Importer struct {
-	Store    Store
+	Bucket   bucket.Bucket
 	Key      string
 	MaxBytes int64         // 0 means DefaultMaxBytes
 	Attempts int           // 0 means 1: Kong does not repeat a failed read
@@ -41,16 +43,16 @@ type Importer struct {
 }
 
 // Import reads the snapshot: one GET per attempt and no other request. The
-// errors are this package's; a snapshot comes only with a nil error. An attempt
-// that outlasts Timeout is ErrIncomplete if the object had begun to arrive, or
-// else ErrUnavailable.
+// errors are this package's and [bucket]'s; a snapshot comes only with a nil error. An attempt
+// that outlasts Timeout is bucket.ErrIncomplete if the object had begun to arrive, or
+// else bucket.ErrUnavailable.
 func (im *Importer) Import(ctx context.Context) (Snapshot, error) {
 	attempts, wait := max(im.Attempts, 1), retryWait
 	var failures []error
 	for attempt := 1; ; attempt++ {
 		snapshot, err := im.read(ctx)
 		if err == nil {
-			im.log().Info("fallback configuration read", "key", im.Key, "etag", snapshot.ETag,
+			im.log().Info("fallback configuration read", "key", im.Key, "object_version", snapshot.Version,
 				"modified", snapshot.Modified, "bytes", len(snapshot.ConfigTable))
 			return snapshot, nil
 		}
@@ -79,25 +81,25 @@ func (im *Importer) read(ctx context.Context) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("snapshot %s: %w", im.Key, err)
 	}
-	return Snapshot{ConfigTable: table, ETag: object.ETag, Modified: object.Modified}, nil
+	return Snapshot{ConfigTable: table, Version: object.Version, Modified: object.Modified}, nil
 }
 
 // get sends the one request of an attempt.
-func (im *Importer) get(ctx context.Context, limit int64) (Object, error) {
+func (im *Importer) get(ctx context.Context, limit int64) (bucket.Object, error) {
 	timeout := im.Timeout
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	object, err := im.Store.Get(attempt, im.Key, limit)
+	object, err := im.Bucket.Get(attempt, im.Key, limit)
 	switch {
 	case err == nil || attempt.Err() == nil || ctx.Err() != nil:
 		return object, err
-	case errors.Is(err, ErrIncomplete):
-		return Object{}, fmt.Errorf("not read within %s: %w", timeout, err)
+	case errors.Is(err, bucket.ErrIncomplete):
+		return bucket.Object{}, fmt.Errorf("not read within %s: %w", timeout, err)
 	}
-	return Object{}, fmt.Errorf("%w: not read within %s: %w", ErrUnavailable, timeout, err)
+	return bucket.Object{}, fmt.Errorf("%w: not read within %s: %w", bucket.ErrUnavailable, timeout, err)
 }
 
 func (im *Importer) log() *slog.Logger {

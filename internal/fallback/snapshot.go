@@ -14,11 +14,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"blackout/internal/fallback/bucket"
 )
 
 // decode turns an object into a config_table: checksum, gzip, completeness.
-func decode(object Object, limit int64) ([]byte, error) {
-	if want := object.Metadata.SHA256; want != "" {
+func decode(object bucket.Object, limit int64) ([]byte, error) {
+	if want := ReadBookkeeping(object.Info).SHA256; want != "" {
 		sum := sha256.Sum256(object.Body)
 		got := hex.EncodeToString(sum[:])
 		if subtle.ConstantTimeCompare([]byte(got), []byte(strings.ToLower(want))) != 1 {
@@ -49,7 +51,7 @@ func gunzip(compressed []byte, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: gzip: %w", ErrCorrupt, err)
 	case int64(len(plain)) > limit:
-		return nil, fmt.Errorf("%w: it expands to more than %d bytes", ErrTooLarge, limit)
+		return nil, fmt.Errorf("%w: it expands to more than %d bytes", bucket.ErrTooLarge, limit)
 	}
 	return plain, nil
 }

@@ -5,10 +5,10 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"blackout/internal/fallback"
+	"blackout/internal/fallback/bucket"
 	"blackout/internal/gateway/conf"
 )
 
@@ -22,9 +22,9 @@ func parameters(config *conf.Config) fallback.Parameters {
 	}
 }
 
-// openStore opens the real object store.
-func openStore(ctx context.Context, config conf.Fallback, getenv func(string) string) (fallback.Store, error) {
-	return fallback.Open(ctx, config.Storage, getenv, fallback.WithS3Config(config.S3Config))
+// openBucket opens the real object store.
+func openBucket(config *conf.Config, getenv func(string) string) (bucket.Bucket, error) {
+	return parameters(config).Open(getenv)
 }
 
 // backup is a node's access to the copy in object storage; its parts are nil
@@ -42,24 +42,20 @@ func (n *Node) openBackup(ctx context.Context) (backup, error) {
 	if !config.Fallback.Import && !config.Fallback.Export {
 		return backup{}, nil
 	}
-	location, err := fallback.ParseLocation(config.Fallback.Storage)
+	opened, err := n.options.OpenBucket(config, n.options.Getenv)
 	if err != nil {
-		return backup{}, fmt.Errorf("cluster_fallback_config_storage: %w", err)
+		return backup{}, err
 	}
-	store, err := n.options.OpenStore(ctx, config.Fallback, n.options.Getenv)
-	if err != nil {
-		return backup{}, fmt.Errorf("open the fallback storage: %w", err)
-	}
-	n.release = append(n.release, func() error { store.Close(); return nil })
-	key := fallback.Key(location.Prefix, config.BucketVersion)
-	b := backup{meter: &storeMeter{Store: store}}
+	n.release = append(n.release, func() error { opened.Close(); return nil })
+	key := parameters(config).Key()
+	b := backup{meter: &storeMeter{Bucket: opened}}
 	if config.Fallback.Import {
-		b.importer = &fallback.Importer{Store: b.meter, Key: key,
+		b.importer = &fallback.Importer{Bucket: b.meter, Key: key,
 			Attempts: config.Fallback.ReadAttempts, Timeout: config.Fallback.ReadTimeout, Log: n.log}
 	}
 	if config.Fallback.Export {
 		b.exporter = fallback.NewExporter(fallback.ExporterOptions{
-			Store: b.meter, Key: key, Delay: config.Fallback.ExportDelay, NodeID: n.id, Log: n.log,
+			Bucket: b.meter, Key: key, Delay: config.Fallback.ExportDelay, NodeID: n.id, Log: n.log,
 		})
 		n.runExporter(ctx, b.exporter)
 	}

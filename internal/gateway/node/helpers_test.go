@@ -22,7 +22,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"blackout/internal/fallback"
+	"blackout/internal/fallback/bucket"
 	"blackout/internal/gateway/clustertest"
 	"blackout/internal/gateway/conf"
 	"blackout/internal/gateway/entity"
@@ -98,7 +98,7 @@ func (c *cluster) start(role conf.Role, prefix string, change func(*conf.Config)
 	ctx, cancel := context.WithCancel(context.Background())
 	n, err := node.Start(ctx, node.Options{
 		Config: config, Rand: rand.New(rand.NewPCG(1, 2)), Hostname: "host", Log: slog.New(c.log),
-		OpenStore: func(context.Context, conf.Fallback, func(string) string) (fallback.Store, error) { return c.store, nil },
+		OpenBucket: func(*conf.Config, func(string) string) (bucket.Bucket, error) { return c.store, nil },
 	})
 	if err != nil {
 		cancel()
@@ -116,6 +116,8 @@ func (c *cluster) start(role conf.Role, prefix string, change func(*conf.Config)
 
 // fakeStore is an object store that holds one object and counts its requests.
 type fakeStore struct {
+	bucket.Bucket
+
 	mu     sync.Mutex
 	body   []byte
 	getErr error
@@ -124,7 +126,7 @@ type fakeStore struct {
 	puts   int
 }
 
-func (s *fakeStore) Get(context.Context, string, int64) (fallback.Object, error) {
+func (s *fakeStore) Get(context.Context, string, int64) (bucket.Object, error) {
 	s.mu.Lock()
 	s.gets++
 	gate, err, body := s.gate, s.getErr, s.body
@@ -133,12 +135,12 @@ func (s *fakeStore) Get(context.Context, string, int64) (fallback.Object, error)
 		<-gate
 	}
 	if err == nil && body == nil {
-		err = fallback.ErrNotFound
+		err = bucket.ErrNotFound
 	}
-	return fallback.Object{Body: body}, err
+	return bucket.Object{Body: body}, err
 }
 
-func (s *fakeStore) Put(_ context.Context, _ string, body []byte, _ fallback.Metadata) (string, error) {
+func (s *fakeStore) Put(_ context.Context, _ string, body []byte, _ bucket.PutOptions) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.puts++

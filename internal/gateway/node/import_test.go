@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"blackout/internal/fallback"
+	"blackout/internal/fallback/bucket"
 	"blackout/internal/gateway/cache"
 	"blackout/internal/gateway/hybrid"
 	"blackout/internal/gateway/proxy"
@@ -24,13 +25,13 @@ const wait = 10 * time.Second // for a usable configuration, in these tests
 
 // readings is a store that only tells when it was read.
 type readings struct {
-	fallback.Store
+	bucket.Bucket
 	at chan time.Time
 }
 
-func (r readings) Get(context.Context, string, int64) (fallback.Object, error) {
+func (r readings) Get(context.Context, string, int64) (bucket.Object, error) {
 	r.at <- time.Now()
-	return fallback.Object{}, errors.New("nothing here")
+	return bucket.Object{}, errors.New("nothing here")
 }
 
 // newImporting is a data plane that may import and has no configuration yet.
@@ -38,7 +39,7 @@ func newImporting(t *testing.T, log *slog.Logger, cachePath string) (*dataPlane,
 	store := readings{at: make(chan time.Time, 1)}
 	dp := &dataPlane{log: log, proxy: proxy.New(proxy.Options{Log: log}), cache: cache.Cache{Path: cachePath, Version: "3.9.1"},
 		imports: newImportState(wait)}
-	dp.backup.importer = &fallback.Importer{Store: store, Key: "key", Log: log}
+	dp.backup.importer = &fallback.Importer{Bucket: store, Key: "key", Log: log}
 	dp.live, dp.setLive = context.WithCancel(t.Context())
 	t.Cleanup(dp.proxy.Close)
 	return dp, store

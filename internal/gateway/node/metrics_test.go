@@ -16,7 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"blackout/internal/fallback"
+	"blackout/internal/fallback/bucket"
 )
 
 var update = flag.Bool("update", false, "write the pages that are made from tables")
@@ -105,27 +105,29 @@ func TestProcessMetricsAreInTheTable(t *testing.T) {
 	}
 }
 
-type brokenStore struct{ err error }
-
-func (s brokenStore) Get(context.Context, string, int64) (fallback.Object, error) {
-	return fallback.Object{}, s.err
+type brokenStore struct {
+	bucket.Bucket
+	err error
 }
 
-func (s brokenStore) Put(context.Context, string, []byte, fallback.Metadata) (string, error) {
+func (s brokenStore) Get(context.Context, string, int64) (bucket.Object, error) {
+	return bucket.Object{}, s.err
+}
+
+func (s brokenStore) Put(context.Context, string, []byte, bucket.PutOptions) (string, error) {
 	return "", s.err
 }
-func (s brokenStore) Close() {}
 
 func TestStoreMeterCounts(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
-		"ok": nil, "absent": fallback.ErrNotFound, "denied": fmt.Errorf("put: %w", fallback.ErrDenied),
-		"unavailable": fallback.ErrUnavailable, "failed": errors.New("x"),
+		"ok": nil, "absent": bucket.ErrNotFound, "denied": fmt.Errorf("put: %w", bucket.ErrDenied),
+		"unavailable": bucket.ErrUnavailable, "failed": errors.New("x"),
 	} {
-		meter := &storeMeter{Store: brokenStore{err}}
+		meter := &storeMeter{Bucket: brokenStore{err: err}}
 		_, _ = meter.Get(t.Context(), "key", 1)
-		_, _ = meter.Put(t.Context(), "key", nil, fallback.Metadata{})
-		_, _ = meter.Put(t.Context(), "key", nil, fallback.Metadata{})
+		_, _ = meter.Put(t.Context(), "key", nil, bucket.PutOptions{})
+		_, _ = meter.Put(t.Context(), "key", nil, bucket.PutOptions{})
 		got := map[string]float64{}
 		meter.measure(t.Context(), func(name string, value float64, labels ...string) {
 			got[name+" "+strings.Join(labels, " ")] = value

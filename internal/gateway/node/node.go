@@ -27,7 +27,7 @@ import (
 	"sync"
 	"time"
 
-	"blackout/internal/fallback"
+	"blackout/internal/fallback/bucket"
 	"blackout/internal/gateway/conf"
 )
 
@@ -42,8 +42,8 @@ type Options struct {
 	Hostname string              // os.Hostname
 	Log      *slog.Logger        // slog.Default()
 
-	// OpenStore opens the object store; nil means [fallback.Open].
-	OpenStore func(ctx context.Context, config conf.Fallback, getenv func(string) string) (fallback.Store, error)
+	// OpenBucket opens the object store; nil means [fallback.Parameters.Open].
+	OpenBucket func(config *conf.Config, getenv func(string) string) (bucket.Bucket, error)
 }
 
 // Node is a running control plane or data plane.
@@ -96,8 +96,8 @@ func complete(options *Options) error {
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
-	if options.OpenStore == nil {
-		options.OpenStore = openStore
+	if options.OpenBucket == nil {
+		options.OpenBucket = openBucket
 	}
 	if options.Hostname == "" {
 		name, err := os.Hostname()

@@ -18,7 +18,7 @@ import (
 	"sync"
 	"testing"
 
-	"blackout/internal/fallback"
+	"blackout/internal/fallback/bucket"
 	"blackout/internal/gateway/conf"
 	"blackout/internal/gateway/node"
 )
@@ -178,7 +178,7 @@ func TestAnImportThatFailsIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	for name, store := range map[string]*fakeStore{
 		"absent":    {},
-		"denied":    {getErr: fallback.ErrDenied},
+		"denied":    {getErr: bucket.ErrDenied},
 		"truncated": {body: []byte(`{"_format_version":"3.0","services":[{`)},
 		"foreign":   {body: []byte(`{"hello":["world"]}`)},
 		"empty":     {body: []byte(`{}`)},
@@ -333,8 +333,8 @@ func TestNodesThatDoNotStart(t *testing.T) {
 			config := c.config(test.role, t.TempDir())
 			test.change(config)
 			_, err := node.Start(context.Background(), node.Options{Config: config, Rand: rand.New(rand.NewPCG(1, 2)),
-				Log: slog.New(slog.DiscardHandler), OpenStore: func(_ context.Context, config conf.Fallback, _ func(string) string) (fallback.Store, error) {
-					return nil, errors.New("cannot open " + config.Storage)
+				Log: slog.New(slog.DiscardHandler), OpenBucket: func(config *conf.Config, _ func(string) string) (bucket.Bucket, error) {
+					return nil, errors.New("open the fallback storage " + config.Fallback.Storage)
 				}})
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line with %q", err, test.want)

@@ -9,12 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"blackout/internal/fallback"
+	"blackout/internal/fallback/bucket"
 )
 
 // storeMeter is an object store that counts its requests.
 type storeMeter struct {
-	fallback.Store
+	bucket.Bucket
 
 	mu      sync.Mutex
 	counts  map[[2]string]int // by kind and result
@@ -22,22 +22,36 @@ type storeMeter struct {
 }
 
 var (
-	_ fallback.Store = (*storeMeter)(nil)
-	_ measured       = (*storeMeter)(nil)
+	_ bucket.Bucket = (*storeMeter)(nil)
+	_ measured      = (*storeMeter)(nil)
 )
 
-// Get implements [fallback.Store].
-func (s *storeMeter) Get(ctx context.Context, key string, limit int64) (fallback.Object, error) {
-	object, err := s.Store.Get(ctx, key, limit)
+// Get implements [bucket.Bucket].
+func (s *storeMeter) Get(ctx context.Context, key string, limit int64) (bucket.Object, error) {
+	object, err := s.Bucket.Get(ctx, key, limit)
 	s.count("get", object.Modified, err)
 	return object, err
 }
 
-// Put implements [fallback.Store].
-func (s *storeMeter) Put(ctx context.Context, key string, body []byte, meta fallback.Metadata) (string, error) {
-	etag, err := s.Store.Put(ctx, key, body, meta)
+// Put implements [bucket.Bucket].
+func (s *storeMeter) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (string, error) {
+	version, err := s.Bucket.Put(ctx, key, body, options)
 	s.count("put", time.Now(), err)
-	return etag, err
+	return version, err
+}
+
+// Head implements [bucket.Bucket].
+func (s *storeMeter) Head(ctx context.Context, key string) (bucket.Info, error) {
+	info, err := s.Bucket.Head(ctx, key)
+	s.count("head", time.Time{}, err)
+	return info, err
+}
+
+// List implements [bucket.Bucket].
+func (s *storeMeter) List(ctx context.Context, prefix string) ([]bucket.Info, error) {
+	all, err := s.Bucket.List(ctx, prefix)
+	s.count("list", time.Time{}, err)
+	return all, err
 }
 
 func (s *storeMeter) count(kind string, written time.Time, err error) {
@@ -57,11 +71,11 @@ func resultOf(err error) string {
 	switch {
 	case err == nil:
 		return "ok"
-	case errors.Is(err, fallback.ErrNotFound):
+	case errors.Is(err, bucket.ErrNotFound):
 		return "absent"
-	case errors.Is(err, fallback.ErrDenied):
+	case errors.Is(err, bucket.ErrDenied):
 		return "denied"
-	case errors.Is(err, fallback.ErrUnavailable):
+	case errors.Is(err, bucket.ErrUnavailable):
 		return "unavailable"
 	}
 	return "failed"

@@ -1,7 +1,7 @@
 // Copyright The Blackout Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package fallback
+package s3
 
 import (
 	"context"

@@ -1,72 +1,62 @@
 // Copyright The Blackout Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package fallback
+package s3
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
+
+	"blackout/internal/fallback/bucket"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/encrypt"
 )
 
-// Option changes how a store is opened.
-type Option func(*s3Config) error
-
-// WithS3Config adds cluster_fallback_export_s3_config to every upload: a JSON
-// object with any of ServerSideEncryption ("AES256" or "aws:kms"), SSEKMSKeyId
-// and StorageClass. Other keys are refused, since they would silently have no
-// effect. An empty text changes nothing.
-func WithS3Config(text string) Option {
-	return func(c *s3Config) error {
-		if text == "" {
-			return nil
-		}
-		parsed, err := parseS3Config(text)
-		if err != nil {
-			return fmt.Errorf("cluster_fallback_export_s3_config: %w", err)
-		}
-		*c = parsed
-		return nil
-	}
+// Options say which bucket to open, and how.
+type Options struct {
+	Bucket    string
+	PutConfig string                   // cluster_fallback_export_s3_config; see [CheckPutConfig]
+	Getenv    func(name string) string // the environment; os.Getenv outside tests
 }
 
-// Open opens the bucket of an s3:// storage URL. It sends no request. The
-// environment is read as Kong documents it: AWS_ACCESS_KEY_ID and
-// AWS_SECRET_ACCESS_KEY with an optional AWS_SESSION_TOKEN (without them the
-// machine's role, on AWS only), AWS_REGION or AWS_DEFAULT_REGION (default
-// us-east-1), and AWS_CONFIG_STORAGE_ENDPOINT, the URL of an S3-compatible
-// store, which is then addressed in path style. The certificate of an https
-// endpoint is verified against the system's roots.
-func Open(_ context.Context, storage string, getenv func(string) string, options ...Option) (Store, error) {
-	location, err := ParseLocation(storage)
+// Open opens a bucket. It sends no request. The environment is read as Kong
+// documents it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY with an optional
+// AWS_SESSION_TOKEN (without them the machine's role, on AWS only), AWS_REGION or
+// AWS_DEFAULT_REGION (default us-east-1), and AWS_CONFIG_STORAGE_ENDPOINT, the URL
+// of an S3-compatible store, which is then addressed in path style. The
+// certificate of an https endpoint is verified against the system's roots.
+func Open(options Options) (*Bucket, error) {
+	b := &Bucket{name: options.Bucket, transport: newTransport()}
+	var err error
+	if b.put, err = parsePutConfig(options.PutConfig); err != nil {
+		return nil, err
+	}
+	endpoint, client, err := clientOptions(options.Getenv)
 	if err != nil {
-		return nil, fmt.Errorf("open fallback storage: %w", err)
+		return nil, err
 	}
-	store := &s3Store{bucket: location.Bucket, transport: newTransport()}
-	for _, option := range options {
-		if err := option(&store.put); err != nil {
-			return nil, fmt.Errorf("open fallback storage: %w", err)
-		}
+	client.Transport = headerKeeper{next: b.transport}
+	if b.core, err = minio.NewCore(endpoint, client); err != nil {
+		return nil, err
 	}
-	endpoint, client, err := clientOptions(getenv)
-	if err != nil {
-		return nil, fmt.Errorf("open fallback storage: %w", err)
-	}
-	client.Transport = headerKeeper{next: store.transport}
-	store.core, err = minio.NewCore(endpoint, client)
-	if err != nil {
-		return nil, fmt.Errorf("open fallback storage: %w", err)
-	}
-	return store, nil
+	return b, nil
+}
+
+// CheckPutConfig checks a cluster_fallback_export_s3_config, which is added to
+// every upload: a JSON object with any of ServerSideEncryption ("AES256" or
+// "aws:kms"), SSEKMSKeyId and StorageClass. Other keys are refused, since they
+// would silently have no effect. An empty text asks for nothing.
+func CheckPutConfig(text string) error {
+	_, err := parsePutConfig(text)
+	return err
 }
 
 func clientOptions(getenv func(string) string) (string, *minio.Options, error) {
@@ -122,8 +112,8 @@ func firstNonEmpty(values ...string) string {
 	return ""
 }
 
-// s3Config is a parsed cluster_fallback_export_s3_config.
-type s3Config struct {
+// putConfig is a parsed cluster_fallback_export_s3_config.
+type putConfig struct {
 	ServerSideEncryption string `json:"ServerSideEncryption"`
 	SSEKMSKeyID          string `json:"SSEKMSKeyId"`
 	StorageClass         string `json:"StorageClass"`
@@ -131,10 +121,13 @@ type s3Config struct {
 	encryption encrypt.ServerSide
 }
 
-func parseS3Config(text string) (s3Config, error) {
-	var config s3Config
+func parsePutConfig(text string) (putConfig, error) {
+	var config putConfig
+	if text == "" {
+		return config, nil
+	}
 	if err := decodeStrict([]byte(text), &config); err != nil {
-		return s3Config{}, fmt.Errorf("not a JSON object of known settings: %w", err)
+		return putConfig{}, fmt.Errorf("cluster_fallback_export_s3_config: not a JSON object of known settings: %w", err)
 	}
 	switch config.ServerSideEncryption {
 	case "":
@@ -143,40 +136,46 @@ func parseS3Config(text string) (s3Config, error) {
 	case "aws:kms":
 		sse, err := encrypt.NewSSEKMS(config.SSEKMSKeyID, nil)
 		if err != nil {
-			return s3Config{}, fmt.Errorf("SSEKMSKeyId: %w", err)
+			return putConfig{}, fmt.Errorf("cluster_fallback_export_s3_config: SSEKMSKeyId: %w", err)
 		}
 		config.encryption = sse
 	default:
-		return s3Config{}, fmt.Errorf("unknown ServerSideEncryption %q; use AES256 or aws:kms", config.ServerSideEncryption)
+		return putConfig{}, fmt.Errorf("cluster_fallback_export_s3_config: unknown ServerSideEncryption %q; use AES256 or aws:kms", config.ServerSideEncryption)
 	}
 	if config.SSEKMSKeyID != "" && config.ServerSideEncryption != "aws:kms" {
-		return s3Config{}, errors.New(`SSEKMSKeyId has no effect without "ServerSideEncryption": "aws:kms"`)
+		return putConfig{}, errors.New(`cluster_fallback_export_s3_config: SSEKMSKeyId has no effect without "ServerSideEncryption": "aws:kms"`)
 	}
 	return config, nil
 }
 
-func (c s3Config) options() minio.PutObjectOptions {
+func (c putConfig) options() minio.PutObjectOptions {
 	return minio.PutObjectOptions{ServerSideEncryption: c.encryption, StorageClass: c.StorageClass}
 }
 
 // check compares the store's answer with the encryption that was asked for:
 // stores that know none accept the request and store the object in clear.
-func (c s3Config) check(answer http.Header) error {
+func (c putConfig) check(answer http.Header) error {
 	if c.ServerSideEncryption == "" {
 		return nil
 	}
 	if got := answer.Get("X-Amz-Server-Side-Encryption"); got != c.ServerSideEncryption {
-		return fmt.Errorf("%w: asked for %q, the store answered %q", ErrNotEncrypted, c.ServerSideEncryption, got)
+		return fmt.Errorf("%w: asked for %q, the store answered %q", bucket.ErrNotEncrypted, c.ServerSideEncryption, got)
 	}
 	return nil
 }
 
 // decodeStrict decodes one JSON object with known keys and nothing after it.
 func decodeStrict(data []byte, into any) error {
-	if err := requireObject(data); err != nil {
-		return err
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return errors.New("it is not a JSON object")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
 }
