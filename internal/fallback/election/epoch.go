@@ -18,7 +18,9 @@ type Epoch struct {
 }
 
 // String is the epoch as "<term>.<write>".
-func (e Epoch) String() string { return fmt.Sprintf("%d.%d", e.Term, e.Write) }
+func (e Epoch) String() string {
+	return strconv.FormatUint(e.Term, 10) + "." + strconv.FormatUint(e.Write, 10)
+}
 
 // ParseEpoch parses what [Epoch.String] prints.
 func ParseEpoch(text string) (Epoch, error) {
