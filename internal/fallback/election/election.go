@@ -45,10 +45,12 @@
 // reads back before it decides: it knows its own writes by life, term, beat and
 // epoch. What lands later is stopped by its condition, or found as its own.
 //
-// # When the lease is gone
+// # What others do to the bucket
 //
 // Buckets expire old objects below election/. A member that finds no lease takes
-// a term above the snapshot's and above any that it ever saw.
+// a term above the snapshot's and above any that it ever saw. The snapshot itself
+// may be deleted by mistake, or overwritten by somebody who knows no lease: a
+// leader looks at it every Config.Check, and puts its own back.
 package election
 
 import (
@@ -66,6 +68,7 @@ type Config struct {
 	Delay    time.Duration // from the end of one write of the snapshot to the start of the next
 	RetryMin time.Duration // wait after a failed request, doubling with each further one
 	RetryMax time.Duration // longest wait between attempts
+	Check    time.Duration // how often a leader looks whether somebody else changed the snapshot; 0: never
 
 	// Alone is for stores without conditional writes, where only one backup node
 	// may be used: there is no lease, and writes are unconditional.

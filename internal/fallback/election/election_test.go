@@ -66,7 +66,6 @@ func TestSchedulesFindDefects(t *testing.T) {
 		"no marks":                   {noMarks: true},
 		"epoch of the snapshot lost": {noFloor: true, expire: true},
 		"control plane is deaf":      {deafPlane: true},
-		"lost answers are refusals":  {noReadBack: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

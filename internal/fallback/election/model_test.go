@@ -24,7 +24,7 @@ const (
 // ways are in which a schedule may be made worse, or a member broken.
 type ways struct {
 	expire  bool // a lifecycle rule deletes the lease now and then
-	foreign bool // somebody without the lease writes the snapshot now and then
+	foreign bool // somebody without the lease writes or deletes the snapshot now and then
 
 	// Defects, each of which the invariants must find.
 	bareSnapshot bool // writes of the snapshot are unconditional
@@ -33,7 +33,6 @@ type ways struct {
 	noMarks      bool // every offer passes for a new one
 	noFloor      bool // the epoch of the snapshot is not seen
 	deafPlane    bool // the control plane is never asked anew
-	noReadBack   bool // a lost answer passes for a refusal
 }
 
 // world is a schedule: members, a store and a control plane that are moved by one
@@ -103,6 +102,7 @@ type flight struct {
 	effected bool
 	answered bool
 	answer   election.Answer
+	stuck    time.Duration // somewhere on its way, until then
 }
 
 func newWorld(seed uint64, w ways) *world {
@@ -121,7 +121,7 @@ func newWorld(seed uint64, w ways) *world {
 func (w *world) start(m *member) {
 	w.lives++
 	m.config = election.Config{ID: m.id, Life: fmt.Sprintf("life-%d", w.lives), Lease: leaseTime, Delay: delayTime,
-		RetryMin: 500 * time.Millisecond, RetryMax: 8 * time.Second}
+		RetryMin: 500 * time.Millisecond, RetryMax: 8 * time.Second, Check: 30 * time.Second}
 	m.state, m.wake, m.offers, m.inbox, m.ended, m.stopped = m.config.Start(w.random.Uint64()), -1, nil, nil, false, false
 	w.connect(m)
 }
@@ -172,7 +172,7 @@ func (w *world) violate(format string, arguments ...any) {
 
 // hash is what a configuration is known by. Configurations come back: the
 // hash of a newer one may be that of an older one.
-func hash(number int) string { return "hash-" + strconv.Itoa(number%3) }
+func hash(number int) string { return "hash-" + strconv.Itoa(number%2) }
 
 // step gives a member an input and carries out what it says.
 func (w *world) step(m *member, in election.Input) {
@@ -228,14 +228,14 @@ func (w *world) deliver(m *member) {
 // event is one thing that happens.
 func (w *world) event() {
 	w.now += w.some(400 * time.Millisecond)
-	if w.random.IntN(12) == 0 {
-		w.now += w.some(10 * time.Second)
-	}
 	if w.chaos {
+		if w.random.IntN(12) == 0 {
+			w.now += w.some(10 * time.Second)
+		}
 		w.disturb()
 	}
-	if n := len(w.flights); n > 0 {
-		w.move(w.flights[w.random.IntN(n)])
+	for range len(w.flights) {
+		w.move(w.flights[w.random.IntN(len(w.flights))])
 	}
 	w.flights = slices.DeleteFunc(w.flights, func(f *flight) bool { return f.answered && f.effected })
 	for _, i := range w.random.Perm(len(w.members)) {
@@ -278,6 +278,12 @@ func (w *world) disturb() {
 			w.log("the lease is deleted")
 			w.lease, w.topTerm = nil, 0
 		}
+	case 17:
+		if w.foreign && w.snapshot != nil {
+			w.log("somebody deletes the snapshot")
+			// A write that found none before may now come late: its history begins anew.
+			w.snapshot, w.newest, w.top = nil, 0, election.Epoch{}
+		}
 	case 16:
 		if w.foreign && w.snapshot != nil {
 			w.log("somebody writes %d", w.published)
@@ -292,8 +298,11 @@ func (w *world) disturb() {
 func (w *world) move(f *flight) {
 	lossy := w.chaos && w.random.IntN(8) == 0
 	switch {
+	case w.now < f.stuck && w.chaos:
 	case lossy && !f.answered && w.random.IntN(2) == 0:
-		w.reply(f, election.Answer{Kind: f.request.Kind, Outcome: election.Unknown}) // it may take effect later
+		// Who sent it gives up; it may take effect much later.
+		f.stuck = w.now + w.some(6*leaseTime)
+		w.reply(f, election.Answer{Kind: f.request.Kind, Outcome: election.Unknown})
 	case lossy && !f.effected && f.answered && w.random.IntN(2) == 0:
 		f.effected = true // it never will
 	case !f.effected:
@@ -310,9 +319,6 @@ func (w *world) move(f *flight) {
 // reply answers a request, if who sent it is still there.
 func (w *world) reply(f *flight, a election.Answer) {
 	f.answered = true
-	if w.noReadBack && a.Outcome == election.Unknown {
-		a.Outcome = election.Denied
-	}
 	if f.of.config.Life == f.life && !f.of.ended {
 		f.of.inbox = append(f.of.inbox, a)
 	}

@@ -40,7 +40,13 @@ func (m *step) lead() {
 	if m.Pending() && s.there && s.content.Hash != "" && s.content.Hash == m.offer.Hash {
 		m.settle(Unchanged)
 	}
-	if !m.Pending() || !m.due(s.retryAt) || !m.stopping && !m.due(s.notBefore) {
+	if !m.Pending() {
+		if !m.stopping && m.Check > 0 && m.due(max(s.checkAt, s.retryAt)) {
+			m.send(Request{Kind: HeadSnapshot})
+		}
+		return
+	}
+	if !m.due(s.retryAt) || !m.stopping && !m.due(s.notBefore) {
 		return
 	}
 	s.writes++
@@ -85,11 +91,19 @@ func (m *step) snapshotSeen(a Answer) {
 		}
 		return
 	}
+	s.checkAt = m.now + m.Check
+	if m.role == Leader && s.known && s.there && a.Version == s.version {
+		s.failures = 0
+		return // nobody touched it
+	}
 	lost := s.unsure
 	s.known, s.there, s.unsure = true, a.Outcome == Done, false
 	s.content, s.version = Snapshot{}, ""
 	if s.there {
 		s.content, s.version = a.Snapshot, a.Version
+	}
+	if !s.there || s.content.Hash != m.offer.Hash {
+		m.settled = min(m.settled, max(m.offer.Number, 1)-1)
 	}
 	foreign := s.there && s.content.ID != m.ID
 	if foreign {
@@ -132,7 +146,7 @@ func (m *step) snapshotWritten(sent Request, a Answer) {
 	switch a.Outcome {
 	case Done:
 		s.failures, s.conflicts, s.retryAt = 0, 0, 0
-		s.notBefore = m.now + m.Delay
+		s.notBefore, s.checkAt = m.now+m.Delay, m.now+m.Check
 		s.content, s.version, s.there = sent.Wrote, a.Version, true
 		s.known = m.role == Leader && sent.Wrote.Epoch.Term == m.lease.mine.Term
 		m.settled = max(m.settled, sent.Offer)

@@ -74,6 +74,7 @@ type snapshotState struct {
 	writes    uint64        // in the current term
 	notBefore time.Duration // by the delay
 	retryAt   time.Duration
+	checkAt   time.Duration
 	failures  int // in a row
 	conflicts int // in a row
 }
