@@ -305,6 +305,9 @@ func (w *world) move(f *flight) {
 		w.reply(f, election.Answer{Kind: f.request.Kind, Outcome: election.Unknown})
 	case lossy && !f.effected && f.answered && w.random.IntN(2) == 0:
 		f.effected = true // it never will
+	case lossy && !f.effected && !f.answered && w.random.IntN(2) == 0:
+		f.effected = true
+		w.reply(f, election.Answer{Kind: f.request.Kind, Outcome: election.Denied, After: w.some(5 * time.Second)})
 	case !f.effected:
 		f.effected = true
 		f.answer = w.effect(f)
