@@ -67,11 +67,22 @@ func (t *Table) IsEmpty() bool {
 
 // Hashes computes the hashes of the table as it came, without the defaults that
 // were filled in.
-func (t *Table) Hashes() (Hashes, error) {
-	all, err := decodeObject(t.Raw)
+func (t *Table) Hashes() (Hashes, error) { return hashText(t.Raw) }
+
+// HashText computes the hash of a config_table from its text. A top-level
+// _comment, which no control plane sends and every exported copy has, counts for
+// nothing.
+func HashText(raw []byte) (string, error) {
+	hashes, err := hashText(raw)
+	return hashes.Config, err
+}
+
+func hashText(raw []byte) (Hashes, error) {
+	all, err := decodeObject(raw)
 	if err != nil {
 		return Hashes{}, fmt.Errorf("decode config_table: %w", err)
 	}
+	delete(all, "_comment")
 	return Hash(all), nil
 }
 
