@@ -5,6 +5,8 @@ package fallback
 
 import (
 	"errors"
+	"maps"
+	"strings"
 	"time"
 
 	"blackout/internal/fallback/bucket"
@@ -27,6 +29,7 @@ type Bookkeeping struct {
 	Exporter string    // who sent it: the node's id
 	SHA256   string    // lower-case hex digest of the object's body
 	Epoch    election.Epoch
+	Life     string // of the exporter: it is another after each restart
 }
 
 // The names of the bookkeeping in an object's metadata.
@@ -36,20 +39,27 @@ const (
 	metaExporter = "blackout-exporter"
 	metaSHA256   = "blackout-sha256"
 	metaEpoch    = "blackout-epoch"
+	metaLife     = "blackout-life"
 )
 
+// metadata is the bookkeeping as it goes with the object. The hash is a control
+// plane's own text: one that no header can carry is left out.
 func (b Bookkeeping) metadata() map[string]string {
-	return map[string]string{
+	all := map[string]string{
 		metaHash: b.Hash, metaTime: b.Time.UTC().Format(time.RFC3339Nano),
-		metaExporter: b.Exporter, metaSHA256: b.SHA256, metaEpoch: b.Epoch.String(),
+		metaExporter: b.Exporter, metaSHA256: b.SHA256, metaEpoch: b.Epoch.String(), metaLife: b.Life,
 	}
+	maps.DeleteFunc(all, func(_, value string) bool {
+		return strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })
+	})
+	return all
 }
 
 // ReadBookkeeping is what the exporter of an object noted about it. What cannot be
 // read is as good as none.
 func ReadBookkeeping(info bucket.Info) Bookkeeping {
 	get := func(name string) string { return info.Metadata[name] }
-	noted := Bookkeeping{Hash: get(metaHash), Exporter: get(metaExporter), SHA256: get(metaSHA256)}
+	noted := Bookkeeping{Hash: get(metaHash), Exporter: get(metaExporter), SHA256: get(metaSHA256), Life: get(metaLife)}
 	if at, err := time.Parse(time.RFC3339Nano, get(metaTime)); err == nil {
 		noted.Time = at
 	}
@@ -57,4 +67,9 @@ func ReadBookkeeping(info bucket.Info) Bookkeeping {
 		noted.Epoch = epoch
 	}
 	return noted
+}
+
+// snapshot is what the election must know of an object.
+func (b Bookkeeping) snapshot() election.Snapshot {
+	return election.Snapshot{Hash: b.Hash, ID: b.Exporter, Life: b.Life, Epoch: b.Epoch}
 }

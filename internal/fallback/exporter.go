@@ -5,76 +5,91 @@ package fallback
 
 import (
 	"context"
-	"crypto/sha256"
+	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"blackout/internal/fallback/bucket"
+	"blackout/internal/fallback/election"
 )
 
-// ExporterOptions say what an exporter writes where, and how patiently. Store
-// and Key must be set; zero values of the rest stand for the defaults given.
+// DefaultLease is how long a leader of the backup nodes that is not heard of is
+// left alone.
+const DefaultLease = 20 * time.Second
+
+// ExporterOptions say what an exporter writes where, and how patiently. Bucket,
+// Key and NodeID must be set; zero values of the rest stand for the defaults given.
 type ExporterOptions struct {
 	Bucket bucket.Bucket
-	Key    string
+	Key    string // of the snapshot; the election's objects are in "election/" beside it
 
-	Delay  time.Duration // from the start of one upload to the start of the next; 0: none
-	NodeID string        // goes into the metadata of every object
+	NodeID string // no other node's; goes into every object
+	Name   string // of the node, for people
+	Role   string // of the node in its cluster, for people: two roles that both export are warned of
 
-	PutTimeout   time.Duration // of one upload; 30 s
+	Delay time.Duration // from the end of one upload to the start of the next; 0: none
+	Lease time.Duration // see [election.Config]; 20 s
+	Alone bool          // there is no election: this is the only backup node
+
+	PutTimeout   time.Duration // of one upload, and of what is asked about the snapshot; 30 s
 	FlushTimeout time.Duration // how long Run goes on after its context's end to upload what is pending; 5 s
-	RetryMin     time.Duration // wait after the first failed upload, doubling with each further one; 500 ms
+	RetryMin     time.Duration // wait after a first failed request, doubling with each further one; 500 ms
 	RetryMax     time.Duration // longest wait between attempts; 30 s
 
-	Jitter func() float64   // in [0,1), spreads the waits; math/rand/v2
-	Now    func() time.Time // stamps objects and status; time.Now
-	Log    *slog.Logger     // slog.Default()
+	// Refresh makes the node ask its control plane anew, and offer what it gets
+	// whether or not it changed. It must not wait. Without it nothing is asked, and
+	// what another backup node wrote is only replaced by what comes anyhow.
+	Refresh func()
+
+	// Hash computes the hash of a config_table, for snapshots whose writer did not
+	// note one. Without it they count as different from everything.
+	Hash func(table []byte) (string, error)
+
+	Seed uint64           // spreads the waits; drawn
+	Now  func() time.Time // stamps objects and status; time.Now
+	Log  *slog.Logger     // slog.Default()
 }
 
-// ExporterStatus is what an exporter did and has yet to do. It holds no secret.
-type ExporterStatus struct {
-	ExportedHash string    // of the configuration exported last; empty before the first
-	ExportedAt   time.Time // when its upload had succeeded
-	ETag         string    // the store's for it
-	PendingHash  string    // of the configuration that waits; empty if none does
-	PendingSince time.Time // since when the store has been behind; zero if it is not
-	Failures     int       // uploads failed since the last success
-	LastError    string    // of the last failed upload or refused offer; empty after a success
-}
-
-// Exporter keeps the newest configuration it is offered in the store.
+// Exporter keeps the newest configuration it is offered in the store, for as long
+// as it leads the backup nodes that share the store.
 type Exporter struct {
 	options ExporterOptions
-	wake    chan struct{} // holds one token: something was offered
+	life    string
+	wake    chan struct{} // holds one token: there is news
+	mark    atomic.Uint64
+	random  *mathrand.Rand // belongs to Run
 
-	earliest time.Time // of the next upload; belongs to Run
-
-	mu        sync.Mutex
-	pending   *offer
-	uploading *offer // the pending one that is being uploaded, or nil
-	stored    string // hash that the store surely holds; empty if unknown
-	status    ExporterStatus
+	mu     sync.Mutex
+	newest *offer // nil before the first
+	online bool
+	told   progress
 }
 
+// offer is a configuration that may be written. It does not change.
 type offer struct {
+	election.Offer
 	table []byte
-	hash  string
-	since time.Time // when it, or the first of the offers it replaced unsent, came
+	parts layout
+	since time.Time // when it, or the first of those that it replaced unsent, came
 }
 
 // NewExporter makes an exporter. It does nothing before [Exporter.Run].
 func NewExporter(options ExporterOptions) *Exporter {
+	orDefault(&options.Lease, DefaultLease)
 	orDefault(&options.PutTimeout, 30*time.Second)
 	orDefault(&options.FlushTimeout, 5*time.Second)
 	orDefault(&options.RetryMin, 500*time.Millisecond)
 	orDefault(&options.RetryMax, 30*time.Second)
-	if options.Jitter == nil {
-		options.Jitter = rand.Float64
+	if options.Refresh == nil {
+		options.Refresh = func() {}
+	}
+	if options.Seed == 0 {
+		options.Seed = mathrand.Uint64()
 	}
 	if options.Now == nil {
 		options.Now = time.Now
@@ -82,7 +97,7 @@ func NewExporter(options ExporterOptions) *Exporter {
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
-	return &Exporter{options: options, wake: make(chan struct{}, 1)}
+	return &Exporter{options: options, life: newLife(), wake: make(chan struct{}, 1), random: mathrand.New(mathrand.NewPCG(options.Seed, 0))}
 }
 
 func orDefault(d *time.Duration, value time.Duration) {
@@ -91,191 +106,94 @@ func orDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// Offer hands over a new configuration, which takes the place of one that is
-// still pending. The caller must not change configTable afterwards. Offer
-// parses it once but never waits for the store. A configuration that is not a
-// JSON object or holds no entity is refused and logged: it never replaces a
-// backup, nor a good configuration that is pending.
-func (e *Exporter) Offer(configTable []byte, hash string) {
-	if err := requireConfiguration(configTable); err != nil {
-		e.refuse(hash, err)
+// newLife names a run of a process as no other was ever named.
+func newLife() string {
+	var life [8]byte
+	_, _ = rand.Read(life[:]) // never fails
+	return hex.EncodeToString(life[:])
+}
+
+// Mark is what has to be handed to [Exporter.Offer] with the answer of a control
+// plane that is asked from now on. Take it before asking: before dialling the
+// control plane, or before reading its database. What the control plane sends by
+// itself over a connection has the mark of the connection.
+func (e *Exporter) Mark() uint64 { return e.mark.Load() }
+
+// Online tells whether the node has its control plane, or a control plane its
+// database. It is offline at first, and an exporter that is offline does not try
+// to lead.
+func (e *Exporter) Online(online bool) {
+	e.mu.Lock()
+	e.online = online
+	e.mu.Unlock()
+	e.rouse()
+}
+
+// Offer hands over a configuration that came from the control plane, and the mark
+// of when that was asked. It takes the place of the one before. The caller must
+// offer everything that the control plane gives it, also what is as before, and not
+// change table afterwards. Offer reads the table once but never waits for the
+// store. A table that is not a JSON object or holds no entity is refused and
+// logged: it never replaces a backup, nor a good configuration that is pending.
+func (e *Exporter) Offer(table []byte, hash string, mark uint64) {
+	parts, err := survey(table)
+	if err != nil {
+		e.options.Log.Error("fallback configuration not exported: refused to replace the backup",
+			"key", e.options.Key, "hash", hash, "error", err)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.told.refused = fmt.Sprintf("refused configuration %s: %v", hash, err)
 		return
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	since := e.options.Now()
-	if e.pending != nil && e.pending != e.uploading {
-		since = e.pending.since
+	number := uint64(1)
+	if e.newest != nil {
+		number += e.newest.Number
 	}
-	e.pending = &offer{table: configTable, hash: hash, since: since}
-	e.status.PendingHash = hash
-	if e.status.PendingSince.IsZero() {
-		e.status.PendingSince = since
-	}
+	e.newest = &offer{Offer: election.Offer{Number: number, Hash: hash, Mark: mark}, table: table, parts: parts, since: e.options.Now()}
+	e.told.offered(e.newest)
+	e.mu.Unlock()
+	e.rouse()
+}
+
+func (e *Exporter) rouse() {
 	select {
 	case e.wake <- struct{}{}:
-	default: // the token of an earlier offer is still there
+	default: // the token of earlier news is still there
 	}
 }
 
-func (e *Exporter) refuse(hash string, err error) {
-	e.options.Log.Error("fallback configuration not exported: refused to replace the backup",
-		"key", e.options.Key, "hash", hash, "error", err)
+// news is what was told last. Neither needs to be taken more than once.
+func (e *Exporter) news() (newest *offer, online bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.status.LastError = fmt.Sprintf("refused configuration %s: %v", hash, err)
-}
-
-// Status tells what was exported and what is pending.
-func (e *Exporter) Status() ExporterStatus {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.status
+	return e.newest, e.online
 }
 
 // Run uploads what is offered until ctx ends. It then uploads what is pending
 // without regard to the delay, for at most FlushTimeout, and returns an error
-// only if that did not succeed. Run must be called once.
+// only if that did not succeed. A snapshot that is for another backup node to
+// write is not pending. Run must be called once.
 func (e *Exporter) Run(ctx context.Context) error {
 	work, cancel := lingering(ctx, e.options.FlushTimeout)
 	defer cancel()
-	for {
+	// Without anything to export the store is left alone.
+	for newest, _ := e.news(); newest == nil; newest, _ = e.news() {
 		select {
 		case <-ctx.Done():
+			return nil
 		case <-e.wake:
-			e.awaitWindow(ctx)
-		}
-		if err := e.export(ctx, work); err != nil {
-			return fmt.Errorf("export fallback configuration on the way out: %w", err)
-		}
-		if ctx.Err() != nil && !e.hasPending() {
-			return nil
 		}
 	}
-}
-
-// awaitWindow waits until the delay since the last upload has passed; what is
-// offered meanwhile is coalesced. The end of ctx ends the wait.
-func (e *Exporter) awaitWindow(ctx context.Context) {
-	if wait := time.Until(e.earliest); wait > 0 {
-		// Cut short or not, the upload is due.
-		_ = sleep(ctx, wait)
-	}
-}
-
-// export uploads the newest offer, trying until it succeeds or work ends.
-func (e *Exporter) export(ctx, work context.Context) error {
-	wait := e.options.RetryMin
-	for {
-		next := e.next()
-		if next == nil {
-			return nil
-		}
-		err := e.upload(work, next)
-		if err == nil {
-			return nil
-		}
-		if work.Err() != nil {
-			return err
-		}
-		// Half of the wait is fixed and half is drawn, so that the exporters of
-		// many clusters do not return to a recovering store at the same moment.
-		pause := wait/2 + time.Duration(e.options.Jitter()*float64(wait)/2)
-		wait = min(2*wait, e.options.RetryMax)
-		if e.pause(ctx, work, pause) != nil {
-			return err
-		}
-	}
-}
-
-// pause waits between attempts. The end of ctx cuts it short once: what is
-// pending then gets its last attempts at the shortest interval.
-func (e *Exporter) pause(ctx, work context.Context, d time.Duration) error {
-	if ctx.Err() != nil {
-		return sleep(work, min(d, e.options.RetryMin))
-	}
-	if sleep(ctx, d) != nil {
-		return sleep(work, 0)
-	}
-	return nil
-}
-
-// next is the offer to upload, or nil: an offer that the store already holds,
-// because the configuration changed and changed back, is dropped.
-func (e *Exporter) next() *offer {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.pending != nil && e.stored != "" && e.pending.hash == e.stored {
-		e.settle()
-	}
-	e.uploading = e.pending
-	return e.pending
-}
-
-// settle forgets what was pending. The caller holds the lock.
-func (e *Exporter) settle() {
-	e.pending = nil
-	e.status.PendingHash, e.status.PendingSince = "", time.Time{}
-}
-
-func (e *Exporter) hasPending() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.pending != nil
-}
-
-func (e *Exporter) upload(work context.Context, next *offer) error {
-	ctx, cancel := context.WithTimeout(work, e.options.PutTimeout)
-	defer cancel()
-	e.earliest = time.Now().Add(e.options.Delay)
-	sum := sha256.Sum256(next.table)
-	noted := Bookkeeping{Hash: next.hash, Time: e.options.Now(), Exporter: e.options.NodeID, SHA256: hex.EncodeToString(sum[:])}
-	etag, err := e.options.Bucket.Put(ctx, e.options.Key, next.table, bucket.PutOptions{Metadata: noted.metadata()})
+	alone, err := e.detect(ctx, work)
 	if err != nil {
-		e.failed(next, err)
-		return err
+		return fmt.Errorf("export fallback configuration on the way out: %w", err)
 	}
-	// The request may have left long after Put was called: to keep two of them the
-	// delay apart, it counts from the end.
-	e.earliest = time.Now().Add(e.options.Delay)
-	e.succeeded(next, etag)
-	return nil
-}
-
-func (e *Exporter) failed(tried *offer, err error) {
-	e.mu.Lock()
-	e.uploading = nil
-	e.stored = "" // an upload whose answer was lost may have taken effect
-	e.status.Failures++
-	e.status.LastError = err.Error()
-	first := e.status.Failures == 1
-	e.mu.Unlock()
-	if first {
-		e.options.Log.Error("fallback configuration not exported; retrying until it is",
-			"key", e.options.Key, "hash", tried.hash, "error", err)
-	}
-}
-
-func (e *Exporter) succeeded(done *offer, etag string) {
-	now := e.options.Now()
-	e.mu.Lock()
-	failures := e.status.Failures
-	e.stored = done.hash
-	e.status.ExportedHash, e.status.ExportedAt, e.status.ETag = done.hash, now, etag
-	e.status.Failures, e.status.LastError = 0, ""
-	if e.pending == done {
-		e.settle()
-	} else {
-		e.status.PendingSince = e.pending.since
-	}
-	e.uploading = nil
-	e.mu.Unlock()
-	e.options.Log.Info("fallback configuration exported", "key", e.options.Key, "hash", done.hash,
-		"etag", etag, "bytes", len(done.table), "failed_attempts", failures)
+	return e.join(work, alone).run(ctx)
 }
 
 // errFlushTimeout ends uploads that go on for too long after Run's context.
-var errFlushTimeout = errors.New("flush timeout passed")
+var errFlushTimeout = fmt.Errorf("flush timeout passed: %w", context.DeadlineExceeded)
 
 // lingering is a context that ends a while after ctx. The returned function
 // ends it now and waits for its goroutine.

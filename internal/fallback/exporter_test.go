@@ -9,233 +9,365 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
+	"path"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"blackout/internal/fallback/bucket"
+	"blackout/internal/fallback/bucket/buckettest"
 )
 
-// fakeStore records uploads. Its time is the test's.
-type fakeStore struct {
+const (
+	testKey  = "p/1/config.json"
+	leaseKey = "p/1/election/lease.json"
+)
+
+// shop is a store that exporters of one test share, in a synctest bubble. Its time
+// is the test's.
+type shop struct {
+	buckettest.Memory
+
+	took time.Duration              // of one upload
+	fail func(attempt int) error    // an upload has no effect; attempts count from 1
+	lose func(attempt int) error    // it has, and its answer is lost
+	hang func(buckettest.Call) bool // the request is not answered
+
 	mu     sync.Mutex
-	took   time.Duration // of one upload
-	fail   func(attempt int) error
 	start  time.Time
 	tries  []time.Duration // when each upload began
-	stored []string        // "<second>:<hash>" of each upload that succeeded, by its begin
+	stored []string        // "<second>:<hash>" of each upload that took effect, by its begin
 }
 
-func (s *fakeStore) Get(context.Context, string, int64) (bucket.Object, error) {
-	return bucket.Object{}, bucket.ErrNotFound
+func newShop() *shop {
+	s := &shop{start: time.Now()}
+	s.Before, s.After = s.before, s.after
+	return s
 }
 
-func (s *fakeStore) Head(context.Context, string) (bucket.Info, error) {
-	return bucket.Info{}, bucket.ErrNotFound
-}
+func isUpload(call buckettest.Call) bool { return call.Kind == "put" && call.Key == testKey }
 
-func (s *fakeStore) List(context.Context, string) ([]bucket.Info, error) { return nil, nil }
-
-func (s *fakeStore) Put(ctx context.Context, _ string, _ []byte, put bucket.PutOptions) (string, error) {
+func (s *shop) before(ctx context.Context, call buckettest.Call) error {
+	if s.hang != nil && s.hang(call) {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	if !isUpload(call) {
+		return nil
+	}
 	s.mu.Lock()
-	began := time.Since(s.start)
-	s.tries = append(s.tries, began)
+	s.tries = append(s.tries, time.Since(s.start))
 	attempt := len(s.tries)
 	s.mu.Unlock()
 	if s.took > 0 {
 		if err := sleep(ctx, s.took); err != nil {
-			return "", err
+			return err
 		}
 	}
 	if s.fail != nil {
-		if err := s.fail(attempt); err != nil {
-			return "", err
-		}
+		return s.fail(attempt)
 	}
+	return nil
+}
+
+func (s *shop) after(_ context.Context, call buckettest.Call) error {
+	if !isUpload(call) {
+		return nil
+	}
+	_, name, _ := strings.Cut(string(call.Body), `"name":"`)
+	name, _, _ = strings.Cut(name, `"`)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stored = append(s.stored, fmt.Sprintf("%v:%s", began.Seconds(), put.Metadata[metaHash]))
-	return "etag-" + put.Metadata[metaHash], nil
+	s.stored = append(s.stored, fmt.Sprintf("%v:%s", s.tries[len(s.tries)-1].Seconds(), name))
+	if s.lose != nil {
+		return s.lose(len(s.tries))
+	}
+	return nil
 }
 
-func (s *fakeStore) Close() {}
-
-// bench is an exporter that runs in a synctest bubble.
-type bench struct {
-	store    *fakeStore
-	exporter *Exporter
-	log      bytes.Buffer
-	stop     context.CancelFunc
-	ended    chan error
+// uploads are those that took effect.
+func (s *shop) uploads() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.stored)
 }
 
-func newBench(options ExporterOptions, store *fakeStore) *bench {
-	b := &bench{store: store, ended: make(chan error, 1)}
-	store.start = time.Now()
-	options.Bucket, options.Key = store, "p/1/config.json"
-	options.Jitter = func() float64 { return 0.5 }
-	options.Log = slog.New(slog.NewTextHandler(&b.log, nil))
-	b.exporter = NewExporter(options)
+// attempts are when uploads began, also those without effect.
+func (s *shop) attempts() []time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.tries)
+}
+
+func (s *shop) expect(t *testing.T, want ...string) {
+	t.Helper()
+	if got := s.uploads(); !slices.Equal(got, want) {
+		t.Errorf("stored %v, want %v", got, want)
+	}
+}
+
+// count is how many requests of a kind there were for an object.
+func (s *shop) count(call string) int {
+	n := 0
+	for _, c := range s.Calls() {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+// desk is an exporter that runs in a synctest bubble, and its node: a control plane
+// whose newest configuration is known by a name.
+type desk struct {
+	exporter  *Exporter
+	log       journal
+	stop      context.CancelFunc
+	ended     chan error
+	name      atomic.Value // string: what the control plane has
+	refreshes atomic.Int64
+}
+
+// journal takes log lines of several goroutines.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(line []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(line)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// lines are those that contain a text.
+func (j *journal) lines(text string) (found []string) {
+	for line := range strings.Lines(j.String()) {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// open starts an exporter of a node that has its control plane.
+func (s *shop) open(id string, change func(*ExporterOptions)) *desk {
+	d := &desk{ended: make(chan error, 1)}
+	options := ExporterOptions{Bucket: s, Key: testKey, NodeID: id, Name: "name-of-" + id, Seed: 1, Log: slog.New(slog.NewTextHandler(&d.log, nil))}
+	options.Hash = func(table []byte) (string, error) { return nameOf(table), nil }
+	options.Refresh = func() {
+		d.refreshes.Add(1)
+		name := d.name.Load().(string)
+		d.exporter.Offer(tableOf(name), name, d.exporter.Mark())
+	}
+	if change != nil {
+		change(&options)
+	}
+	d.exporter = NewExporter(options)
 	var ctx context.Context
-	ctx, b.stop = context.WithCancel(context.Background())
-	go func() { b.ended <- b.exporter.Run(ctx) }()
-	return b
+	ctx, d.stop = context.WithCancel(context.Background())
+	d.exporter.Online(true)
+	go func() { d.ended <- d.exporter.Run(ctx) }()
+	return d
 }
 
-func (b *bench) offer(hash string) {
-	b.exporter.Offer([]byte(`{"_format_version":"3.0","services":[{"name":"`+hash+`"}]}`), hash)
+// tableOf is a config_table whose hash is a name.
+func tableOf(name string) []byte {
+	return []byte(`{"_format_version":"3.0","services":[{"name":"` + name + `"}]}`)
+}
+
+func nameOf(table []byte) string {
+	_, name, _ := strings.Cut(string(table), `"name":"`)
+	name, _, _ = strings.Cut(name, `"`)
+	return name
+}
+
+func (d *desk) offer(name string) {
+	d.name.Store(name)
+	d.exporter.Offer(tableOf(name), name, d.exporter.Mark())
 	synctest.Wait()
 }
 
-func (b *bench) expect(t *testing.T, want ...string) {
+func (d *desk) close(t *testing.T) {
 	t.Helper()
-	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
-	if !reflect.DeepEqual(b.store.stored, want) {
-		t.Errorf("stored %v, want %v", b.store.stored, want)
+	d.stop()
+	if err := <-d.ended; err != nil {
+		t.Errorf("run: %v", err)
 	}
+}
+
+func delayed(delay time.Duration) func(*ExporterOptions) {
+	return func(o *ExporterOptions) { o.Delay = delay }
 }
 
 func TestExporterCoalescesToTheLast(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(ExporterOptions{Delay: time.Minute}, &fakeStore{took: time.Second})
-		b.offer("a")
+		s := newShop()
+		s.took = time.Second
+		d := s.open("a", delayed(time.Minute))
+		d.offer("a")
 		time.Sleep(10 * time.Second)
-		b.offer("b")
-		b.offer("c")
+		d.offer("b")
+		d.offer("c")
 		time.Sleep(10 * time.Second)
-		b.offer("d")
+		d.offer("d")
 		time.Sleep(time.Minute)
-		b.expect(t, "0:a", "61:d")
+		s.expect(t, "0:a", "61:d")
 		time.Sleep(5 * time.Minute)
-		b.offer("e") // the window is long over: at once
+		d.offer("e") // the window is long over: at once
 		time.Sleep(2 * time.Second)
-		b.expect(t, "0:a", "61:d", "380:e")
-		b.stop()
-		if err := <-b.ended; err != nil {
-			t.Errorf("run: %v", err)
-		}
+		s.expect(t, "0:a", "61:d", "380:e")
+		d.close(t)
 	})
 }
 
 func TestExporterSkipsWhatTheStoreHolds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(ExporterOptions{Delay: time.Minute}, &fakeStore{})
-		b.offer("a")
-		b.offer("b")
-		b.offer("a")
+		s := newShop()
+		d := s.open("a", delayed(time.Minute))
+		d.offer("a")
+		d.offer("b")
+		d.offer("a")
 		time.Sleep(61 * time.Second)
-		b.expect(t, "0:a")
-		if status := b.exporter.Status(); status.PendingHash != "" || !status.PendingSince.IsZero() {
+		s.expect(t, "0:a")
+		if status := d.exporter.Status(); status.PendingHash != "" || !status.PendingSince.IsZero() {
 			t.Errorf("still pending: %+v", status)
 		}
-		b.offer("b") // the skip opened no new window
-		b.expect(t, "0:a", "61:b")
-		b.stop()
-		if err := <-b.ended; err != nil {
-			t.Error(err)
-		}
+		d.offer("b") // the skip opened no new window
+		s.expect(t, "0:a", "61:b")
+		d.close(t)
 	})
 }
 
 func TestExporterRetriesAndNewestWins(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &fakeStore{fail: func(attempt int) error {
+		s := newShop()
+		s.fail = func(attempt int) error {
 			if attempt <= 4 {
-				return fmt.Errorf("put: %w", ErrUnavailable)
+				return fmt.Errorf("put: %w", bucket.ErrUnavailable)
 			}
 			return nil
-		}}
-		b := newBench(ExporterOptions{RetryMin: 4 * time.Second, RetryMax: 8 * time.Second}, store)
-		b.offer("a")
-		b.offer("b")
-		if status := b.exporter.Status(); status.Failures != 1 || status.LastError == "" || status.PendingHash != "b" {
+		}
+		d := s.open("a", func(o *ExporterOptions) { o.RetryMin, o.RetryMax = 4*time.Second, 8*time.Second })
+		d.offer("a")
+		d.offer("b")
+		if status := d.exporter.Status(); status.Failures != 1 || status.LastError == "" || status.PendingHash != "b" {
 			t.Errorf("status after a failure: %+v", status)
 		}
 		time.Sleep(time.Minute)
-		b.expect(t, "21:b")
-		// Waits of 4, 8, 8, 8 s, each three quarters with a jitter of one half.
-		want := []time.Duration{0, 3 * time.Second, 9 * time.Second, 15 * time.Second, 21 * time.Second}
-		if !reflect.DeepEqual(store.tries, want) {
-			t.Errorf("attempts at %v, want %v", store.tries, want)
+		stored, tries := s.uploads(), s.attempts()
+		if len(stored) != 1 || !strings.HasSuffix(stored[0], ":b") || len(tries) != 5 {
+			t.Fatalf("stored %v in %d attempts, want b in 5", stored, len(tries))
 		}
-		if status := b.exporter.Status(); status.ExportedHash != "b" || status.Failures != 0 || status.LastError != "" {
+		for i, longest := range []time.Duration{4 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second} {
+			if wait := tries[i+1] - tries[i]; wait < longest/2 || wait > longest {
+				t.Errorf("wait %d was %v, want half to all of %v", i+1, wait, longest)
+			}
+		}
+		if status := d.exporter.Status(); status.ExportedHash != "b" || status.Failures != 0 || status.LastError != "" {
 			t.Errorf("status after recovery: %+v", status)
 		}
-		b.stop()
-		if err := <-b.ended; err != nil {
-			t.Error(err)
-		}
-		if n := strings.Count(b.log.String(), "level=ERROR"); n != 1 {
-			t.Errorf("%d error lines for one state change:\n%s", n, b.log.String())
+		d.close(t)
+		if n := len(d.log.lines("level=ERROR")); n != 1 {
+			t.Errorf("%d error lines for one state change:\n%s", n, d.log.String())
 		}
 	})
 }
 
-func TestExporterUploadsAgainAfterALostAnswer(t *testing.T) {
+func TestExporterReadsBackAfterALostAnswer(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		store := &fakeStore{fail: func(attempt int) error {
-			if attempt == 2 {
-				return errors.New("connection reset")
-			}
-			return nil
-		}}
-		b := newBench(ExporterOptions{RetryMin: time.Second}, store)
-		b.offer("a")
-		b.offer("b") // may or may not have reached the store
-		b.offer("a")
-		time.Sleep(time.Minute)
-		b.expect(t, "0:a", "0.75:a")
-		b.stop()
-		if err := <-b.ended; err != nil {
-			t.Error(err)
+	lost := func(attempt int) error {
+		if attempt == 2 {
+			return errors.New("connection reset")
 		}
+		return nil
+	}
+	t.Run("it took effect", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := newShop()
+			s.lose = lost
+			d := s.open("a", nil)
+			d.offer("a")
+			d.offer("b")
+			time.Sleep(time.Minute)
+			s.expect(t, "0:a", "0:b") // and not again
+			if status := d.exporter.Status(); status.ExportedHash != "b" || status.PendingHash != "" || status.LastError != "" {
+				t.Errorf("status %+v", status)
+			}
+			d.close(t)
+		})
+	})
+	t.Run("it changed back meanwhile", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := newShop()
+			s.lose = lost
+			d := s.open("a", nil)
+			d.offer("a")
+			d.offer("b")
+			d.offer("a") // the store may hold either
+			time.Sleep(time.Minute)
+			if stored := s.uploads(); len(stored) != 3 || !strings.HasSuffix(stored[2], ":a") {
+				t.Errorf("stored %v, want a, b and a", stored)
+			}
+			d.close(t)
+		})
 	})
 }
 
 func TestExporterFlushesAtTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(ExporterOptions{Delay: time.Minute}, &fakeStore{took: time.Second})
-		b.offer("a")
+		s := newShop()
+		s.took = time.Second
+		d := s.open("a", delayed(time.Minute))
+		d.offer("a")
 		time.Sleep(5 * time.Second)
-		b.offer("b")
-		b.stop()
-		if err := <-b.ended; err != nil {
-			t.Errorf("run: %v", err)
-		}
-		b.expect(t, "0:a", "5:b")
+		d.offer("b")
+		d.close(t)
+		s.expect(t, "0:a", "5:b")
 	})
 }
 
 func TestExporterFlushIsBounded(t *testing.T) {
 	t.Parallel()
-	tests := map[string]*fakeStore{
-		"hanging store": {took: time.Hour},
-		"failing store": {fail: func(int) error { return ErrDenied }},
+	tests := map[string]func(*shop){
+		"hanging store": func(s *shop) { s.took = time.Hour },
+		"denying store": func(s *shop) { s.fail = func(int) error { return bucket.ErrDenied } },
+		"hanging lease": func(s *shop) { s.hang = func(c buckettest.Call) bool { return c.Key == leaseKey } },
+		"hanging probe": func(s *shop) { s.hang = func(c buckettest.Call) bool { return path.Base(c.Key) == "probe.json" } },
 	}
-	for name, store := range tests {
+	for name, trouble := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(ExporterOptions{FlushTimeout: 3 * time.Second}, store)
-				b.offer("a")
-				b.stop()
+				s := newShop()
+				trouble(s)
+				d := s.open("a", func(o *ExporterOptions) { o.FlushTimeout = 3 * time.Second })
+				d.offer("a")
+				d.stop()
 				began := time.Now()
-				if err := <-b.ended; err == nil {
-					t.Error("run reported a pending configuration as flushed")
+				if err := <-d.ended; err == nil || strings.Contains(err.Error(), "\n") {
+					t.Errorf("run reported a pending configuration as flushed, or not in one line: %v", err)
 				}
 				if took := time.Since(began); took > 4*time.Second {
 					t.Errorf("flush took %v", took)
 				}
-				b.expect(t)
+				s.expect(t)
 			})
 		})
 	}
@@ -244,19 +376,23 @@ func TestExporterFlushIsBounded(t *testing.T) {
 func TestExporterPendingSince(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		b := newBench(ExporterOptions{Delay: time.Minute}, &fakeStore{took: 10 * time.Second})
-		b.offer("a")
+		s := newShop()
+		s.took = 10 * time.Second
+		d := s.open("a", delayed(time.Minute))
+		d.offer("a")
 		time.Sleep(4 * time.Second)
-		b.offer("b")
+		d.offer("b")
 		time.Sleep(2 * time.Second)
-		b.offer("c")
+		d.offer("c")
+		if got := d.exporter.Status().PendingSince.Sub(s.start); got != 0 {
+			t.Errorf("pending since %v while a is on its way, want 0s", got)
+		}
 		time.Sleep(10 * time.Second) // a is stored now; since b came the store is behind
-		if got := b.exporter.Status().PendingSince.Sub(start); got != 4*time.Second {
+		if got := d.exporter.Status().PendingSince.Sub(s.start); got != 4*time.Second {
 			t.Errorf("pending since %v, want 4s", got)
 		}
-		b.stop()
-		if err := <-b.ended; err == nil {
+		d.stop()
+		if err := <-d.ended; err == nil {
 			t.Error("c could not be stored in time, and run did not say so")
 		}
 	})
@@ -271,6 +407,7 @@ func TestExporterRefusesEmptyAndInvalid(t *testing.T) {
 		"cut off":            `{"services":[{"name":"a"}]`,
 		"two objects":        `{"services":[{}]}{}`,
 		"no section":         `{"_format_version":"3.0","_transform":false}`,
+		"a comment":          `{"_comment":[{"name":"x"}]}`,
 		"empty sections":     `{"services":[ ],"routes":{},"plugins":null}`,
 		"only bookkeeping":   `{"workspaces":[{"name":"default"}],"parameters":[{"key":"cluster_id"}]}`,
 		"a section's garble": `{"services":"yes"}`,
@@ -279,20 +416,69 @@ func TestExporterRefusesEmptyAndInvalid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(ExporterOptions{Delay: time.Minute}, &fakeStore{})
-				b.offer("a")
-				b.offer("good")
-				b.exporter.Offer([]byte(table), "bad")
-				time.Sleep(2 * time.Minute)
-				b.expect(t, "0:a", "60:good")
-				b.stop()
-				if err := <-b.ended; err != nil {
-					t.Error(err)
+				s := newShop()
+				d := s.open("a", delayed(time.Minute))
+				d.offer("a")
+				d.offer("good")
+				d.exporter.Offer([]byte(table), "bad", d.exporter.Mark())
+				if status := d.exporter.Status(); !strings.Contains(status.LastError, "bad") {
+					t.Errorf("the status does not tell: %+v", status)
 				}
-				if !strings.Contains(b.log.String(), "level=ERROR") || !strings.Contains(b.log.String(), "hash=bad") {
-					t.Errorf("no loud line:\n%s", b.log.String())
+				time.Sleep(2 * time.Minute)
+				s.expect(t, "0:a", "60:good")
+				d.close(t)
+				if !strings.Contains(d.log.String(), "level=ERROR") || !strings.Contains(d.log.String(), "hash=bad") {
+					t.Errorf("no loud line:\n%s", d.log.String())
 				}
 			})
 		})
 	}
+}
+
+// An exporter that has nothing to export, or that has no control plane to say what
+// is to be exported, leaves the snapshot alone.
+func TestExporterWithoutNewsLeavesTheStoreAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		silent := s.open("a", nil)
+		time.Sleep(time.Hour)
+		silent.close(t)
+		if calls := s.Calls(); len(calls) > 0 {
+			t.Errorf("without an offer: %v", calls)
+		}
+		offline := s.open("b", nil)
+		offline.exporter.Online(false)
+		offline.offer("x")
+		time.Sleep(time.Hour)
+		s.expect(t)
+		offline.exporter.Online(true)
+		time.Sleep(time.Second)
+		if stored := s.uploads(); len(stored) != 1 {
+			t.Errorf("stored %v once it had its control plane", stored)
+		}
+		offline.close(t)
+	})
+}
+
+func TestOfferNeverWaitsForTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		s.hang = func(buckettest.Call) bool { return true }
+		d := s.open("a", func(o *ExporterOptions) { o.FlushTimeout = time.Millisecond })
+		began := time.Now()
+		for i := range 100 {
+			d.exporter.Offer(tableOf(fmt.Sprint(i)), fmt.Sprint(i), d.exporter.Mark())
+			d.exporter.Online(i%2 == 0)
+			_ = d.exporter.Status()
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("a hundred offers took %v", took)
+		}
+		d.stop()
+		if err := <-d.ended; err == nil {
+			t.Error("run reported a pending configuration as flushed")
+		}
+	})
 }

@@ -78,29 +78,6 @@ func requireBrace(data []byte) error {
 	return nil
 }
 
-// requireConfiguration checks that a config_table may replace a backup: it is
-// one complete JSON object that holds an entity. Workspaces and parameters
-// alone are what a control plane with a lost database has, and Kong's data
-// planes count a configuration of only them as none.
-func requireConfiguration(table []byte) error {
-	if err := requireBrace(table); err != nil {
-		return err
-	}
-	var sections map[string]json.RawMessage
-	if err := json.Unmarshal(table, &sections); err != nil {
-		return err
-	}
-	for name, section := range sections {
-		if strings.HasPrefix(name, "_") || name == "workspaces" || name == "parameters" {
-			continue
-		}
-		if holdsEntity(section) {
-			return nil
-		}
-	}
-	return errors.New("it holds no entity")
-}
-
 // holdsEntity tells whether a section is a non-empty array or, as an empty Lua
 // table may be written either way, a non-empty object.
 func holdsEntity(section json.RawMessage) bool {

@@ -183,6 +183,8 @@ type Fallback struct {
 	S3Config       string
 	ReadAttempts   int
 	ReadTimeout    time.Duration // of one attempt
+	Election       bool          // among the nodes that export
+	Lease          time.Duration // how long the one that writes may be silent
 }
 
 // Timing holds the timers that Kong has as constants. Their defaults are Kong's.

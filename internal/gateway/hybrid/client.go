@@ -21,6 +21,10 @@ import (
 // Owner is told what happens to a [Client]. Its methods are called from the
 // client's goroutines: Configure alone may take time, the others must not block.
 type Owner interface {
+	// Dialing: an attempt to connect begins. What [Owner.Configure] takes until the
+	// next one was sent after it.
+	Dialing()
+
 	// Connected: the control plane took the connection and the first message.
 	Connected()
 
@@ -70,10 +74,14 @@ type ClientOptions struct {
 	Log  *slog.Logger // slog.Default()
 }
 
+// ErrRedial is why a connection ended that [Client.Redial] gave up.
+var ErrRedial = errors.New("the control plane is asked anew for its configuration")
+
 // Client is the data plane's side.
 type Client struct {
 	options ClientOptions
 	owner   Owner
+	redial  chan struct{} // holds one token: see Redial
 }
 
 // NewClient makes a client. It does nothing before [Client.Run].
@@ -89,7 +97,26 @@ func NewClient(options ClientOptions, owner Owner) *Client {
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
-	return &Client{options: options, owner: owner}
+	return &Client{options: options, owner: owner, redial: make(chan struct{}, 1)}
+}
+
+// Redial makes the client ask for the configuration anew, which a control plane
+// sends to whoever connects: a connection that stands is given up, and the next
+// attempt follows at once. Without one, the next attempt is all that is needed.
+// Redial does not wait.
+func (c *Client) Redial() {
+	select {
+	case c.redial <- struct{}{}:
+	default: // it will be
+	}
+}
+
+// dialled forgets what was asked of Redial before the attempt that begins.
+func (c *Client) dialled() {
+	select {
+	case <-c.redial:
+	default:
+	}
 }
 
 func orDefault(d *time.Duration, value time.Duration) {
@@ -103,6 +130,8 @@ func orDefault(d *time.Duration, value time.Duration) {
 // anew, so that a fleet does not come back as one.
 func (c *Client) Run(ctx context.Context) error {
 	for {
+		c.dialled()
+		c.owner.Dialing()
 		conn, err := c.dial(ctx)
 		if err == nil {
 			c.owner.Connected()
@@ -112,6 +141,9 @@ func (c *Client) Run(ctx context.Context) error {
 			}
 		} else if ctx.Err() == nil {
 			c.owner.AttemptFailed(err)
+		}
+		if errors.Is(err, ErrRedial) && ctx.Err() == nil {
+			continue
 		}
 		wait := c.waitAfter(err, conn != nil)
 		c.options.Log.Debug("controlplane.retry", "address", c.options.Address, "wait", wait, "error", err)

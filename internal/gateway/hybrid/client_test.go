@@ -23,6 +23,7 @@ type recorder struct {
 	events   chan string
 	messages chan Reconfigure
 	block    chan struct{} // if set, Configure waits for it
+	dials    chan struct{} // if set, it gets a token for each attempt
 
 	mu   sync.Mutex
 	hash string
@@ -35,6 +36,13 @@ func newRecorder() *recorder {
 func (r *recorder) Connected()              { r.events <- "connected" }
 func (r *recorder) Disconnected(err error)  { r.events <- "disconnected: " + err.Error() }
 func (r *recorder) AttemptFailed(err error) { r.events <- "failed: " + err.Error() }
+
+// Dialing is told as an event only where a test wants it.
+func (r *recorder) Dialing() {
+	if r.dials != nil {
+		r.dials <- struct{}{}
+	}
+}
 
 func (r *recorder) Configure(ctx context.Context, message Reconfigure) {
 	r.messages <- message
@@ -145,6 +153,39 @@ func TestClientReconnects(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("the client does not come back")
 		}
+	}
+}
+
+// A client that is asked to comes back at once, however long it waits otherwise,
+// and gets the configuration once more.
+func TestClientRedials(t *testing.T) {
+	t.Parallel()
+	identity := newIdentity(t)
+	server, address, _ := startServer(t, ServerOptions{Identity: identity})
+	server.Publish(Publication{Frame: numbered(t, 1)})
+	owner := newRecorder()
+	owner.dials = make(chan struct{}, 10)
+	options := fast(address, identity)
+	options.ReconnectMin, options.ReconnectMax, options.Rand = time.Hour, time.Hour, rand.New(rand.NewPCG(1, 2))
+	options.NodeID, options.Hostname, options.Version, options.Log = "c9a762f6-64fc-40ff-bf01-096f56904d5e", "dp-host", "3.9.1", quiet
+	client := NewClient(options, owner)
+	client.Redial() // before it has dialled: there is nothing to do
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = client.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	owner.expect(t, "connected")
+	<-owner.messages
+	for range 3 {
+		client.Redial()
+		owner.expect(t, "disconnected: "+ErrRedial.Error())
+		owner.expect(t, "connected")
+		if message := <-owner.messages; message.Hash != fmt.Sprintf("%032d", 1) {
+			t.Errorf("got %s", message.Hash)
+		}
+	}
+	if n := len(owner.dials); n != 4 {
+		t.Errorf("it dialled %d times, want 4", n)
 	}
 }
 

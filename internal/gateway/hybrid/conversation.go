@@ -103,7 +103,8 @@ func (t *conversation) apply(ctx context.Context) error {
 	return nil
 }
 
-// keepAlive pings after each applied configuration and at the interval.
+// keepAlive pings after each applied configuration and at the interval, until the
+// connection is given up.
 func (t *conversation) keepAlive(ctx context.Context) error {
 	ticker := time.NewTicker(t.options.PingInterval)
 	defer ticker.Stop()
@@ -111,6 +112,8 @@ func (t *conversation) keepAlive(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-t.redial:
+			return ErrRedial
 		case <-t.applied:
 		case <-ticker.C:
 		}

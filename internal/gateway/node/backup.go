@@ -10,6 +10,7 @@ import (
 	"blackout/internal/fallback"
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/gateway/conf"
+	"blackout/internal/gateway/entity"
 )
 
 // parameters are the node's fallback settings as the fallback package takes
@@ -36,8 +37,9 @@ type backup struct {
 }
 
 // openBackup opens the object store if the node reads or writes it, and starts
-// the exporter.
-func (n *Node) openBackup(ctx context.Context) (backup, error) {
+// the exporter. refresh makes the node ask its control plane anew; see
+// [fallback.ExporterOptions].
+func (n *Node) openBackup(ctx context.Context, refresh func()) (backup, error) {
 	config := n.options.Config
 	if !config.Fallback.Import && !config.Fallback.Export {
 		return backup{}, nil
@@ -48,14 +50,17 @@ func (n *Node) openBackup(ctx context.Context) (backup, error) {
 	}
 	n.release = append(n.release, func() error { opened.Close(); return nil })
 	key := parameters(config).Key()
-	b := backup{meter: &storeMeter{Bucket: opened}}
+	b := backup{meter: &storeMeter{snapshot: key}}
+	metered := b.meter.over(opened)
 	if config.Fallback.Import {
-		b.importer = &fallback.Importer{Bucket: b.meter, Key: key,
+		b.importer = &fallback.Importer{Bucket: metered, Key: key,
 			Attempts: config.Fallback.ReadAttempts, Timeout: config.Fallback.ReadTimeout, Log: n.log}
 	}
 	if config.Fallback.Export {
 		b.exporter = fallback.NewExporter(fallback.ExporterOptions{
-			Bucket: b.meter, Key: key, Delay: config.Fallback.ExportDelay, NodeID: n.id, Log: n.log,
+			Bucket: metered, Key: key, NodeID: n.id, Name: n.options.Hostname, Role: string(config.Role),
+			Delay: config.Fallback.ExportDelay, Lease: config.Fallback.Lease, Alone: !config.Fallback.Election,
+			Refresh: refresh, Hash: entity.HashText, Log: n.log,
 		})
 		n.runExporter(ctx, b.exporter)
 	}
@@ -71,10 +76,27 @@ func (n *Node) runExporter(ctx context.Context, exporter *fallback.Exporter) {
 	n.release = append(n.release, func() error { cancel(); return <-ended })
 }
 
-// offer hands a configuration to the exporter, if the node has one.
-func (b backup) offer(table []byte, hash string) {
+// mark is what goes with the answer of a control plane that is asked from now on.
+func (b backup) mark() uint64 {
+	if b.exporter == nil {
+		return 0
+	}
+	return b.exporter.Mark()
+}
+
+// offer hands a configuration to the exporter, if the node has one, with the mark
+// of when its control plane was asked.
+func (b backup) offer(table []byte, hash string, mark uint64) {
 	if b.exporter != nil {
-		b.exporter.Offer(table, hash)
+		b.exporter.Offer(table, hash, mark)
+	}
+}
+
+// online tells the exporter, if the node has one, whether there is somebody who
+// says what is to be backed up.
+func (b backup) online(online bool) {
+	if b.exporter != nil {
+		b.exporter.Online(online)
 	}
 }
 
@@ -85,11 +107,17 @@ func (b backup) measure(ctx context.Context, tell teller) {
 	if b.exporter == nil {
 		return
 	}
+	status := b.exporter.Status()
 	var lag time.Duration
-	if since := b.exporter.Status().PendingSince; !since.IsZero() {
+	if since := status.PendingSince; !since.IsZero() {
 		lag = time.Since(since)
 	}
 	tell("blackout_export_lag_seconds", lag.Seconds())
+	for _, role := range []fallback.Role{fallback.Leader, fallback.Standby, fallback.Alone} {
+		tell("blackout_export_role", oneIf(status.Role == role), string(role))
+	}
+	tell("blackout_export_takeovers_total", float64(status.Takeovers))
+	tell("blackout_export_failures", float64(status.Failures))
 }
 
 // exportStatus is what /status tells of the copy in object storage.
@@ -99,10 +127,18 @@ func exportStatus(b backup) map[string]any {
 		return status
 	}
 	exported := b.exporter.Status()
-	status["exported_hash"], status["pending_hash"] = exported.ExportedHash, exported.PendingHash
+	status["role"] = exported.Role
+	status["leader"] = map[string]any{"id": exported.LeaderID, "name": exported.LeaderName}
+	status["exported_hash"], status["exported_version"] = exported.ExportedHash, exported.ExportedVersion
+	status["pending_hash"] = exported.PendingHash
 	status["failures"], status["last_error"] = exported.Failures, exported.LastError
-	if !exported.ExportedAt.IsZero() {
-		status["exported_at"] = exported.ExportedAt.UTC().Format(time.RFC3339Nano)
+	if exported.Epoch.Term > 0 {
+		status["epoch"] = exported.Epoch.String()
+	}
+	for name, at := range map[string]time.Time{"exported_at": exported.ExportedAt, "pending_since": exported.PendingSince} {
+		if !at.IsZero() {
+			status[name] = at.UTC().Format(time.RFC3339Nano)
+		}
 	}
 	return status
 }

@@ -32,6 +32,12 @@ type controlPlane struct {
 	// builder makes what is published. Belongs to publishChanges once that runs.
 	builder publication.Builder
 
+	// refresh holds a token when the exporter asks what the database holds.
+	refresh chan struct{}
+	// published is the hash of what was handed out last. Belongs to publishChanges
+	// once that runs.
+	published string
+
 	// dirty: the database may hold what was never published. Only a publication
 	// that succeeds makes it false. Belongs to publishChanges once that runs, others
 	// read it.
@@ -44,7 +50,7 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cp := &controlPlane{node: n, guard: wipeGuard{log: n.log, pushEmpty: config.PushEmpty}}
+	cp := &controlPlane{node: n, refresh: make(chan struct{}, 1), guard: wipeGuard{log: n.log, pushEmpty: config.PushEmpty}}
 	if cp.db, err = n.openDatabase(ctx); err != nil {
 		return err
 	}
@@ -63,10 +69,10 @@ func (n *Node) assembleControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if cp.backup, err = n.openBackup(ctx); err != nil {
+	if cp.backup, err = n.openBackup(ctx, cp.readAgain); err != nil {
 		return err
 	}
-	if err := cp.publish(ctx, true); err != nil {
+	if err := cp.publish(ctx, atStart); err != nil {
 		return err
 	}
 	n.serve(bound)
@@ -105,15 +111,18 @@ func (cp *controlPlane) services(identity hybrid.Identity) ([]service, error) {
 func (cp *controlPlane) publishChanges(ctx context.Context) error {
 	failing := false
 	for {
+		why := afterChange
 		select {
 		case <-ctx.Done():
 			cp.flush(ctx)
 			return nil
 		case <-cp.db.Changes():
-			cp.dirty.Store(true)
+		case <-cp.refresh:
+			why = forExporter
 		}
+		cp.dirty.Store(true)
 		for cp.dirty.Load() {
-			err := cp.publish(ctx, false)
+			err := cp.publish(ctx, why)
 			if err != nil && !failing && ctx.Err() == nil {
 				cp.node.log.Error("configuration.unpublished", "error", err)
 			}
@@ -139,15 +148,34 @@ func (cp *controlPlane) flush(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	if err := cp.publish(ctx, false); err != nil {
+	if err := cp.publish(ctx, afterChange); err != nil {
 		cp.node.log.Error("configuration.unpublished", "error", err)
 	}
 }
 
-// publish hands out what the database holds. The first time an empty database is
-// not offered as a backup: it may be new, and the backup is not.
-func (cp *controlPlane) publish(ctx context.Context, first bool) error {
+// readAgain makes publishChanges offer what the database holds, changed or not. It
+// does not wait.
+func (cp *controlPlane) readAgain() {
+	select {
+	case cp.refresh <- struct{}{}:
+	default: // it will
+	}
+}
+
+// occasion is why something is published.
+type occasion int
+
+const (
+	afterChange occasion = iota
+	atStart              // an empty database is not offered as a backup: it may be new, and the backup is not
+	forExporter          // what is as before is offered as a backup, and pushed to nobody
+)
+
+// publish hands out what the database holds.
+func (cp *controlPlane) publish(ctx context.Context, why occasion) error {
+	mark := cp.backup.mark()
 	delta, err := cp.catchUp(ctx)
+	cp.backup.online(err == nil)
 	if err != nil {
 		return fmt.Errorf("export the configuration: %w", err)
 	}
@@ -158,10 +186,13 @@ func (cp *controlPlane) publish(ctx context.Context, first bool) error {
 	if err != nil {
 		return err
 	}
-	cp.server.Publish(hybrid.Publication{Frame: made.Frame, Plugins: made.Plugins})
-	cp.node.log.Info("configuration.published", "hash", made.Hashes.Config, "bytes", len(made.Frame), "dataplanes", cp.server.Clients())
-	if cp.backup.exporter != nil && (!first || !made.Empty) {
-		cp.backup.offer(made.Table(), made.Hashes.Config)
+	if why != forExporter || made.Hashes.Config != cp.published {
+		cp.server.Publish(hybrid.Publication{Frame: made.Frame, Plugins: made.Plugins})
+		cp.node.log.Info("configuration.published", "hash", made.Hashes.Config, "bytes", len(made.Frame), "dataplanes", cp.server.Clients())
+		cp.published = made.Hashes.Config
+	}
+	if cp.backup.exporter != nil && (why != atStart || !made.Empty) {
+		cp.backup.offer(made.Table(), made.Hashes.Config, mark)
 	}
 	cp.dirty.Store(false)
 	return nil

@@ -97,6 +97,7 @@ func (cp *controlPlane) watchDatabase(ctx context.Context) error {
 			cp.node.log.Info("database.reachable")
 		}
 		reachable = err == nil
+		cp.backup.online(reachable)
 	})
 	return nil
 }

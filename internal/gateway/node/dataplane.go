@@ -64,6 +64,7 @@ type dataPlane struct {
 
 	imports *importState
 	link    linkState // belongs to the client
+	asked   uint64    // the exporter's mark as it was when the control plane was dialled; belongs to the client
 }
 
 func (n *Node) assembleDataPlane(ctx context.Context) error {
@@ -90,7 +91,8 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if dp.backup, err = n.openBackup(ctx); err != nil {
+	client := hybrid.NewClient(clientOptions(n, identity), dp)
+	if dp.backup, err = n.openBackup(ctx, client.Redial); err != nil {
 		return err
 	}
 	configured, err := dp.startWithOwn(config)
@@ -104,7 +106,6 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 		}
 		return nil
 	})
-	client := hybrid.NewClient(clientOptions(n, identity), dp)
 	n.run("follow the control plane", client.Run)
 	return nil
 }
@@ -234,7 +235,7 @@ func (dp *dataPlane) keep(c configuration) {
 // configuration from the store would only be written back over a newer one.
 func (dp *dataPlane) offer(c configuration) {
 	if c.source == fromControlPlane {
-		dp.backup.offer(c.Table, c.Hash)
+		dp.backup.offer(c.Table, c.Hash, dp.asked)
 	}
 }
 
@@ -304,10 +305,14 @@ const (
 
 var _ hybrid.Owner = (*dataPlane)(nil)
 
+// Dialing implements [hybrid.Owner].
+func (dp *dataPlane) Dialing() { dp.asked = dp.backup.mark() }
+
 // Connected implements [hybrid.Owner].
 func (dp *dataPlane) Connected() {
 	dp.link = linkUp
 	dp.connected.Store(true)
+	dp.backup.online(true)
 	dp.log.Info("controlplane.connected")
 	dp.imports.quiet.begin()
 }
@@ -316,6 +321,11 @@ func (dp *dataPlane) Connected() {
 func (dp *dataPlane) Disconnected(err error) {
 	dp.link = linkDown
 	dp.connected.Store(false)
+	dp.backup.online(false)
+	if errors.Is(err, hybrid.ErrRedial) {
+		dp.log.Info("controlplane.redialled", "reason", err.Error())
+		return
+	}
 	dp.log.Warn("controlplane.disconnected", "error", err)
 	dp.imports.fail()
 }

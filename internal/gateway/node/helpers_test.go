@@ -120,6 +120,7 @@ type fakeStore struct {
 
 	mu     sync.Mutex
 	body   []byte
+	notes  map[string]string // of body
 	getErr error
 	gate   chan struct{} // if set, Get waits for it, and for nothing else
 	gets   int
@@ -140,11 +141,20 @@ func (s *fakeStore) Get(context.Context, string, int64) (bucket.Object, error) {
 	return bucket.Object{Body: body}, err
 }
 
-func (s *fakeStore) Put(_ context.Context, _ string, body []byte, _ bucket.PutOptions) (string, error) {
+func (s *fakeStore) Head(context.Context, string) (bucket.Info, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.body == nil {
+		return bucket.Info{}, bucket.ErrNotFound
+	}
+	return bucket.Info{Version: "etag", Metadata: s.notes}, nil
+}
+
+func (s *fakeStore) Put(_ context.Context, _ string, body []byte, put bucket.PutOptions) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.puts++
-	s.body = body
+	s.body, s.notes = body, put.Metadata
 	return "etag", nil
 }
 

@@ -121,17 +121,24 @@ func (s brokenStore) Put(context.Context, string, []byte, bucket.PutOptions) (st
 func TestStoreMeterCounts(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
-		"ok": nil, "absent": bucket.ErrNotFound, "denied": fmt.Errorf("put: %w", bucket.ErrDenied),
+		"ok": nil, "absent": bucket.ErrNotFound, "conflict": bucket.ErrConflict, "denied": fmt.Errorf("put: %w", bucket.ErrDenied),
 		"unavailable": bucket.ErrUnavailable, "failed": errors.New("x"),
 	} {
-		meter := &storeMeter{Bucket: brokenStore{err: err}}
-		_, _ = meter.Get(t.Context(), "key", 1)
-		_, _ = meter.Put(t.Context(), "key", nil, bucket.PutOptions{})
-		_, _ = meter.Put(t.Context(), "key", nil, bucket.PutOptions{})
+		meter := &storeMeter{snapshot: "p/1/config.json"}
+		reading, writing := meter.over(brokenStore{err: err}), meter.over(brokenStore{err: err})
+		_, _ = reading.Get(t.Context(), "p/1/config.json", 1)
+		_, _ = writing.Put(t.Context(), "p/1/election/lease.json", nil, bucket.PutOptions{})
 		got := map[string]float64{}
-		meter.measure(t.Context(), func(name string, value float64, labels ...string) {
-			got[name+" "+strings.Join(labels, " ")] = value
-		})
+		tell := func(name string, value float64, labels ...string) { got[name+" "+strings.Join(labels, " ")] = value }
+		if meter.measure(t.Context(), tell); got["blackout_store_requests_total election_put "+want] != 1 {
+			t.Errorf("%v: got %v", err, got)
+		}
+		if _, aged := got["blackout_snapshot_age_seconds "]; aged {
+			t.Errorf("a lease is no copy, and has none's age: %v", got)
+		}
+		_, _ = writing.Put(t.Context(), "p/1/config.json", nil, bucket.PutOptions{})
+		_, _ = writing.Put(t.Context(), "p/1/config.json", nil, bucket.PutOptions{})
+		meter.measure(t.Context(), tell)
 		if got["blackout_store_requests_total get "+want] != 1 || got["blackout_store_requests_total put "+want] != 2 {
 			t.Errorf("%v: got %v", err, got)
 		}

@@ -6,62 +6,77 @@ package node
 import (
 	"context"
 	"errors"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
 	"blackout/internal/fallback/bucket"
 )
 
-// storeMeter is an object store that counts its requests.
+// storeMeter counts the requests to the object store, which may go through more
+// than one client. What the election asks for is counted by itself.
 type storeMeter struct {
-	bucket.Bucket
+	snapshot string // key of the copy
 
 	mu      sync.Mutex
 	counts  map[[2]string]int // by kind and result
-	written time.Time         // of the copy that was read or written last
+	written time.Time         // of the copy that was found, read or written last
 }
 
-var (
-	_ bucket.Bucket = (*storeMeter)(nil)
-	_ measured      = (*storeMeter)(nil)
-)
+var _ measured = (*storeMeter)(nil)
+
+// over is a client whose requests are counted.
+func (s *storeMeter) over(client bucket.Bucket) bucket.Bucket {
+	return &meteredBucket{Bucket: client, meter: s}
+}
+
+// meteredBucket is a client of the object store.
+type meteredBucket struct {
+	bucket.Bucket
+	meter *storeMeter
+}
 
 // Get implements [bucket.Bucket].
-func (s *storeMeter) Get(ctx context.Context, key string, limit int64) (bucket.Object, error) {
-	object, err := s.Bucket.Get(ctx, key, limit)
-	s.count("get", object.Modified, err)
+func (b *meteredBucket) Get(ctx context.Context, key string, limit int64) (bucket.Object, error) {
+	object, err := b.Bucket.Get(ctx, key, limit)
+	b.meter.count("get", key, object.Modified, err)
 	return object, err
 }
 
 // Put implements [bucket.Bucket].
-func (s *storeMeter) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (string, error) {
-	version, err := s.Bucket.Put(ctx, key, body, options)
-	s.count("put", time.Now(), err)
+func (b *meteredBucket) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (string, error) {
+	version, err := b.Bucket.Put(ctx, key, body, options)
+	b.meter.count("put", key, time.Now(), err)
 	return version, err
 }
 
 // Head implements [bucket.Bucket].
-func (s *storeMeter) Head(ctx context.Context, key string) (bucket.Info, error) {
-	info, err := s.Bucket.Head(ctx, key)
-	s.count("head", time.Time{}, err)
+func (b *meteredBucket) Head(ctx context.Context, key string) (bucket.Info, error) {
+	info, err := b.Bucket.Head(ctx, key)
+	b.meter.count("head", key, info.Modified, err)
 	return info, err
 }
 
 // List implements [bucket.Bucket].
-func (s *storeMeter) List(ctx context.Context, prefix string) ([]bucket.Info, error) {
-	all, err := s.Bucket.List(ctx, prefix)
-	s.count("list", time.Time{}, err)
+func (b *meteredBucket) List(ctx context.Context, prefix string) ([]bucket.Info, error) {
+	all, err := b.Bucket.List(ctx, prefix)
+	b.meter.count("list", prefix, time.Time{}, err)
 	return all, err
 }
 
-func (s *storeMeter) count(kind string, written time.Time, err error) {
+// count counts a request; written is when the object was, if it is the copy.
+func (s *storeMeter) count(kind, key string, written time.Time, err error) {
+	if strings.HasPrefix(key, path.Join(path.Dir(s.snapshot), "election")+"/") {
+		kind = "election_" + kind
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.counts == nil {
 		s.counts = map[[2]string]int{}
 	}
 	s.counts[[2]string{kind, resultOf(err)}]++
-	if err == nil && !written.IsZero() {
+	if err == nil && key == s.snapshot && !written.IsZero() {
 		s.written = written
 	}
 }
@@ -73,6 +88,8 @@ func resultOf(err error) string {
 		return "ok"
 	case errors.Is(err, bucket.ErrNotFound):
 		return "absent"
+	case errors.Is(err, bucket.ErrConflict):
+		return "conflict"
 	case errors.Is(err, bucket.ErrDenied):
 		return "denied"
 	case errors.Is(err, bucket.ErrUnavailable):

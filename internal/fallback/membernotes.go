@@ -1,0 +1,145 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package fallback
+
+import (
+	"errors"
+
+	"blackout/internal/fallback/bucket"
+	"blackout/internal/fallback/election"
+)
+
+// count keeps the books of what fails. A condition that does not hold is no
+// failure, and neither is an object that is not there yet.
+func (m *member) count(a reply) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.Kind == election.WriteSnapshot {
+		m.told.writing = 0
+		m.told.warning = ""
+		if errors.Is(a.err, bucket.ErrNotEncrypted) {
+			m.told.warning = a.err.Error()
+		}
+		m.told.sent, m.told.after = a.bytes, m.told.trouble[a.Kind].count
+	}
+	switch {
+	case a.err == nil, a.Outcome == election.Conflict, a.Outcome == election.Absent:
+		delete(m.told.trouble, a.Kind)
+	default:
+		m.told.fail(a.Kind, a.err, m.options.Now())
+	}
+}
+
+// describe logs what a step noted, and brings the status up to date.
+func (m *member) describe(notes []election.Note) {
+	m.mu.Lock()
+	m.told.Role = m.role()
+	holder := m.state.Holder()
+	if m.told.LeaderID, m.told.LeaderName = holder.ID, holder.Name; m.told.Role != Standby {
+		m.told.LeaderID, m.told.LeaderName = m.options.NodeID, m.options.Name
+	} else if holder.Released {
+		m.told.LeaderID, m.told.LeaderName = "", ""
+	}
+	m.mu.Unlock()
+	for _, note := range notes {
+		m.tell(note)
+	}
+}
+
+func (m *member) role() Role {
+	switch {
+	case m.config.Alone:
+		return Alone
+	case m.state.Role() == election.Leader:
+		return Leader
+	}
+	return Standby
+}
+
+// tell tells of one note.
+func (m *member) tell(note election.Note) {
+	log := m.options.Log.With("key", m.options.Key)
+	switch note.Event {
+	case election.BecameLeader:
+		m.mu.Lock()
+		m.told.Takeovers++
+		m.mu.Unlock()
+		if !m.config.Alone {
+			log.Info("fallback backup node leads: it writes the configuration", "term", note.Epoch.Term)
+		}
+	case election.StandsBy:
+		m.tellHolder(note)
+	case election.Deposed:
+		log.Warn("fallback backup node leads no more: it writes nothing", "term", note.Epoch.Term, "leader", note.Holder.ID, "leader_name", note.Holder.Name)
+	case election.Wrote, election.Unchanged:
+		m.tellExported(note)
+	case election.Failed:
+		m.tellFailed(note)
+	case election.ForeignWriter:
+		log.Warn("fallback configuration was written by a node that does not lead; use one backup node, or several that can elect one",
+			"writer", orUnknown(note.Writer), "hash", orUnknown(note.Hash), "epoch", note.Epoch)
+	case election.AsksAnew:
+		log.Info("fallback configuration in the storage is another node's: asking the control plane anew before it is replaced",
+			"writer", orUnknown(note.Writer), "hash", orUnknown(note.Hash), "epoch", note.Epoch)
+	}
+}
+
+// orUnknown stands for what a snapshot does not tell of itself.
+func orUnknown(text string) string {
+	if text == "" {
+		return "unknown"
+	}
+	return text
+}
+
+// tellHolder tells who leads. That a control plane and a data plane both export is
+// what Kong's documentation advises against.
+func (m *member) tellHolder(note election.Note) {
+	log := m.options.Log.With("key", m.options.Key, "leader", note.Holder.ID, "leader_name", note.Holder.Name, "term", note.Epoch.Term)
+	if theirs := m.holderRole; theirs != "" && m.options.Role != "" && theirs != m.options.Role {
+		log.Warn("fallback configuration is exported by a "+theirs+" too, which leads; this node stands by. Export from one kind of node only",
+			"leader_role", theirs)
+		return
+	}
+	log.Info("fallback backup node stands by: another one leads")
+}
+
+func (m *member) tellExported(note election.Note) {
+	_, version, _ := m.state.Snapshot()
+	m.mu.Lock()
+	failures := max(m.told.after, m.told.trouble[election.WriteSnapshot].count)
+	news := m.told.ExportedHash != note.Hash || note.Event == election.Wrote
+	m.told.exported(note, version, m.options.Now())
+	warning, sent := m.told.warning, m.told.sent
+	m.mu.Unlock()
+	log := m.options.Log.With("key", m.options.Key, "hash", note.Hash, "epoch", note.Epoch, "version", version)
+	switch {
+	case note.Event == election.Wrote && warning != "":
+		log.Error("fallback configuration exported, but not as asked", "error", warning)
+	case note.Event == election.Wrote:
+		log.Info("fallback configuration exported", "bytes", sent, "failed_attempts", failures)
+	case news:
+		log.Info("fallback configuration not exported: the storage holds it already")
+	}
+}
+
+// tellFailed tells of the first failure of a row. A claim that fails again and
+// again is one, although the reads between do not.
+func (m *member) tellFailed(note election.Note) {
+	m.mu.Lock()
+	failed := m.told.trouble[note.Kind]
+	m.mu.Unlock()
+	if failed.count != 1 {
+		return
+	}
+	log := m.options.Log.With("error", failed.last)
+	switch note.Kind {
+	case election.ReadLease, election.WriteLease:
+		log.Error("fallback lease cannot be kept; trying until it can", "key", m.leaseKey())
+	case election.HeadSnapshot:
+		log.Error("fallback configuration not exported: what the storage holds could not be asked; trying until it can", "key", m.options.Key)
+	case election.WriteSnapshot:
+		log.Error("fallback configuration not exported; retrying until it is", "key", m.options.Key, "hash", note.Hash)
+	}
+}
