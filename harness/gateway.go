@@ -246,7 +246,16 @@ func (c *Cluster) setFallback(env map[string]string, n topology.Node) {
 	env["KONG_CLUSTER_FALLBACK_CONFIG_STORAGE"] = "s3://" + bucket + "/" + prefix
 	env["KONG_CLUSTER_FALLBACK_CONFIG_IMPORT"] = onOff(n.Import)
 	env["KONG_CLUSTER_FALLBACK_CONFIG_EXPORT"] = onOff(n.Export)
+	env["KONG_BLACKOUT_FALLBACK_LEASE"] = lease(c.plan.Profile).String()
 	env["KONG_CLUSTER_FALLBACK_CONFIG_EXPORT_DELAY"] = strconv.FormatFloat(c.plan.Profile.ExportDelay.Seconds(), 'f', -1, 64)
+}
+
+// lease is how long the backup node that writes may be silent before another takes
+// over: as by default, or less under faster timers, yet so long that a busy
+// machine does not make a writer look dead.
+func lease(p history.Profile) time.Duration {
+	const byDefault, silences = 20 * time.Second, 3
+	return min(byDefault, silences*p.Silence)
 }
 
 func onOff(b bool) string {
