@@ -14,18 +14,20 @@ package bucket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 // The ways in which a request fails. Buckets wrap them; ask with errors.Is.
 //
-// ErrNotFound, ErrConflict and ErrDenied are the store's own answers: the request
-// had no effect. After any other error of a [Bucket.Put] the object may have been
+// ErrNotFound, ErrConflict, ErrDenied and ErrRefused are the store's own answers: the
+// request had no effect. After any other error of a [Bucket.Put] the object may have been
 // written, or may yet be.
 var (
 	ErrNotFound     = errors.New("no such object or bucket")
 	ErrConflict     = errors.New("the object is not what the request was conditional on")
 	ErrDenied       = errors.New("the store denies access")
+	ErrRefused      = errors.New("the store refuses the request")
 	ErrTooLarge     = errors.New("object is too large")
 	ErrIncomplete   = errors.New("object arrived incomplete")
 	ErrNotEncrypted = errors.New("the store did not encrypt the object as asked")
@@ -74,7 +76,18 @@ type Object struct {
 type PutOptions struct {
 	If       Condition
 	Metadata map[string]string // names of lower-case letters, digits and hyphens; printable ASCII values
+
+	// Transient marks an object that is of use for a short time and replaced often, as
+	// a lease is: what an operator asked of the snapshot's keeping is not for it.
+	Transient bool
 }
+
+// BusyError is in the chain of an [ErrUnavailable] of a store that said for how long
+// to leave it alone; ask with errors.As.
+type BusyError struct{ After time.Duration }
+
+// Error implements error.
+func (e BusyError) Error() string { return fmt.Sprintf("it asks to be left alone for %s", e.After) }
 
 // Condition is what must hold for a write to take effect. The zero value asks for
 // nothing. A write whose condition does not hold fails with [ErrConflict]; where
