@@ -4,20 +4,17 @@
 package s3
 
 import (
-	"bytes"
-	"encoding/json"
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
-	"blackout/internal/fallback/bucket"
-
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
-	"github.com/minio/minio-go/v7/pkg/encrypt"
 )
 
 // Options say which bucket to open, and how.
@@ -27,155 +24,84 @@ type Options struct {
 	Getenv    func(name string) string // the environment; os.Getenv outside tests
 }
 
-// Open opens a bucket. It sends no request. The environment is read as Kong
-// documents it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY with an optional
-// AWS_SESSION_TOKEN (without them the machine's role, on AWS only), AWS_REGION or
-// AWS_DEFAULT_REGION (default us-east-1), and AWS_CONFIG_STORAGE_ENDPOINT, the URL
-// of an S3-compatible store, which is then addressed in path style. The
-// certificate of an https endpoint is verified against the system's roots.
+// Open opens a bucket. It sends no request. The environment is read as Kong and the
+// AWS SDKs document it:
+//
+//   - AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with AWS_SESSION_TOKEN for
+//     temporary ones. Without them the role is used that AWS_WEB_IDENTITY_TOKEN_FILE
+//     and AWS_ROLE_ARN name, else the one of the container's agent
+//     (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI), else the instance's. The
+//     instance metadata service is asked only where the store is AWS itself, and
+//     waited for two seconds in all.
+//   - AWS_REGION, else AWS_DEFAULT_REGION, else us-east-1.
+//   - AWS_CONFIG_STORAGE_ENDPOINT, the http or https URL of an S3-compatible store,
+//     which is then addressed in path style.
+//   - AWS_CA_BUNDLE, a file of the PEM certificates of those CAs that are trusted
+//     instead of the system's. Go's own SSL_CERT_FILE and SSL_CERT_DIR replace the
+//     system's too, for the whole process.
 func Open(options Options) (*Bucket, error) {
-	b := &Bucket{name: options.Bucket, transport: newTransport()}
+	b := &Bucket{name: options.Bucket, region: region(options.Getenv)}
 	var err error
 	if b.put, err = parsePutConfig(options.PutConfig); err != nil {
 		return nil, err
 	}
-	endpoint, client, err := clientOptions(options.Getenv)
+	if b.transport, err = newTransport(options.Getenv("AWS_CA_BUNDLE")); err != nil {
+		return nil, err
+	}
+	endpoint, client, err := clientOptions(options.Getenv("AWS_CONFIG_STORAGE_ENDPOINT"))
 	if err != nil {
 		return nil, err
 	}
-	client.Transport = headerKeeper{next: b.transport}
+	b.credentials, b.static, err = accessCredentials(options.Getenv, client.BucketLookup == minio.BucketLookupPath, b.transport)
+	if err != nil {
+		return nil, err
+	}
+	client.Creds, client.Region, client.Transport = b.credentials, b.region, headerKeeper{next: b.transport}
 	if b.core, err = minio.NewCore(endpoint, client); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-// CheckPutConfig checks a cluster_fallback_export_s3_config, which is added to
-// every upload: a JSON object with any of ServerSideEncryption ("AES256" or
-// "aws:kms"), SSEKMSKeyId and StorageClass. Other keys are refused, since they
-// would silently have no effect. An empty text asks for nothing.
-func CheckPutConfig(text string) error {
-	_, err := parsePutConfig(text)
-	return err
+func region(getenv func(string) string) string {
+	return cmp.Or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"), "us-east-1")
 }
 
-func clientOptions(getenv func(string) string) (string, *minio.Options, error) {
-	options := &minio.Options{
+func clientOptions(endpoint string) (host string, options *minio.Options, err error) {
+	options = &minio.Options{
 		Secure:     true,
-		Region:     firstNonEmpty(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"), "us-east-1"),
 		MaxRetries: 1, // one request per call; 0 would mean ten
 	}
-	host := "s3.amazonaws.com"
-	endpoint := getenv("AWS_CONFIG_STORAGE_ENDPOINT")
-	if endpoint != "" {
-		u, err := url.Parse(endpoint)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") {
-			return "", nil, errors.New("AWS_CONFIG_STORAGE_ENDPOINT is not a store's URL; write http(s)://<host>:<port>")
-		}
-		host, options.Secure, options.BucketLookup = u.Host, u.Scheme == "https", minio.BucketLookupPath
+	if endpoint == "" {
+		return "s3.amazonaws.com", options, nil
 	}
-	var err error
-	options.Creds, err = accessCredentials(getenv, endpoint != "")
-	return host, options, err
-}
-
-func accessCredentials(getenv func(string) string, customEndpoint bool) (*credentials.Credentials, error) {
-	access, secret := getenv("AWS_ACCESS_KEY_ID"), getenv("AWS_SECRET_ACCESS_KEY")
-	switch {
-	case access != "" && secret != "":
-		return credentials.NewStaticV4(access, secret, getenv("AWS_SESSION_TOKEN")), nil
-	case access != "" || secret != "":
-		return nil, errors.New("only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set; set both")
-	case customEndpoint:
-		return nil, errors.New("AWS_CONFIG_STORAGE_ENDPOINT is set without credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+	u, err := url.Parse(endpoint)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") {
+		return "", nil, errors.New("AWS_CONFIG_STORAGE_ENDPOINT is not a store's URL; write http(s)://<host>:<port>")
 	}
-	return credentials.NewIAM(""), nil
+	options.Secure, options.BucketLookup = u.Scheme == "https", minio.BucketLookupPath
+	return u.Host, options, nil
 }
 
 // newTransport makes a connection per request: requests are rare, and a kept
 // connection that died in an outage would cost the only attempt. Transparent
 // decompression would hide the object's real length.
-func newTransport() *http.Transport {
+func newTransport(caBundle string) (*http.Transport, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true
 	transport.DisableCompression = true
 	transport.ResponseHeaderTimeout = 30 * time.Second
-	return transport
-}
-
-func firstNonEmpty(values ...string) string {
-	for _, value := range values {
-		if value != "" {
-			return value
-		}
+	if caBundle == "" {
+		return transport, nil
 	}
-	return ""
-}
-
-// putConfig is a parsed cluster_fallback_export_s3_config.
-type putConfig struct {
-	ServerSideEncryption string `json:"ServerSideEncryption"`
-	SSEKMSKeyID          string `json:"SSEKMSKeyId"`
-	StorageClass         string `json:"StorageClass"`
-
-	encryption encrypt.ServerSide
-}
-
-func parsePutConfig(text string) (putConfig, error) {
-	var config putConfig
-	if text == "" {
-		return config, nil
+	pem, err := os.ReadFile(caBundle)
+	if err != nil {
+		return nil, fmt.Errorf("AWS_CA_BUNDLE: %w", err)
 	}
-	if err := decodeStrict([]byte(text), &config); err != nil {
-		return putConfig{}, fmt.Errorf("cluster_fallback_export_s3_config: not a JSON object of known settings: %w", err)
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("AWS_CA_BUNDLE: %s holds no certificate in PEM", caBundle)
 	}
-	switch config.ServerSideEncryption {
-	case "":
-	case "AES256":
-		config.encryption = encrypt.NewSSE()
-	case "aws:kms":
-		sse, err := encrypt.NewSSEKMS(config.SSEKMSKeyID, nil)
-		if err != nil {
-			return putConfig{}, fmt.Errorf("cluster_fallback_export_s3_config: SSEKMSKeyId: %w", err)
-		}
-		config.encryption = sse
-	default:
-		return putConfig{}, fmt.Errorf("cluster_fallback_export_s3_config: unknown ServerSideEncryption %q; use AES256 or aws:kms", config.ServerSideEncryption)
-	}
-	if config.SSEKMSKeyID != "" && config.ServerSideEncryption != "aws:kms" {
-		return putConfig{}, errors.New(`cluster_fallback_export_s3_config: SSEKMSKeyId has no effect without "ServerSideEncryption": "aws:kms"`)
-	}
-	return config, nil
-}
-
-func (c putConfig) options() minio.PutObjectOptions {
-	return minio.PutObjectOptions{ServerSideEncryption: c.encryption, StorageClass: c.StorageClass}
-}
-
-// check compares the store's answer with the encryption that was asked for:
-// stores that know none accept the request and store the object in clear.
-func (c putConfig) check(answer http.Header) error {
-	if c.ServerSideEncryption == "" {
-		return nil
-	}
-	if got := answer.Get("X-Amz-Server-Side-Encryption"); got != c.ServerSideEncryption {
-		return fmt.Errorf("%w: asked for %q, the store answered %q", bucket.ErrNotEncrypted, c.ServerSideEncryption, got)
-	}
-	return nil
-}
-
-// decodeStrict decodes one JSON object with known keys and nothing after it.
-func decodeStrict(data []byte, into any) error {
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		return errors.New("it is not a JSON object")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON object")
-	}
-	return nil
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return transport, nil
 }
