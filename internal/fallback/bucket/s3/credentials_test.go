@@ -101,7 +101,7 @@ func TestRoles(t *testing.T) {
 	var answers atomic.Int64 // the number of the credentials given last
 	var denied atomic.Bool
 	roles := http.NewServeMux()
-	give := func(w http.ResponseWriter, r *http.Request, ok bool) {
+	give := func(w http.ResponseWriter, ok bool) {
 		if !ok || denied.Load() {
 			w.WriteHeader(http.StatusForbidden)
 			return
@@ -109,12 +109,12 @@ func TestRoles(t *testing.T) {
 		fmt.Fprintf(w, agentAnswer, answers.Add(1))
 	}
 	roles.HandleFunc("GET /agent", func(w http.ResponseWriter, r *http.Request) {
-		give(w, r, r.Header.Get("Authorization") == "agent-token")
+		give(w, r.Header.Get("Authorization") == "agent-token")
 	})
 	roles.HandleFunc("PUT /latest/api/token", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "imds-token") })
 	roles.HandleFunc("GET /latest/meta-data/iam/security-credentials/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "node") })
 	roles.HandleFunc("GET /latest/meta-data/iam/security-credentials/node", func(w http.ResponseWriter, r *http.Request) {
-		give(w, r, r.Header.Get("X-Aws-Ec2-Metadata-Token") == "imds-token")
+		give(w, r.Header.Get("X-Aws-Ec2-Metadata-Token") == "imds-token")
 	})
 	roles.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("Action") != "AssumeRoleWithWebIdentity" || r.FormValue("WebIdentityToken") != "identity" || r.FormValue("RoleArn") != "arn:aws:iam::1:role/node" {
@@ -198,7 +198,7 @@ func TestOffTheCloud(t *testing.T) {
 	opened := openBucket(t, Options{Getenv: with(map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://" + hole})})
 	began := time.Now()
 	_, err := opened.Get(t.Context(), testKey, 1)
-	if took := time.Since(began); took < metadataTimeout || took > 2*metadataTimeout+3*time.Second {
+	if took := time.Since(began); took < metadataTimeout || took > 2*metadataTimeout+10*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	if !errors.Is(err, bucket.ErrUnavailable) || !strings.Contains(err.Error(), "no credentials from the instance metadata service") || !strings.Contains(err.Error(), "set AWS_ACCESS_KEY_ID") {
@@ -209,7 +209,7 @@ func TestOffTheCloud(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began = time.Now()
-	if _, err := opened.Get(ctx, testKey, 1); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > metadataTimeout/2 {
+	if _, err := opened.Get(ctx, testKey, 1); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) >= 2*metadataTimeout {
 		t.Errorf("with a deadline, after %s: %v", time.Since(began), err)
 	}
 }

@@ -169,8 +169,11 @@ func skewAdvice(headers http.Header, now time.Time) string {
 	return fmt.Sprintf("this machine's clock is %s behind the store's%s", off.Abs(), advice)
 }
 
-// retryAfter is how long an answer asks to wait.
+// retryAfter is how long an answer asks to wait. A time is meant by the store's clock.
 func retryAfter(headers http.Header, now time.Time) (time.Duration, bool) {
+	if date, err := http.ParseTime(headers.Get("Date")); err == nil {
+		now = date
+	}
 	value := headers.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second, true

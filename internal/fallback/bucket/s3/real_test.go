@@ -102,7 +102,7 @@ func TestMinIOConformanceInForce(t *testing.T) {
 	}
 	buckettest.Test(t, func(t *testing.T) bucket.Bucket {
 		return server.open(t, Options{PutConfig: `{"ServerSideEncryption":"aws:kms","SSEKMSKeyId":"key1","Tagging":"team=edge"}`})
-	})
+	}, "ListsPages")
 }
 
 func TestVersityConformance(t *testing.T) {
@@ -114,7 +114,7 @@ func TestVersityConformance(t *testing.T) {
 func TestVersityConformanceTLS(t *testing.T) {
 	t.Parallel()
 	server := startVersity(t, newAuthority(t))
-	buckettest.Test(t, func(t *testing.T) bucket.Bucket { return server.open(t, Options{}) })
+	buckettest.Test(t, func(t *testing.T) bucket.Bucket { return server.open(t, Options{}) }, "ListsPages")
 }
 
 // policy is what a node may do below the prefix "p". The principal is that of a
@@ -282,7 +282,7 @@ func TestMinIOEncryption(t *testing.T) {
 	}
 }
 
-// TestStoresThatDoNotEncrypt: what was asked for and is not in force is an error.
+// TestMinIOWithoutKeys: what was asked for and is not in force is an error.
 func TestMinIOWithoutKeys(t *testing.T) {
 	t.Parallel()
 	expectNotEncrypted(t, startMinIO(t))
