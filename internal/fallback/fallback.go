@@ -49,6 +49,7 @@ type Parameters struct {
 	S3Config     string        // cluster_fallback_export_s3_config: see [s3.CheckPutConfig]
 	Version      string        // version in the object's key; importer and exporter must agree on it exactly
 	ReadAttempts int           // reads of the store at import; 0 means 1, as Kong does
+	MaxBytes     int64         // of a snapshot that is imported, as stored and expanded; 0 means [DefaultMaxBytes]
 }
 
 // Validate checks the parameters of a node that is about to start; controlPlane
@@ -62,6 +63,9 @@ func (p Parameters) Validate(controlPlane bool) error {
 	}
 	if p.ReadAttempts < 0 {
 		return fmt.Errorf("fallback read attempts: %d is negative; give 1 to read the storage once", p.ReadAttempts)
+	}
+	if p.MaxBytes < 0 {
+		return fmt.Errorf("fallback snapshot size: %d is negative; give the largest number of bytes to take", p.MaxBytes)
 	}
 	if p.S3Config != "" {
 		if err := s3.CheckPutConfig(p.S3Config); err != nil {
@@ -101,4 +105,11 @@ func Key(prefix, version string) string {
 func (p Parameters) Key() string {
 	location, _ := ParseLocation(p.Storage) // valid, as the caller says
 	return Key(location.Prefix, p.Version)
+}
+
+// URL names the object of [Parameters.Key] for people: the storage URL, the
+// version and the object's name. The parameters must be valid.
+func (p Parameters) URL() string {
+	location, _ := ParseLocation(p.Storage) // valid, as the caller says
+	return location.String() + "/" + Key("", p.Version)
 }

@@ -27,45 +27,55 @@ const retryWait = 500 * time.Millisecond
 
 // Snapshot is a configuration as it was found in the store.
 type Snapshot struct {
-	ConfigTable []byte    // one complete JSON object, uncompressed
-	Version     string    // the store's: see [bucket.Info]
-	Modified    time.Time // when the store got the object
+	ConfigTable []byte      // one complete JSON object, uncompressed
+	Version     string      // the store's: see [bucket.Info]
+	Modified    time.Time   // when the store got the object
+	Noted       Bookkeeping // what its exporter noted about it
 }
 
 // Importer reads a snapshot. Bucket and Key must be set.
 type Importer struct {
 	Bucket   bucket.Bucket
 	Key      string
+	URL      string        // of the object, as logs and errors name it; empty means Key
 	MaxBytes int64         // 0 means DefaultMaxBytes
 	Attempts int           // 0 means 1: Kong does not repeat a failed read
 	Timeout  time.Duration // of one attempt; 0 means DefaultTimeout
 	Log      *slog.Logger  // nil means slog.Default()
 }
 
-// Import reads the snapshot: one GET per attempt and no other request. The
-// errors are this package's and [bucket]'s; a snapshot comes only with a nil error. An attempt
-// that outlasts Timeout is bucket.ErrIncomplete if the object had begun to arrive, or
-// else bucket.ErrUnavailable.
+// Import reads the snapshot: one GET per attempt. If the store says that there
+// is no such object, one LIST follows the last of them, so that the error can say
+// which versions there are; no other version is ever read. The errors are this
+// package's and [bucket]'s, and one line each; a snapshot comes only with a nil
+// error. An attempt that outlasts Timeout is bucket.ErrIncomplete if the object
+// had begun to arrive, or else bucket.ErrUnavailable.
 func (im *Importer) Import(ctx context.Context) (Snapshot, error) {
 	attempts, wait := max(im.Attempts, 1), retryWait
-	var failures []error
 	for attempt := 1; ; attempt++ {
 		snapshot, err := im.read(ctx)
 		if err == nil {
-			im.log().Info("fallback configuration read", "key", im.Key, "object_version", snapshot.Version,
-				"modified", snapshot.Modified, "bytes", len(snapshot.ConfigTable))
+			im.log().Info("fallback configuration read", "object", im.Name(), "object_version", snapshot.Version,
+				"modified", snapshot.Modified, "bytes", len(snapshot.ConfigTable), "exporter", snapshot.Noted.Exporter)
 			return snapshot, nil
 		}
-		im.log().Warn("fallback configuration not read", "key", im.Key, "attempt", attempt, "of", attempts, "error", err)
-		failures = append(failures, err)
 		if attempt == attempts {
-			return Snapshot{}, fmt.Errorf("import fallback configuration: %w", errors.Join(failures...))
+			return Snapshot{}, fmt.Errorf("import fallback configuration: %w", im.explain(ctx, err))
 		}
-		if err := sleep(ctx, wait); err != nil {
-			return Snapshot{}, fmt.Errorf("import fallback configuration: %w", errors.Join(append(failures, err)...))
+		im.log().Warn("fallback configuration not read", "object", im.Name(), "attempt", attempt, "of", attempts, "error", err)
+		if ended := sleep(ctx, wait); ended != nil {
+			return Snapshot{}, fmt.Errorf("import fallback configuration: %w, before the next attempt after: %w", ended, err)
 		}
 		wait *= 2
 	}
+}
+
+// Name is how logs and errors name the object.
+func (im *Importer) Name() string {
+	if im.URL != "" {
+		return im.URL
+	}
+	return im.Key
 }
 
 func (im *Importer) read(ctx context.Context) (Snapshot, error) {
@@ -79,9 +89,9 @@ func (im *Importer) read(ctx context.Context) (Snapshot, error) {
 	}
 	table, err := decode(object, limit)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("snapshot %s: %w", im.Key, err)
+		return Snapshot{}, fmt.Errorf("snapshot %s: %w", im.Name(), err)
 	}
-	return Snapshot{ConfigTable: table, Version: object.Version, Modified: object.Modified}, nil
+	return Snapshot{ConfigTable: table, Version: object.Version, Modified: object.Modified, Noted: ReadBookkeeping(object.Info)}, nil
 }
 
 // get sends the one request of an attempt.

@@ -18,6 +18,14 @@ import (
 	"blackout/internal/fallback/bucket"
 )
 
+// What a compressed snapshot may expand to: maxInflation times its size, and
+// alwaysFits in any case, in bytes. A configuration expands to 15 times or so, a
+// gzip bomb to a thousand.
+const (
+	maxInflation = 256
+	alwaysFits   = 16 << 20
+)
+
 // decode turns an object into a config_table: checksum, gzip, completeness.
 func decode(object bucket.Object, limit int64) ([]byte, error) {
 	if want := ReadBookkeeping(object.Info).SHA256; want != "" {
@@ -42,6 +50,7 @@ func decode(object bucket.Object, limit int64) ([]byte, error) {
 
 // gunzip expands at most limit bytes, however small the compressed form is.
 func gunzip(compressed []byte, limit int64) ([]byte, error) {
+	limit = min(limit, max(int64(len(compressed))*maxInflation, alwaysFits))
 	reader, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {
 		return nil, fmt.Errorf("%w: gzip: %w", ErrCorrupt, err)
@@ -51,7 +60,7 @@ func gunzip(compressed []byte, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: gzip: %w", ErrCorrupt, err)
 	case int64(len(plain)) > limit:
-		return nil, fmt.Errorf("%w: it expands to more than %d bytes", bucket.ErrTooLarge, limit)
+		return nil, fmt.Errorf("%w: its %d bytes expand to more than %d", bucket.ErrTooLarge, len(compressed), limit)
 	}
 	return plain, nil
 }

@@ -185,6 +185,7 @@ type Fallback struct {
 	ReadTimeout    time.Duration // of one attempt
 	Election       bool          // among the nodes that export
 	Lease          time.Duration // how long the one that writes may be silent
+	MaxSize        int           // bytes of the object, as stored and expanded
 }
 
 // Timing holds the timers that Kong has as constants. Their defaults are Kong's.
