@@ -5,6 +5,7 @@ package node
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"blackout/internal/fallback"
@@ -19,7 +20,7 @@ func parameters(config *conf.Config) fallback.Parameters {
 	return fallback.Parameters{
 		Import: config.Fallback.Import, Export: config.Fallback.Export,
 		Storage: config.Fallback.Storage, ExportDelay: config.Fallback.ExportDelay, S3Config: config.Fallback.S3Config,
-		Version: config.BucketVersion, ReadAttempts: config.Fallback.ReadAttempts,
+		Version: config.BucketVersion, ReadAttempts: config.Fallback.ReadAttempts, MaxBytes: int64(config.Fallback.MaxSize),
 	}
 }
 
@@ -33,38 +34,49 @@ func openBucket(config *conf.Config, getenv func(string) string) (bucket.Bucket,
 type backup struct {
 	exporter *fallback.Exporter
 	importer *fallback.Importer
+	imported func() // closes the importer's client
 	meter    *storeMeter
 }
 
-// openBackup opens the object store if the node reads or writes it, and starts
-// the exporter. refresh makes the node ask its control plane anew; see
-// [fallback.ExporterOptions].
+// openBackup opens the object store if the node reads or writes it, each with a
+// client of its own, and starts the exporter. refresh makes the node ask its
+// control plane anew; see [fallback.ExporterOptions].
 func (n *Node) openBackup(ctx context.Context, refresh func()) (backup, error) {
 	config := n.options.Config
 	if !config.Fallback.Import && !config.Fallback.Export {
 		return backup{}, nil
 	}
-	opened, err := n.options.OpenBucket(config, n.options.Getenv)
-	if err != nil {
-		return backup{}, err
-	}
-	n.release = append(n.release, func() error { opened.Close(); return nil })
-	key := parameters(config).Key()
-	b := backup{meter: &storeMeter{snapshot: key}}
-	metered := b.meter.over(opened)
+	b := backup{meter: &storeMeter{snapshot: parameters(config).Key()}}
 	if config.Fallback.Import {
-		b.importer = &fallback.Importer{Bucket: metered, Key: key,
-			Attempts: config.Fallback.ReadAttempts, Timeout: config.Fallback.ReadTimeout, Log: n.log}
+		if err := n.openImporter(&b); err != nil {
+			return backup{}, err
+		}
 	}
 	if config.Fallback.Export {
+		opened, _, err := n.openStore(b.meter)
+		if err != nil {
+			return backup{}, err
+		}
 		b.exporter = fallback.NewExporter(fallback.ExporterOptions{
-			Bucket: metered, Key: key, NodeID: n.id, Name: n.options.Hostname, Role: string(config.Role),
+			Bucket: opened, Key: parameters(config).Key(), NodeID: n.id, Name: n.options.Hostname, Role: string(config.Role),
 			Delay: config.Fallback.ExportDelay, Lease: config.Fallback.Lease, Alone: !config.Fallback.Election,
 			Refresh: refresh, Hash: entity.HashText, Log: n.log,
 		})
 		n.runExporter(ctx, b.exporter)
 	}
 	return b, nil
+}
+
+// openStore opens a client of the object store, whose requests are counted. It
+// is closed at the node's release, if not before.
+func (n *Node) openStore(meter *storeMeter) (opened bucket.Bucket, closeIt func(), err error) {
+	opened, err = n.options.OpenBucket(n.options.Config, n.options.Getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	closeIt = sync.OnceFunc(opened.Close)
+	n.release = append(n.release, func() error { closeIt(); return nil })
+	return meter.over(opened), closeIt, nil
 }
 
 // runExporter runs the exporter until the node's release, which comes after the

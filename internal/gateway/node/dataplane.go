@@ -100,12 +100,7 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 		return err
 	}
 	n.serve(bound)
-	n.run("import the fallback configuration", func(ctx context.Context) error {
-		if dp.backup.importer != nil && !configured {
-			dp.importWhenNeeded(ctx)
-		}
-		return nil
-	})
+	n.runImport(dp, configured)
 	n.run("follow the control plane", client.Run)
 	return nil
 }

@@ -44,7 +44,8 @@ type cluster struct {
 	certificate, key []byte
 	address          string // of the control plane; nothing listens there before it starts
 	store            *fakeStore
-	log              slog.Handler // of all nodes
+	getenv           func(string) string // if set, the nodes open the real store that it tells of
+	log              slog.Handler        // of all nodes
 }
 
 func newCluster(t testing.TB) *cluster {
@@ -95,11 +96,12 @@ func (c *cluster) start(role conf.Role, prefix string, change func(*conf.Config)
 	if change != nil {
 		change(config)
 	}
+	options := node.Options{Config: config, Rand: rand.New(rand.NewPCG(1, 2)), Hostname: "host", Log: slog.New(c.log), Getenv: c.getenv}
+	if c.getenv == nil {
+		options.OpenBucket = func(*conf.Config, func(string) string) (bucket.Bucket, error) { return c.store, nil }
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n, err := node.Start(ctx, node.Options{
-		Config: config, Rand: rand.New(rand.NewPCG(1, 2)), Hostname: "host", Log: slog.New(c.log),
-		OpenBucket: func(*conf.Config, func(string) string) (bucket.Bucket, error) { return c.store, nil },
-	})
+	n, err := node.Start(ctx, options)
 	if err != nil {
 		cancel()
 		c.t.Fatal(err)
@@ -125,6 +127,7 @@ type fakeStore struct {
 	gate   chan struct{} // if set, Get waits for it, and for nothing else
 	gets   int
 	puts   int
+	closes int
 }
 
 func (s *fakeStore) Get(context.Context, string, int64) (bucket.Object, error) {
@@ -158,7 +161,20 @@ func (s *fakeStore) Put(_ context.Context, _ string, body []byte, put bucket.Put
 	return "etag", nil
 }
 
-func (s *fakeStore) Close() {}
+// List tells of nothing.
+func (s *fakeStore) List(context.Context, string) ([]bucket.Info, error) { return nil, nil }
+
+func (s *fakeStore) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closes++
+}
+
+func (s *fakeStore) closed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closes
+}
 
 func (s *fakeStore) counts() (gets, puts int) {
 	s.mu.Lock()

@@ -6,9 +6,11 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
+	"blackout/internal/fallback"
 	"blackout/internal/gateway/cache"
 )
 
@@ -21,6 +23,7 @@ type importState struct {
 	mu        sync.Mutex
 	attempted bool
 	imported  bool
+	failure   error
 }
 
 func newImportState(wait time.Duration) *importState {
@@ -54,16 +57,55 @@ func newQuiet(wait time.Duration) quiet {
 func (q quiet) begin() { q.timer.Reset(q.wait) }
 func (q quiet) end()   { q.timer.Stop() }
 
-func (s *importState) note(attempted, imported bool) {
+// end notes how the import ended that [importState.begin] noted.
+func (s *importState) end(failure error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.attempted, s.imported = attempted, imported
+	s.imported, s.failure = failure == nil, failure
+}
+
+func (s *importState) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attempted = true
 }
 
 func (s *importState) describe(status map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status["import_attempted"], status["imported"] = s.attempted, s.imported
+	if s.failure != nil {
+		status["import_error"] = s.failure.Error()
+	}
+}
+
+// openImporter opens the object store for the import alone.
+func (n *Node) openImporter(b *backup) error {
+	opened, closeIt, err := n.openStore(b.meter)
+	if err != nil {
+		return err
+	}
+	p := parameters(n.options.Config)
+	b.importer = &fallback.Importer{Bucket: opened, Key: p.Key(), URL: p.URL(), MaxBytes: p.MaxBytes,
+		Attempts: p.ReadAttempts, Timeout: n.options.Config.Fallback.ReadTimeout, Log: n.log}
+	b.imported = closeIt
+	return nil
+}
+
+// runImport imports if the node may and has no configuration of its own. The
+// store is read in the life of a process now or never: its client is closed when
+// this is settled.
+func (n *Node) runImport(dp *dataPlane, configured bool) {
+	if dp.backup.importer == nil {
+		return
+	}
+	n.run("import the fallback configuration", func(ctx context.Context) error {
+		defer dp.backup.imported()
+		if !configured {
+			dp.importWhenNeeded(ctx)
+		}
+		return nil
+	})
 }
 
 // importWhenNeeded imports the configuration once, if the control plane cannot
@@ -75,20 +117,24 @@ func (dp *dataPlane) importWhenNeeded(ctx context.Context) {
 	if reason == "" || dp.live.Err() != nil {
 		return
 	}
-	dp.imports.note(true, false)
-	dp.log.Warn("fallback.importing", "reason", reason)
+	object := dp.backup.importer.Name()
+	dp.imports.begin()
+	dp.log.Warn("fallback.importing", "object", object, "reason", reason)
 	// The control plane wins when it comes while the import runs.
-	ctx, cancel := context.WithCancel(ctx)
+	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(dp.live, cancel)()
-	err := dp.importOnce(ctx)
+	err := dp.importOnce(reading)
 	switch {
 	case err == nil:
-		dp.imports.note(true, true)
+		dp.imports.end(nil)
+	case ctx.Err() != nil:
+		dp.log.Info("fallback.import_abandoned", "object", object, "reason", "the node stops")
 	case errors.Is(err, errOvertaken) || dp.live.Err() != nil:
-		dp.log.Info("fallback.import_abandoned", "reason", "the control plane delivered meanwhile")
+		dp.log.Info("fallback.import_abandoned", "object", object, "reason", "the control plane delivered meanwhile")
 	default:
-		dp.log.Error("fallback.import_failed", "error", err)
+		dp.imports.end(err)
+		dp.log.Error("fallback.import_failed", "object", object, "error", err)
 	}
 }
 
@@ -97,7 +143,11 @@ func (dp *dataPlane) importOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return dp.apply(configuration{Entry: cache.Entry{Table: snapshot.ConfigTable}, source: fromStore})
+	err = dp.apply(configuration{Entry: cache.Entry{Table: snapshot.ConfigTable}, source: fromStore})
+	if err != nil && !errors.Is(err, errOvertaken) {
+		return fmt.Errorf("snapshot %s is refused: %w", dp.backup.importer.Name(), err)
+	}
+	return err
 }
 
 // awaitNeed waits until it is clear that the control plane cannot give a
