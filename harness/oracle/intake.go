@@ -155,6 +155,11 @@ func (r storeRequest) snapshot() bool { return strings.HasSuffix(r.key, "/config
 // reads says whether it asks for a snapshot's content.
 func (r storeRequest) reads() bool { return r.method == "GET" && r.snapshot() }
 
+// lists says whether it asks a bucket which objects there are.
+func (r storeRequest) lists() bool {
+	return r.method == "GET" && !strings.Contains(strings.TrimSuffix(r.key, "/"), "/")
+}
+
 // writes says whether it would change what the store holds.
 func (r storeRequest) writes() bool {
 	return r.method == "PUT" || r.method == "POST" || r.method == "DELETE"

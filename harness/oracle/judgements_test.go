@@ -103,6 +103,31 @@ var judgements = []struct {
 		s.readsInVain(2.5, "dp-1", 0)
 		s.asks(40, "dp-1", "HEAD "+storyObject, http.StatusOK)
 	}},
+	{"G2.2", "where there is no such object, a look at which there are is none", Held, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-other-version")
+		s.readsInVain(2.5, "dp-1", http.StatusNotFound)
+		s.asks(2.53, "dp-1", "GET blackout/", http.StatusOK)
+	}},
+	{"G2.2", "two looks are one too many", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-other-version")
+		s.readsInVain(2.5, "dp-1", http.StatusNotFound)
+		s.asks(2.53, "dp-1", "GET blackout/", http.StatusForbidden)
+		s.asks(2.54, "dp-1", "GET blackout/", http.StatusOK)
+	}},
+	{"G2.2", "a later look is a poll", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-other-version")
+		s.readsInVain(2.5, "dp-1", http.StatusNotFound)
+		s.asks(12, "dp-1", "GET blackout/", http.StatusOK)
+	}},
+	{"G2.2", "a look after a read that failed otherwise is a request more", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-status")
+		s.readsInVain(2.5, "dp-1", http.StatusServiceUnavailable)
+		s.asks(2.53, "dp-1", "GET blackout/", http.StatusOK)
+	}},
 	{"G2.2", "where no request gets through, attempts tell", Violated, func(s *story) {
 		s.outageBefore("dp-1", "reset")
 		s.breaks(1.5, "dp-1", "store-unknown-ca")

@@ -4,6 +4,7 @@
 package oracle
 
 import (
+	"net/http"
 	"slices"
 	"time"
 
@@ -98,12 +99,18 @@ func failedReadNotRepeated(v *view, f *finding) {
 
 // addRepeats adds a node's requests after its read of the snapshot: of whatever
 // kind and object, for none is needed any more. A further read is one too many
-// also while the first still runs.
+// also while the first still runs. Where the store said that there is no such
+// object, one look at which there are belongs to the read: it makes the node's
+// error clearer.
 func (v *view) addRepeats(f *finding, b boot, read storeRequest) {
-	reads := 0
+	reads, looked := 0, read.code != http.StatusNotFound
 	for _, r := range b.requestsIn(b.life) {
 		if r.reads() {
 			reads++
+		}
+		if !looked && r.lists() && r.at <= read.until+lookSoon {
+			looked = true
+			continue
 		}
 		if r.at > max(read.until, read.at) || r.reads() && reads > 1 {
 			f.bad.add(b.tells(r.at, history.StoreRequest, "sent %s %s after its read of the snapshot began", r, seconds(r.at.Sub(read.at))).on(storeEdge(b.node)))
@@ -115,6 +122,10 @@ func (v *view) addRepeats(f *finding, b boot, read storeRequest) {
 // unknown: the import's own read and the first good answer can be that near. A
 // node that polls does so again later.
 const lookSlack = history.Time(50 * time.Millisecond)
+
+// lookSoon is how soon after its read was answered a node looks which objects there
+// are: at once, on a busy machine.
+const lookSoon = history.Time(time.Second)
 
 // neverPolls has two witnesses: the requests that were signed with the node's
 // credential, refused ones too, and the connection attempts on its edge.
