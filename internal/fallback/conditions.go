@@ -34,7 +34,7 @@ func (p *probe) ask(ctx context.Context) (honoured bool, err error) {
 	if err == nil || errors.Is(err, bucket.ErrDenied) {
 		return honoured, err
 	}
-	if _, plain := p.bucket.Put(ctx, p.key, []byte(`{}`), bucket.PutOptions{}); plain != nil {
+	if _, plain := p.bucket.Put(ctx, p.key, []byte(`{}`), bucket.PutOptions{Transient: true}); plain != nil {
 		return false, err
 	}
 	p.refused++
@@ -61,7 +61,7 @@ func (p *probe) conditional(ctx context.Context) (honoured bool, err error) {
 
 // refuses says whether the store refuses a write for its condition.
 func (p *probe) refuses(ctx context.Context, condition bucket.Condition) (bool, error) {
-	_, err := p.bucket.Put(ctx, p.key, []byte(`{}`), bucket.PutOptions{If: condition})
+	_, err := p.bucket.Put(ctx, p.key, []byte(`{}`), bucket.PutOptions{If: condition, Transient: true})
 	_, versioned := condition.Version()
 	if errors.Is(err, bucket.ErrConflict) || versioned && errors.Is(err, bucket.ErrNotFound) {
 		return true, nil

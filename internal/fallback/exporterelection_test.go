@@ -512,10 +512,9 @@ func TestASnapshotThatIsGarbageIsReplaced(t *testing.T) {
 }
 
 // busy is a store's answer that asks for time.
-type busy struct{ after time.Duration }
-
-func (b busy) Error() string             { return "503 SlowDown" }
-func (b busy) RetryAfter() time.Duration { return b.after }
+func busy(after time.Duration) error {
+	return fmt.Errorf("%w: SlowDown: %w", bucket.ErrUnavailable, bucket.BusyError{After: after})
+}
 
 func TestStoreFaults(t *testing.T) {
 	t.Parallel()
@@ -539,8 +538,8 @@ func TestStoreFaults(t *testing.T) {
 		"none":             {trouble: func(*shop) {}, uploaded: 1, quiet: true},
 		"denied":           {trouble: first(bucket.ErrDenied), within: time.Second, notTill: 250 * time.Millisecond, uploaded: 1},
 		"503":              {trouble: first(bucket.ErrUnavailable), within: time.Second, notTill: 250 * time.Millisecond, uploaded: 1},
-		"503, Retry-After": {trouble: first(busy{20 * time.Second}), within: 21 * time.Second, notTill: 20 * time.Second, uploaded: 1},
-		"Retry-After of a year": {trouble: first(busy{365 * 24 * time.Hour}), within: 6 * time.Minute,
+		"503, Retry-After": {trouble: first(busy(20 * time.Second)), within: 21 * time.Second, notTill: 20 * time.Second, uploaded: 1},
+		"Retry-After of a year": {trouble: first(busy(365 * 24 * time.Hour)), within: 6 * time.Minute,
 			notTill: 5 * time.Minute, uploaded: 1},
 		"lost answer": {trouble: func(s *shop) {
 			s.lose = func(attempt int) error { return map[int]error{1: errors.New("EOF")}[attempt] }
@@ -605,6 +604,63 @@ func TestASnapshotThatIsNotEncryptedAsAsked(t *testing.T) {
 			t.Errorf("log %s", d.log.String())
 		}
 		d.close(t)
+	})
+}
+
+// A leader without its control plane has nothing to lead.
+func TestALeaderWithoutItsControlPlaneLetsGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		first, second := s.open("a", nil), s.open("b", func(o *ExporterOptions) { o.Seed = 2 })
+		first.offer("x")
+		second.offer("x")
+		first.exporter.Online(false)
+		time.Sleep(3 * DefaultLease)
+		if status := second.exporter.Status(); status.Role != Leader {
+			t.Errorf("the other tells %+v", status)
+		}
+		if lines := first.log.lines("let its lease go"); len(lines) != 1 {
+			t.Errorf("it tells %q", lines)
+		}
+		first.close(t)
+		second.exporter.Online(false)
+		second.offer("y")
+		time.Sleep(DefaultLease) // what was offered while it led is written
+		second.offer("z")
+		time.Sleep(DefaultLease)
+		// Nobody leads, so what waits is not for somebody else to write.
+		if status := second.exporter.Status(); status.Role != Standby || status.LeaderID != "" || status.PendingHash != "z" {
+			t.Errorf("status %+v", status)
+		}
+		second.close(t)
+	})
+}
+
+// sorted tells apart what an operator's wishes for the snapshot are for.
+type sorted struct {
+	*shop
+	wrong atomic.Int64
+}
+
+func (c *sorted) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
+	if o.Transient == (key == testKey) {
+		c.wrong.Add(1)
+	}
+	return c.shop.Put(ctx, key, body, o)
+}
+
+func TestOnlyTheSnapshotIsKeptAsTheOperatorAsks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &sorted{shop: newShop()}
+		d := s.open("a", func(o *ExporterOptions) { o.Bucket = s })
+		d.offer("x")
+		time.Sleep(DefaultLease)
+		d.close(t)
+		if n := s.wrong.Load(); n > 0 {
+			t.Errorf("%d writes are of the wrong kind", n)
+		}
 	})
 }
 

@@ -193,10 +193,9 @@ func (e *Exporter) leaseKey() string { return electionKey(e.options.Key, "lease.
 // outcomeOf is what an error says about a request, and for how long the store
 // wants to be left alone.
 func outcomeOf(err error) (election.Outcome, time.Duration) {
-	var patient interface{ RetryAfter() time.Duration }
 	var after time.Duration
-	if errors.As(err, &patient) {
-		after = min(patient.RetryAfter(), maxRetryAfter)
+	if busy, told := errors.AsType[bucket.BusyError](err); told {
+		after = min(busy.After, maxRetryAfter)
 	}
 	switch {
 	case err == nil:

@@ -46,7 +46,7 @@ func (m *member) writeLease(ctx context.Context, r election.Request) reply {
 	if err != nil {
 		return answered(fmt.Errorf("encode the lease: %w", err))
 	}
-	version, err := m.options.Bucket.Put(ctx, m.leaseKey(), body, bucket.PutOptions{If: r.If})
+	version, err := m.options.Bucket.Put(ctx, m.leaseKey(), body, bucket.PutOptions{If: r.If, Transient: true})
 	return written(r, version, err)
 }
 

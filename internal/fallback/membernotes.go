@@ -33,15 +33,24 @@ func (m *member) count(a reply) {
 
 // describe logs what a step noted, and brings the status up to date.
 func (m *member) describe(notes []election.Note) {
+	holder, deposed := m.state.Holder(), false
+	for _, note := range notes {
+		deposed = deposed || note.Event == election.Deposed
+	}
 	m.mu.Lock()
+	before := m.told.Role
 	m.told.Role = m.role()
-	holder := m.state.Holder()
-	if m.told.LeaderID, m.told.LeaderName = holder.ID, holder.Name; m.told.Role != Standby {
+	switch m.told.LeaderID, m.told.LeaderName = holder.ID, holder.Name; {
+	case m.told.Role != Standby:
 		m.told.LeaderID, m.told.LeaderName = m.options.NodeID, m.options.Name
-	} else if holder.Released {
+	case holder.Released || holder.Life == m.life: // this life's is over
 		m.told.LeaderID, m.told.LeaderName = "", ""
 	}
+	letGo := before == Leader && m.told.Role == Standby && !deposed
 	m.mu.Unlock()
+	if letGo {
+		m.options.Log.Info("fallback backup node leads no more: it let its lease go", "key", m.options.Key)
+	}
 	for _, note := range notes {
 		m.tell(note)
 	}

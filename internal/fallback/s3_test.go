@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,14 +59,16 @@ func roundTrip(t *testing.T, endpoint string) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- exporter.Run(ctx) }()
-	exporter.Offer([]byte(`{"_format_version":"3.0","services":[{"name":"old"}]}`), "old")
-	exporter.Offer([]byte(table), "new")
+	exporter.Online(true)
+	exporter.Offer([]byte(`{"_format_version":"3.0","services":[{"name":"old"}]}`), "old", 0)
+	exporter.Offer([]byte(table), "new", 0)
 	stop() // what is pending is uploaded on the way out
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
 	snapshot, err := (&fallback.Importer{Bucket: store, Key: key, Log: quiet}).Import(t.Context())
-	if err != nil || string(snapshot.ConfigTable) != table || snapshot.Version == "" || snapshot.Modified.IsZero() {
+	_, imported, _ := strings.Cut(string(snapshot.ConfigTable), ",") // after the comment
+	if err != nil || "{"+imported != table || snapshot.Version == "" || snapshot.Modified.IsZero() {
 		t.Errorf("imported %q, version %q, modified %v, %v", snapshot.ConfigTable, snapshot.Version, snapshot.Modified, err)
 	}
 	info, err := store.Head(t.Context(), key)
