@@ -39,7 +39,7 @@ func TestParametersValidate(t *testing.T) {
 		{"encryption", with(func(p *Parameters) { p.S3Config = `{"ServerSideEncryption":"aws:kms","SSEKMSKeyId":"k"}` }), false, ""},
 		{"cut JSON", with(func(p *Parameters) { p.S3Config = `{"ServerSideEncryption":` }), false, "cluster_fallback_export_s3_config"},
 		{"JSON array", with(func(p *Parameters) { p.S3Config = `[]` }), false, "cluster_fallback_export_s3_config"},
-		{"unknown setting", with(func(p *Parameters) { p.S3Config = `{"ACL":"private"}` }), false, `unknown field "ACL"`},
+		{"unknown setting", with(func(p *Parameters) { p.S3Config = `{"Acl":"private"}` }), false, "Acl: is not known"},
 		{"unknown encryption", with(func(p *Parameters) { p.S3Config = `{"ServerSideEncryption":"rot13"}` }), false, "rot13"},
 		{"key without encryption", with(func(p *Parameters) { p.S3Config = `{"SSEKMSKeyId":"k"}` }), false, "SSEKMSKeyId"},
 	}

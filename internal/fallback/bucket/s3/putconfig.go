@@ -27,7 +27,8 @@ const (
 // CheckPutConfig checks a cluster_fallback_export_s3_config: a JSON object of
 // members of S3's PutObject call, which are added to every upload. All of them are
 // taken, with values as in the AWS SDKs, but those that say what is uploaded where
-// on which condition, and those that would make an object that no importer can read.
+// on which condition, and those that would make an object that no importer can read
+// or that everybody can: a snapshot holds credentials.
 // Other keys are refused, since they would silently have no effect. An empty text
 // asks for nothing.
 //
@@ -63,12 +64,11 @@ var members = map[string]member{
 	"SSEKMSEncryptionContext": {header: "X-Amz-Server-Side-Encryption-Context", value: encryptionContext},
 	"BucketKeyEnabled":        {header: "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", value: boolean},
 
-	"ACL": {header: "X-Amz-Acl", value: oneOf("private", "public-read", "public-read-write", "authenticated-read",
-		"aws-exec-read", "bucket-owner-read", "bucket-owner-full-control")},
-	"GrantFullControl":    {header: "X-Amz-Grant-Full-Control", value: text},
-	"GrantRead":           {header: "X-Amz-Grant-Read", value: text},
-	"GrantReadACP":        {header: "X-Amz-Grant-Read-Acp", value: text},
-	"GrantWriteACP":       {header: "X-Amz-Grant-Write-Acp", value: text},
+	"ACL":                 {header: "X-Amz-Acl", value: cannedACL},
+	"GrantFullControl":    {header: "X-Amz-Grant-Full-Control", value: grant},
+	"GrantRead":           {header: "X-Amz-Grant-Read", value: grant},
+	"GrantReadACP":        {header: "X-Amz-Grant-Read-Acp", value: grant},
+	"GrantWriteACP":       {header: "X-Amz-Grant-Write-Acp", value: grant},
 	"ExpectedBucketOwner": {header: "X-Amz-Expected-Bucket-Owner", value: text},
 	"RequestPayer":        {header: "X-Amz-Request-Payer", value: oneOf("requester")},
 	"Tagging":             {header: "X-Amz-Tagging", value: tagging},

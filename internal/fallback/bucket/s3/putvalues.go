@@ -52,6 +52,30 @@ func oneOf(values ...string) func(json.RawMessage) (string, error) {
 	}
 }
 
+const forEverybody = "would show the configuration, with the credentials in it, to everybody"
+
+func cannedACL(value json.RawMessage) (string, error) {
+	given, err := text(value)
+	switch given {
+	case "public-read", "public-read-write", "authenticated-read":
+		return "", fmt.Errorf("cannot be %s: it %s", given, forEverybody)
+	}
+	if err != nil {
+		return "", err
+	}
+	return oneOf("private", "bucket-owner-read", "bucket-owner-full-control", "aws-exec-read")(value)
+}
+
+// grant is a list of grantees. S3's groups are everybody, everybody with an account
+// at AWS, and the writer of access logs.
+func grant(value json.RawMessage) (string, error) {
+	given, err := text(value)
+	if err == nil && strings.Contains(given, "/groups/global/") {
+		return "", errors.New("cannot name a global group: it " + forEverybody)
+	}
+	return given, err
+}
+
 // storageClass takes any but the archives: S3-compatible stores have names of their
 // own.
 func storageClass(value json.RawMessage) (string, error) {
