@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package fallback keeps a copy of a gateway's configuration, a snapshot, in
-// S3-compatible storage, and boots data planes from it when the control plane
+// an object store or on a mounted volume, and boots data planes from it when the control plane
 // cannot give them one.
 //
 // The way of a snapshot: whenever a backup node gets a new configuration it
@@ -44,7 +44,7 @@ const DefaultExportDelay = 60 * time.Second
 type Parameters struct {
 	Import       bool          // cluster_fallback_config_import: read the snapshot
 	Export       bool          // cluster_fallback_config_export: this is the backup node
-	Storage      string        // cluster_fallback_config_storage: "s3://bucket/prefix"
+	Storage      string        // cluster_fallback_config_storage: see [ParseLocation]
 	ExportDelay  time.Duration // cluster_fallback_config_export_delay: at most one upload in this time
 	S3Config     string        // cluster_fallback_export_s3_config: see [s3.CheckPutConfig]
 	Version      string        // version in the object's key; importer and exporter must agree on it exactly
@@ -78,17 +78,22 @@ func (p Parameters) Validate(controlPlane bool) error {
 func (p Parameters) validateStorage() error {
 	if p.Storage == "" {
 		if p.Import || p.Export {
-			return errors.New("cluster_fallback_config_storage: empty, but import or export is on; set it to s3://<bucket>/<prefix>")
+			return errors.New("cluster_fallback_config_storage: empty, but import or export is on; set it to " + forms)
 		}
 		return nil
 	}
-	if _, err := ParseLocation(p.Storage); err != nil {
+	location, err := ParseLocation(p.Storage)
+	if err != nil {
 		return fmt.Errorf("cluster_fallback_config_storage: %w", err)
+	}
+	if p.S3Config != "" && location.Scheme != schemeS3 {
+		// Who asks for encryption must not get none without a word.
+		return fmt.Errorf("cluster_fallback_export_s3_config: it has no effect on %s:// storage; remove it, or use s3://", location.Scheme)
 	}
 	if !p.Import && !p.Export {
 		return nil
 	}
-	if p.Version == "" || p.Version == "." || p.Version == ".." || strings.ContainsAny(p.Version, "/\\ \t\r\n") {
+	if p.Version == "" || strings.HasPrefix(p.Version, ".") || strings.ContainsAny(p.Version, "/\\ \t\r\n") {
 		return fmt.Errorf("fallback version: %q cannot be part of an object's key; give the gateway's exact version, such as 3.9.1.0", p.Version)
 	}
 	return nil

@@ -30,13 +30,22 @@ func TestParametersValidate(t *testing.T) {
 		{"importing control plane", with(func(p *Parameters) { p.Import = true }), true, "cluster_fallback_config_import"},
 		{"import without storage", with(func(p *Parameters) { p.Import, p.Storage = true, "" }), false, "cluster_fallback_config_storage: empty"},
 		{"export without storage", with(func(p *Parameters) { p.Export, p.Storage = true, "" }), true, "cluster_fallback_config_storage: empty"},
-		{"unknown scheme", with(func(p *Parameters) { p.Storage = "ftp://x/y" }), false, `unknown storage scheme "ftp"`},
+		{"unknown scheme", with(func(p *Parameters) { p.Storage = "ftp://x/y" }), false, `unknown storage scheme "ftp"; write s3://<bucket>/<prefix>, gcs://<bucket>/<prefix> (or gs://) or file:///<directory>`},
+		{"unknown scheme though all is off", Parameters{Storage: "ftp://x/y"}, false, "cluster_fallback_config_storage: unknown storage scheme"},
+		{"Google's", with(func(p *Parameters) { p.Import, p.Storage = true, "gs://backup/p" }), false, ""},
+		{"volume", with(func(p *Parameters) { p.Export, p.Storage = true, "file:///var/backup" }), true, ""},
+		{"relative volume", with(func(p *Parameters) { p.Export, p.Storage = true, "file://var/backup" }), true, "cluster_fallback_config_storage: file:// names a host or a relative path"},
 		{"coming scheme", with(func(p *Parameters) { p.Storage = "azure://x/y" }), false, "azure:// is not supported yet"},
 		{"negative delay", with(func(p *Parameters) { p.ExportDelay = -time.Second }), false, "cluster_fallback_config_export_delay"},
 		{"negative attempts", with(func(p *Parameters) { p.ReadAttempts = -1 }), false, "read attempts"},
 		{"no version", with(func(p *Parameters) { p.Import, p.Version = true, "" }), false, "fallback version"},
+		{"hidden version", with(func(p *Parameters) { p.Import, p.Version = true, ".lock" }), false, "fallback version"},
 		{"climbing version", with(func(p *Parameters) { p.Import, p.Version = true, "../1" }), false, "fallback version"},
 		{"encryption", with(func(p *Parameters) { p.S3Config = `{"ServerSideEncryption":"aws:kms","SSEKMSKeyId":"k"}` }), false, ""},
+		{"S3's encryption elsewhere", with(func(p *Parameters) { p.S3Config, p.Storage = `{"ServerSideEncryption":"AES256"}`, "gs://backup/p" }), false,
+			"cluster_fallback_export_s3_config: it has no effect on gcs:// storage"},
+		{"S3's encryption on a volume", with(func(p *Parameters) { p.S3Config, p.Storage = `{}`, "file:///backup" }), false, "cluster_fallback_export_s3_config: it has no effect on file:// storage"},
+		{"malformed S3 settings elsewhere", with(func(p *Parameters) { p.S3Config, p.Storage = `{`, "gs://backup/p" }), false, "cluster_fallback_export_s3_config"},
 		{"cut JSON", with(func(p *Parameters) { p.S3Config = `{"ServerSideEncryption":` }), false, "cluster_fallback_export_s3_config"},
 		{"JSON array", with(func(p *Parameters) { p.S3Config = `[]` }), false, "cluster_fallback_export_s3_config"},
 		{"unknown setting", with(func(p *Parameters) { p.S3Config = `{"Acl":"private"}` }), false, "Acl: is not known"},
@@ -57,67 +66,6 @@ func TestParametersValidate(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestParseLocation(t *testing.T) {
-	t.Parallel()
-	tests := map[string]string{ // storage URL → canonical form, "" if refused
-		"s3://backup/prod/eu":   "s3://backup/prod/eu",
-		"s3://backup/prod/eu/":  "s3://backup/prod/eu",
-		"s3://backup":           "s3://backup",
-		"s3://backup/":          "s3://backup",
-		"":                      "",
-		"backup/prod":           "",
-		"s3://":                 "",
-		"s3://ab/p":             "",
-		"s3://Backup/p":         "",
-		"s3://user:pw@bucket/p": "",
-		"s3://backup/a/../b":    "",
-		"s3://backup/a//b":      "",
-		"s3://backup/a?x=1":     "",
-		"s3://backup/a\nb":      "",
-		"gcs://backup/p":        "",
-		"gs://backup/p":         "",
-		"azure://account/c/p":   "",
-	}
-	for storage, want := range tests {
-		location, err := ParseLocation(storage)
-		if (err != nil) != (want == "") {
-			t.Errorf("%q: error %v", storage, err)
-		} else if err == nil && location.String() != want {
-			t.Errorf("%q: %q, want %q", storage, location, want)
-		}
-	}
-}
-
-func TestALocationWithCredentialsIsRefusedWithoutQuotingThem(t *testing.T) {
-	t.Parallel()
-	for _, storage := range []string{"s3://key:hunter2@backup/p", "s3://key:hunt/hunter2@backup/p", "s3://hunter2@backup", "s3://backup:hunter2/p",
-		"hunter2:x@backup://p", "s3//key:hunter2@backup/p", "S3://key:hunter2@backup/p"} {
-		err := Parameters{Import: true, Storage: storage, Version: "3.9.1"}.Validate(false)
-		if err == nil || strings.Contains(err.Error(), "hunt") {
-			t.Errorf("%s: got %v", storage, err)
-		}
-	}
-}
-
-func FuzzParseLocation(f *testing.F) {
-	f.Add("s3://backup/prod/eu")
-	f.Add("s3://a.b-c/ü/")
-	f.Add("gs://backup")
-	f.Fuzz(func(t *testing.T, storage string) {
-		location, err := ParseLocation(storage)
-		if err != nil {
-			return
-		}
-		again, err := ParseLocation(location.String())
-		if err != nil || again != location {
-			t.Errorf("%q: %+v became %+v, %v", storage, location, again, err)
-		}
-		if key := Key(location.Prefix, "1.0"); location.Prefix != "" && key != location.Prefix+"/1.0/config.json" {
-			t.Errorf("%q: the key is %q", storage, key)
-		}
-	})
 }
 
 func TestKey(t *testing.T) {

@@ -1,0 +1,109 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gcs
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"blackout/internal/fallback/bucket"
+)
+
+// refusal makes an answer that is no success one of [bucket]'s errors.
+func refusal(response *http.Response) error {
+	// What cannot be read tells nothing; the status is known.
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	code := errorCode(body)
+	kind, advice := classify(response.StatusCode, code)
+	err := fmt.Errorf("%w: %s", kind, strings.TrimSpace(fmt.Sprintf("%s (status %d)", code, response.StatusCode)))
+	if advice != "" {
+		err = fmt.Errorf("%w; %s", err, advice)
+	}
+	if after, ok := retryAfter(response.Header, time.Now()); ok && kind == bucket.ErrUnavailable {
+		err = fmt.Errorf("%w; %w", err, bucket.BusyError{After: after})
+	}
+	return err
+}
+
+// classify is what an answer means, and what to do about it.
+func classify(status int, code string) (kind error, advice string) {
+	switch status {
+	case http.StatusNotFound:
+		return bucket.ErrNotFound, ""
+	case http.StatusPreconditionFailed, http.StatusConflict:
+		return bucket.ErrConflict, ""
+	case http.StatusUnauthorized:
+		return bucket.ErrDenied, "check GCP_SERVICE_ACCOUNT or the workload identity"
+	case http.StatusForbidden:
+		if strings.HasSuffix(code, "ateLimitExceeded") { // rateLimitExceeded, userRateLimitExceeded
+			return bucket.ErrUnavailable, ""
+		}
+		return bucket.ErrDenied, "check the node's service account and its rights on the bucket"
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return bucket.ErrUnavailable, ""
+	}
+	if status/100 == 4 {
+		return bucket.ErrRefused, ""
+	}
+	return bucket.ErrUnavailable, ""
+}
+
+// retryAfter is for how long a store asks to be left alone: in seconds, or until a
+// time.
+func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(at.Sub(now).Round(time.Second), 0), true
+	}
+	return 0, false
+}
+
+// wellFormedCode is what may be quoted of a store's answer: a reason, but no
+// text, which might repeat anything.
+var wellFormedCode = regexp.MustCompile(`^[A-Za-z0-9_.]{1,64}$`)
+
+// errorCode is the reason in an error of the JSON API, the XML API or a token
+// endpoint, or empty.
+func errorCode(body []byte) string {
+	var api struct {
+		Error struct {
+			Status string `json:"status"`
+			Errors []struct {
+				Reason string `json:"reason"`
+			} `json:"errors"`
+		} `json:"error"`
+	}
+	var oauth struct {
+		Error string `json:"error"`
+	}
+	var document struct {
+		Code string `xml:"Code"`
+	}
+	code := ""
+	switch {
+	case json.Unmarshal(body, &api) == nil:
+		code = api.Error.Status
+		if len(api.Error.Errors) > 0 {
+			code = api.Error.Errors[0].Reason
+		}
+	case json.Unmarshal(body, &oauth) == nil:
+		code = oauth.Error
+	case xml.Unmarshal(body, &document) == nil:
+		code = document.Code
+	}
+	if !wellFormedCode.MatchString(code) {
+		return ""
+	}
+	return code
+}
