@@ -208,7 +208,7 @@ func TestConditionalWritersCount(t *testing.T) {
 	t.Parallel()
 	b, dir := opened(t)
 	put(t, b, key, "0", bucket.PutOptions{})
-	const writers, rounds = 8, 20
+	const writers, rounds = 8, 8
 	var wait sync.WaitGroup
 	for range writers {
 		own, err := Open(dir) // as another process has it
@@ -275,7 +275,7 @@ func TestAReaderNeverSeesATornPair(t *testing.T) {
 			}
 		})
 	}
-	for n := 1; n < 300 || reads.Load() < 300 && !t.Failed(); n++ {
+	for n := 1; n < 60 || reads.Load() < 60 && !t.Failed(); n++ {
 		write(n)
 	}
 	stop()

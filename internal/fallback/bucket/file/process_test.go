@@ -91,7 +91,7 @@ func latest(b *Bucket) (int, error) {
 
 func TestKilledAtAnyInstantAWriterLeavesAWholeObject(t *testing.T) {
 	t.Parallel()
-	kills := 60
+	kills := 40
 	if testing.Short() {
 		kills = 10
 	}
