@@ -77,11 +77,11 @@ func fallbackParameters() []parameter {
 		{name: "cluster_fallback_config_export", kind: boolean, value: "off", enterprise: true, set: truth(func(c *Config) *bool { return &c.Fallback.Export }),
 			about: "Whether the node keeps a copy of the configuration in the storage."},
 		{name: "cluster_fallback_config_storage", enterprise: true, set: text(func(c *Config) *string { return &c.Fallback.Storage }),
-			about: "The storage, `s3://bucket/prefix`. Credentials come from the variables `AWS_*`."},
+			about: "The storage: `s3://bucket/prefix`, with credentials from the variables `AWS_*`; `gcs://bucket/prefix` or `gs://bucket/prefix`, with a service account's key as JSON text in `GCP_SERVICE_ACCOUNT`, or on Google's cloud without it; or `file:///directory`, a mounted volume."},
 		{name: "cluster_fallback_config_export_delay", kind: number, value: "60", enterprise: true, set: seconds(func(c *Config) *time.Duration { return &c.Fallback.ExportDelay }),
 			about: "Seconds between two exports; of the configurations in between only the last is exported."},
 		{name: "cluster_fallback_export_s3_config", enterprise: true, secret: true, set: text(func(c *Config) *string { return &c.Fallback.S3Config }),
-			about: "JSON object of further S3 PutObject settings. Its values may be keys, so none is shown."},
+			about: "JSON object of further S3 PutObject settings; refused with other storage than `s3://`. Its values may be keys, so none is shown."},
 	}
 }
 
