@@ -54,6 +54,9 @@ MINIO       = $(or $(BLACKOUT_MINIO),$$(ls -t $(TOOLS)/*/minio 2>/dev/null | hea
 MINIO_UNITS = ./harness/store ./harness/fault ./internal/fallback
 MINIO_TESTS = MinIO|StoreFaults|StoreControls
 
+# The tests of gcs:// that also go against fake-gcs-server, which make fakegcs builds.
+FAKEGCS = $(or $(BLACKOUT_FAKEGCS),$$(ls -t $(TOOLS)/fake-gcs-server-* 2>/dev/null | grep -v '\.new$$' | head -n 1))
+
 # Shell functions for the recipes that run in stages.
 #   bounded LIMIT COMMAND…      ends the command after LIMIT. At a terminal it
 #                               stays in the foreground, where Ctrl-C reaches it.
@@ -94,7 +97,7 @@ verdict() { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short conformance soak fuzz lint bench docker-up clean
+.PHONY: help build run test test-short conformance soak fuzz lint fakegcs bench docker-up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -132,6 +135,12 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 		stage 'units on MinIO' 2m env BLACKOUT_MINIO="$$minio" $(GO) test -race -timeout=0 -count=1 -run '$(MINIO_TESTS)' $(MINIO_UNITS); \
 	else \
 		leave_out 'unit tests against MinIO' 'it is not built (the suite on docker builds it; BLACKOUT_MINIO names another)'; \
+	fi; \
+	fakegcs="$(FAKEGCS)"; \
+	if [ -n "$$fakegcs" ]; then \
+		stage 'units on fake-gcs-server' 2m env BLACKOUT_FAKEGCS="$$fakegcs" $(GO) test -race -timeout=0 -count=1 -run FakeGCS ./internal/fallback/bucket/gcs; \
+	else \
+		leave_out 'unit tests against fake-gcs-server' 'it is not built (make fakegcs builds it; BLACKOUT_FAKEGCS names another)'; \
 	fi; \
 	verdict
 
@@ -179,6 +188,17 @@ lint: ## gofmt, go vet and golangci-lint
 		mv "$$linter.$$$$" "$$linter" || exit 1; \
 	fi; \
 	echo "$$linter run ./..."; "$$linter" run ./...
+
+fakegcs: ## build fake-gcs-server, a Google Cloud Storage for tests, once for each state of its module
+	@key=$$({ cat tools/fakegcs/go.mod tools/fakegcs/go.sum && $(GO) version; } | cksum | tr ' ' -) || exit 1; \
+	server=$(TOOLS)/fake-gcs-server-$$key; \
+	if [ ! -x "$$server" ]; then \
+		echo "building fake-gcs-server, which takes some minutes once"; \
+		mkdir -p $(TOOLS) && \
+		CGO_ENABLED=0 $(GO) build -C tools/fakegcs -trimpath -buildvcs=false -ldflags '-s -w' -o "$$server.new" github.com/fsouza/fake-gcs-server && \
+		mv "$$server.new" "$$server" || exit 1; \
+	fi; \
+	echo "$$server"
 
 bench: ## run the benchmarks, COUNT times each
 	$(GO) test -run '^$$' -bench . -benchmem -count=$(COUNT) $$($(GO) list ./... | grep -v '^blackout/\(cmd/gateway\|internal/gateway/proxy\|harness\)$$')

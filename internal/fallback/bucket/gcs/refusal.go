@@ -6,6 +6,7 @@ package gcs
 import (
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,38 +23,38 @@ func refusal(response *http.Response) error {
 	// What cannot be read tells nothing; the status is known.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	code := errorCode(body)
-	kind, advice := classify(response.StatusCode, code)
+	advice, kind := classify(response.StatusCode, code)
 	err := fmt.Errorf("%w: %s", kind, strings.TrimSpace(fmt.Sprintf("%s (status %d)", code, response.StatusCode)))
 	if advice != "" {
 		err = fmt.Errorf("%w; %s", err, advice)
 	}
-	if after, ok := retryAfter(response.Header, time.Now()); ok && kind == bucket.ErrUnavailable {
+	if after, ok := retryAfter(response.Header, time.Now()); ok && errors.Is(kind, bucket.ErrUnavailable) {
 		err = fmt.Errorf("%w; %w", err, bucket.BusyError{After: after})
 	}
 	return err
 }
 
 // classify is what an answer means, and what to do about it.
-func classify(status int, code string) (kind error, advice string) {
+func classify(status int, code string) (advice string, kind error) {
 	switch status {
 	case http.StatusNotFound:
-		return bucket.ErrNotFound, ""
+		return "", bucket.ErrNotFound
 	case http.StatusPreconditionFailed, http.StatusConflict:
-		return bucket.ErrConflict, ""
+		return "", bucket.ErrConflict
 	case http.StatusUnauthorized:
-		return bucket.ErrDenied, "check GCP_SERVICE_ACCOUNT or the workload identity"
+		return "check GCP_SERVICE_ACCOUNT or the workload identity", bucket.ErrDenied
 	case http.StatusForbidden:
 		if strings.HasSuffix(code, "ateLimitExceeded") { // rateLimitExceeded, userRateLimitExceeded
-			return bucket.ErrUnavailable, ""
+			return "", bucket.ErrUnavailable
 		}
-		return bucket.ErrDenied, "check the node's service account and its rights on the bucket"
+		return "check the node's service account and its rights on the bucket", bucket.ErrDenied
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return bucket.ErrUnavailable, ""
+		return "", bucket.ErrUnavailable
 	}
 	if status/100 == 4 {
-		return bucket.ErrRefused, ""
+		return "", bucket.ErrRefused
 	}
-	return bucket.ErrUnavailable, ""
+	return "", bucket.ErrUnavailable
 }
 
 // retryAfter is for how long a store asks to be left alone: in seconds, or until a

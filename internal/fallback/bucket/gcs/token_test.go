@@ -220,9 +220,20 @@ func TestAHangingTokenEndpointIsGivenUpWithTheContext(t *testing.T) {
 	defer server.Close()
 	opened := openAt(t, "localhost:1", "GCP_SERVICE_ACCOUNT", accountJSON(t, key, server.URL))
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { <-arrived; cancel() }()
-	if _, err := opened.Get(ctx, "k", 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := opened.Get(ctx, "k", 1)
+		ended <- err
+	}()
+	<-arrived
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	case <-time.After(10 * time.Second): // the transport's own patience is longer
+		t.Error("it still waits")
 	}
 }
 
