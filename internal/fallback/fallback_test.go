@@ -48,7 +48,7 @@ func TestParametersValidate(t *testing.T) {
 		{"malformed S3 settings elsewhere", with(func(p *Parameters) { p.S3Config, p.Storage = `{`, "gs://backup/p" }), false, "cluster_fallback_export_s3_config"},
 		{"cut JSON", with(func(p *Parameters) { p.S3Config = `{"ServerSideEncryption":` }), false, "cluster_fallback_export_s3_config"},
 		{"JSON array", with(func(p *Parameters) { p.S3Config = `[]` }), false, "cluster_fallback_export_s3_config"},
-		{"unknown setting", with(func(p *Parameters) { p.S3Config = `{"Acl":"private"}` }), false, "Acl: is not known"},
+		{"unknown setting", with(func(p *Parameters) { p.S3Config = `{"Acl":"private"}` }), false, "cluster_fallback_export_s3_config: Acl: is not known"},
 		{"unknown encryption", with(func(p *Parameters) { p.S3Config = `{"ServerSideEncryption":"rot13"}` }), false, "rot13"},
 		{"key without encryption", with(func(p *Parameters) { p.S3Config = `{"SSEKMSKeyId":"k"}` }), false, "SSEKMSKeyId"},
 	}

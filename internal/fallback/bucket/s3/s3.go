@@ -11,9 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"strings"
@@ -49,34 +47,11 @@ func (b *Bucket) Get(ctx context.Context, key string, limit int64) (bucket.Objec
 	if header.Get("Content-Range") != "" {
 		return bucket.Object{}, b.failure(ctx, "get", key, fmt.Errorf("%w: the store answered with a range that was not asked for", bucket.ErrIncomplete))
 	}
-	if info.Size > limit {
-		return bucket.Object{}, b.failure(ctx, "get", key, fmt.Errorf("%w: %d bytes, the limit is %d", bucket.ErrTooLarge, info.Size, limit))
-	}
-	data, err := readWhole(body, info.Size, limit)
+	data, err := bucket.ReadWhole(body, info.Size, limit)
 	if err != nil {
 		return bucket.Object{}, b.failure(ctx, "get", key, err)
 	}
 	return bucket.Object{Info: describe(info, header), Body: data}, nil
-}
-
-// readWhole reads a body of the announced size; a negative size is unknown.
-func readWhole(body io.Reader, size, limit int64) ([]byte, error) {
-	var buffer bytes.Buffer
-	if size > 0 {
-		buffer.Grow(int(size) + bytes.MinRead)
-	}
-	n, err := io.Copy(&buffer, io.LimitReader(body, limit+1))
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, fmt.Errorf("%w: %d of %d bytes", bucket.ErrIncomplete, n, size)
-	case err != nil:
-		return nil, fmt.Errorf("%w: after %d bytes: %w", bucket.ErrIncomplete, n, err)
-	case n > limit:
-		return nil, fmt.Errorf("%w: the limit is %d bytes", bucket.ErrTooLarge, limit)
-	case size >= 0 && n != size:
-		return nil, fmt.Errorf("%w: %d of %d bytes", bucket.ErrIncomplete, n, size)
-	}
-	return buffer.Bytes(), nil
 }
 
 // Head implements [bucket.Bucket].
