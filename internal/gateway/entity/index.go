@@ -51,34 +51,39 @@ func duplicate(schema *Schema, row int, what string) *rowError {
 		problem: fmt.Sprintf("uniqueness violation: '%s' entity with %s already declared", schema.Name, what)}
 }
 
-// add indexes the rows of a collection and refuses repeated ids.
-func (x indexes) add(schema *Schema, rows []Record) *rowError {
+// report takes what is wrong with a row, and says whether to go on looking.
+type report func(*rowError) bool
+
+// add indexes the rows of a collection and reports repeated ids.
+func (x indexes) add(schema *Schema, rows []Record, wrong report) bool {
 	ids := make(map[string]struct{}, len(rows))
 	for i, row := range rows {
 		id := row.ID()
-		if _, taken := ids[id]; taken {
-			return duplicate(schema, i, fmt.Sprintf("primary key set to '%s'", id))
+		if _, taken := ids[id]; taken && !wrong(duplicate(schema, i, fmt.Sprintf("primary key set to '%s'", id))) {
+			return false
 		}
 		ids[id] = struct{}{}
 	}
 	x[schema.Name] = &index{ids: ids, rows: rows, key: schema.Key}
-	return nil
+	return true
 }
 
-// check indexes the rows of a collection, resolves their references and looks at
-// what must be unique.
+// check is the first thing that [indexes.each] finds.
 func (x indexes) check(schema *Schema, rows []Record) error {
-	for _, step := range []func(*Schema, []Record) *rowError{x.add, x.resolve, x.unique} {
-		if wrong := step(schema, rows); wrong != nil {
-			return wrong
-		}
-	}
-	return nil
+	var first error
+	x.each(schema, rows, func(wrong *rowError) bool { first = wrong; return false })
+	return first
 }
 
-// unique refuses rows that share what no two of them may share. References are
+// each indexes the rows of a collection, resolves their references and looks at
+// what must be unique.
+func (x indexes) each(schema *Schema, rows []Record, wrong report) {
+	_ = x.add(schema, rows, wrong) && x.resolve(schema, rows, wrong) && x.unique(schema, rows, wrong)
+}
+
+// unique reports rows that share what no two of them may share. References are
 // resolved by then.
-func (x indexes) unique(schema *Schema, rows []Record) *rowError {
+func (x indexes) unique(schema *Schema, rows []Record, wrong report) bool {
 	for _, fields := range schema.UniqueKeys() {
 		seen := make(map[string]struct{}, len(rows))
 		for i, row := range rows {
@@ -86,13 +91,13 @@ func (x indexes) unique(schema *Schema, rows []Record) *rowError {
 			if !ok {
 				continue
 			}
-			if _, taken := seen[value]; taken {
-				return duplicate(schema, i, describe(schema, row, fields))
+			if _, taken := seen[value]; taken && !wrong(duplicate(schema, i, describe(schema, row, fields))) {
+				return false
 			}
 			seen[value] = struct{}{}
 		}
 	}
-	return nil
+	return true
 }
 
 // uniqueValue returns the values of the fields as one; false if the only one is
@@ -130,7 +135,7 @@ func describe(schema *Schema, row Record, fields []string) string {
 }
 
 // resolve checks the references of the rows and leaves the bare ids in them.
-func (x indexes) resolve(schema *Schema, rows []Record) *rowError {
+func (x indexes) resolve(schema *Schema, rows []Record, wrong report) bool {
 	for _, field := range schema.Foreign() {
 		target := x[field.Reference]
 		for i, row := range rows {
@@ -139,14 +144,15 @@ func (x indexes) resolve(schema *Schema, rows []Record) *rowError {
 			}
 			given := row.Reference(field.Name)
 			id, found := target.find(row, given)
-			if !found {
-				return &rowError{schema.Name, i, field.Name,
-					fmt.Sprintf("invalid reference '%s: %s' (no such entity)", field.Reference, given)}
+			if found {
+				row[field.Name] = id
+			} else if !wrong(&rowError{schema.Name, i, field.Name,
+				fmt.Sprintf("invalid reference '%s: %s' (no such entity)", field.Reference, given)}) {
+				return false
 			}
-			row[field.Name] = id
 		}
 	}
-	return nil
+	return true
 }
 
 // find returns the id of the row that is referred to by its id or name.

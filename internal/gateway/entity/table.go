@@ -104,11 +104,8 @@ func parseTable(raw []byte, kept map[uint64]keptRow) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode config_table: %w", err)
 	}
-	if len(all) == 0 {
-		return nil, ErrEmpty
-	}
-	if version, _ := all["_format_version"].(string); version != FormatVersion {
-		return nil, fmt.Errorf("_format_version is %v, need %q", all["_format_version"], FormatVersion)
+	if err := checkHead(all); err != nil {
+		return nil, err
 	}
 	if err := checkSections(all); err != nil {
 		return nil, err
@@ -119,6 +116,17 @@ func parseTable(raw []byte, kept map[uint64]keptRow) (*Table, error) {
 	}
 	table.Services, table.Routes = table.rows["services"], table.rows["routes"]
 	return table, nil
+}
+
+// checkHead refuses a table that is none of the format that is read.
+func checkHead(all map[string]any) error {
+	if len(all) == 0 {
+		return ErrEmpty
+	}
+	if version, _ := all["_format_version"].(string); version != FormatVersion {
+		return fmt.Errorf("_format_version is %v, need %q", all["_format_version"], FormatVersion)
+	}
+	return nil
 }
 
 // checkSections refuses a table whose entity types are not lists of objects,
@@ -229,17 +237,30 @@ func (t *Table) completeRows(schema *Schema, rows []Record, texts *sectionTexts)
 // others looks at the fields of a row that the schema does not know. They are
 // carried; the first row of a type that sets one is a warning.
 func (t *Table) others(schema *Schema, i int, row Record, ignored map[string]bool) error {
-	for _, name := range slices.Sorted(maps.Keys(row)) {
-		if row[name] == nil || schema.Field(name) != nil {
-			continue
-		}
+	for _, name := range unknownFields(schema, row) {
 		if slices.Contains(schema.Narrowing, name) {
-			return &rowError{schema.Name, i, name, "is not known to this gateway, and the entity would apply to more without it"}
+			return &rowError{schema.Name, i, name, narrows}
 		}
 		if !ignored[name] {
 			ignored[name] = true
-			t.Warnings = append(t.Warnings, fmt.Sprintf("%s.%d: %s: unknown field, ignored", schema.Name, i+1, name))
+			t.Warnings = append(t.Warnings, fmt.Sprintf("%s.%d: %s: %s", schema.Name, i+1, name, unknownIgnored))
 		}
 	}
 	return nil
+}
+
+const (
+	narrows        = "is not known to this gateway, and the entity would apply to more without it"
+	unknownIgnored = "unknown field, ignored"
+)
+
+// unknownFields are the fields that a row sets and its schema does not know, sorted.
+func unknownFields(schema *Schema, row Record) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(row)) {
+		if row[name] != nil && schema.Field(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
