@@ -48,7 +48,7 @@ func newSite(t *testing.T) *site {
 	t.Cleanup(listening.Close)
 	s := &site{t: t, address: listening.URL}
 	s.env = s.as(rootUser, rootPassword)
-	s.makeBucket()
+	s.makeBucketAs(rootUser, rootPassword)
 	return s
 }
 
@@ -58,10 +58,10 @@ func (s *site) as(user, password string) []string {
 		"AWS_REGION=us-east-1", operator.StorageVariable + "=s3://backup/eu"}
 }
 
-// makeBucket makes the bucket, which no node and no command but bucket-init does.
-func (s *site) makeBucket() {
+// makeBucketAs makes the bucket, which no node does.
+func (s *site) makeBucketAs(user, password string) {
 	s.t.Helper()
-	client, err := minio.New(strings.TrimPrefix(s.address, "http://"), &minio.Options{Creds: credentials.NewStaticV4(rootUser, rootPassword, ""), Region: "us-east-1"})
+	client, err := minio.New(strings.TrimPrefix(s.address, "http://"), &minio.Options{Creds: credentials.NewStaticV4(user, password, ""), Region: "us-east-1"})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -36,6 +36,7 @@ type KindDiff struct {
 type Entity struct {
 	ID   string `json:"id"`
 	Name string `json:"name,omitempty"` // empty where it has none, or where that is a secret
+	Of   string `json:"of,omitempty"`   // what it belongs to: "service orders"
 }
 
 // Changed is an entity that both have and that differs. Values are not shown: they may
@@ -72,18 +73,19 @@ var bookkeeping = []string{"parameters", "workspaces"}
 func compare(held, with *Configuration) Difference {
 	d := Difference{With: with.From, Hash: held.Hash, HashWith: with.Hash, Kinds: []KindDiff{}}
 	var m matcher
+	names, namesWith := labels(held.Table), labels(with.Table)
 	for _, kind := range kindsOf(held.Table, with.Table) {
 		from, to := held.Table.Rows(kind), with.Table.Rows(kind)
 		k := KindDiff{Kind: kind, Added: []Entity{}, Removed: []Entity{}, Changed: []Changed{}}
 		for _, p := range m.match(kind, from, to) {
 			switch {
 			case p.from == nil:
-				k.Added = append(k.Added, entityOf(kind, p.to))
+				k.Added = append(k.Added, entityOf(kind, p.to, namesWith))
 			case p.to == nil:
-				k.Removed = append(k.Removed, entityOf(kind, p.from))
+				k.Removed = append(k.Removed, entityOf(kind, p.from, names))
 			default:
 				if fields := m.differences(kind, p); len(fields) > 0 {
-					k.Changed = append(k.Changed, Changed{entityOf(kind, p.from), fields})
+					k.Changed = append(k.Changed, Changed{entityOf(kind, p.from, names), fields})
 				}
 			}
 		}
@@ -121,21 +123,33 @@ func (k *KindDiff) sort() {
 	slices.SortFunc(k.Changed, func(a, b Changed) int { return byName(a.Entity, b.Entity) })
 }
 
-// entityOf names an entity. Plugins are told apart by what they apply to.
-func entityOf(kind string, row entity.Record) Entity {
-	e := Entity{ID: row.ID()}
-	if schema := entity.Lookup(kind); schema != nil {
-		e.Name = schema.Label(row)
-	} else {
-		e.Name = row.Name()
-	}
-	if kind == entity.Plugins.Name {
-		for _, field := range []string{"route", "service", "consumer"} {
-			if id := row.Reference(field); id != "" {
-				e.Name += " of " + field + " " + id
-			}
+// labels are what the entities of a table are called that others belong to, by id.
+func labels(table *entity.Table) map[string]string {
+	names := map[string]string{}
+	for _, schema := range entity.All() {
+		for _, row := range table.Rows(schema.Name) {
+			names[row.ID()] = or(schema.Label(row), row.ID())
 		}
 	}
+	return names
+}
+
+// entityOf names an entity. Many have no name that could be shown, and are known by what
+// they belong to.
+func entityOf(kind string, row entity.Record, names map[string]string) Entity {
+	e := Entity{ID: row.ID(), Name: row.Name()}
+	schema := entity.Lookup(kind)
+	if schema == nil {
+		return e
+	}
+	e.Name = schema.Label(row)
+	var of []string
+	for _, field := range schema.Foreign() {
+		if id := row.Reference(field.Name); id != "" {
+			of = append(of, field.Name+" "+or(names[id], id))
+		}
+	}
+	e.Of = strings.Join(of, ", ")
 	return e
 }
 

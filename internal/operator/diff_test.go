@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/bucket/buckettest"
@@ -21,7 +20,7 @@ func TestDiff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := seeded(t, declared)
-		time.Sleep(ageOfAll)
+		later(s)
 		d, err := s.Diff(t.Context(), version, other(t))
 		if err != nil || d.Equal {
 			t.Fatalf("%+v, %v", d, err)
@@ -65,7 +64,7 @@ func TestDiffNamesFields(t *testing.T) {
 	var got []string
 	for _, k := range d.Kinds {
 		for _, c := range k.Changed {
-			got = append(got, fmt.Sprint(k.Kind, " ", strings.Split(c.Name, " of ")[0], " ", c.Fields))
+			got = append(got, fmt.Sprint(k.Kind, " ", c.Name, " ", c.Fields))
 		}
 		if len(k.Added)+len(k.Removed) > 0 {
 			t.Errorf("%+v", k)

@@ -52,13 +52,17 @@ func (d Difference) lines(p *page, depth int) {
 	}
 }
 
-// String is "name (id)".
+// String is "name of service orders (id)".
 func (e Entity) String() string {
-	switch {
-	case e.Name == "":
-		return e.ID
-	case e.ID == "":
-		return e.Name
+	var words []string
+	if e.Name != "" {
+		words = append(words, e.Name)
 	}
-	return e.Name + " (" + e.ID + ")"
+	if e.Of != "" {
+		words = append(words, "of "+e.Of)
+	}
+	if e.ID != "" && len(words) > 0 {
+		words = append(words, "("+e.ID+")")
+	}
+	return or(strings.Join(words, " "), e.ID)
 }

@@ -156,4 +156,7 @@ func seeded(t *testing.T, content string) (*operator.Storage, *buckettest.Memory
 // lease is a lease object.
 const lease = `{"id":"6b1c7a0e-0000-4000-8000-000000000001","life":"l","name":"backup-1","term":7,"beat":42}`
 
-const ageOfAll = 4 * time.Minute
+// later makes it 4 minutes later for the storage's user.
+func later(s *operator.Storage) {
+	s.Now = func() time.Time { return time.Now().Add(4 * time.Minute) }
+}

@@ -96,7 +96,7 @@ func (s *Storage) Initialise(ctx context.Context, admin Administration, options 
 func (s *Storage) versions(ctx context.Context, i *Initialisation, options InitialiseOptions) []string {
 	all := slices.Clone(options.Versions)
 	listed, err := s.list(ctx)
-	if err != nil && !(options.Create && options.DryRun) {
+	if err != nil && (!options.Create || !options.DryRun) {
 		i.Notes = append(i.Notes, "which versions there are is not known: "+err.Error())
 	}
 	for _, info := range listed {

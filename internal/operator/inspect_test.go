@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/bucket/buckettest"
@@ -25,7 +24,7 @@ func TestInspect(t *testing.T) {
 		put(t, memory, "eu/notes.txt", "call Bob", nil)
 		put(t, memory, "eu/3.9.1/config.json.bak", "old", nil)
 		put(t, memory, "europe/3.9.1/config.json", "of somebody else", nil)
-		time.Sleep(ageOfAll)
+		later(s)
 		found, err := s.Inspect(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)

@@ -100,15 +100,18 @@ func s3Policy(at fallback.Location, options PolicyOptions) Policy {
 	snapshot, election := []string{arn + "/" + below + snapshotName}, arn+"/"+below+electionDir+"*"
 	listing := allow("ListSnapshots", []string{arn}, "s3:ListBucket")
 	if at.Prefix != "" {
+		// It covers the question whether an object is there, too: AWS and MinIO take the
+		// object's key for the prefix then.
 		listing.Condition = map[string]map[string][]string{"StringLike": {"s3:prefix": {at.Prefix + "/*"}}}
 	}
 	p := document{Version: "2012-10-17"}
 	if options.Role == Importer {
-		p.Statement = append(p.Statement, allow("ReadSnapshot", snapshot, "s3:GetObject"), listing)
+		p.Statement = append(p.Statement, allow("ReadSnapshot", snapshot, "s3:GetObject"))
 	} else {
 		actions := append([]string{"s3:GetObject", "s3:PutObject"}, extraActions(options.Getenv)...)
-		p.Statement = append(p.Statement, allow("WriteSnapshotAndElection", append(snapshot, election), actions...), listing)
+		p.Statement = append(p.Statement, allow("WriteSnapshotAndElection", append(snapshot, election), actions...))
 	}
+	p.Statement = append(p.Statement, listing)
 	if options.KMSKey != "" {
 		actions := []string{"kms:Decrypt"}
 		if options.Role == Exporter {
@@ -118,7 +121,7 @@ func s3Policy(at fallback.Location, options PolicyOptions) Policy {
 	}
 	notes := []string{"no node needs s3:DeleteObject: a lifecycle rule removes old election objects (blackout fallback bucket-init)"}
 	if at.Prefix != "" {
-		notes = append(notes, "a store may answer 403 in place of 404 for a snapshot that is not there, because the right to list is limited to the prefix")
+		notes = append(notes, "a store that answers 403 for an object that is not there (some releases of Ceph do) needs ListSnapshots without its condition")
 	}
 	return Policy{Document: p, Notes: notes}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"blackout/internal/fallback"
 	"blackout/internal/fallback/bucket"
@@ -37,7 +36,7 @@ func TestReplace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, memory := seeded(t, declared)
-		time.Sleep(ageOfAll)
+		later(s)
 		before := body(t, memory, key)
 		refused, err := s.Replace(t.Context(), other(t), replacing)
 		if err != nil || refused.Outcome != operator.Refused || body(t, memory, key) != before {

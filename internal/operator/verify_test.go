@@ -34,7 +34,7 @@ func TestVerifyGoodSnapshot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := seeded(t, declared)
-		time.Sleep(ageOfAll)
+		later(s)
 		v, err := s.Verify(t.Context(), verifying)
 		if err != nil || !v.Bootable {
 			t.Fatalf("%+v, %v", v, err)

@@ -83,7 +83,7 @@ func counts(entities map[string]int) string {
 	var words []string
 	for _, kind := range slices.Sorted(maps.Keys(entities)) {
 		if entities[kind] > 0 {
-			words = append(words, fmt.Sprintf("%d %s", entities[kind], kind))
+			words = append(words, fmt.Sprintf("%s %d", kind, entities[kind]))
 		}
 	}
 	return or(strings.Join(words, ", "), "none")
