@@ -39,7 +39,7 @@ var walls = []wall{
 	{"blackout/internal", []string{"blackout/harness", "blackout/scenarios", "blackout/reports"}, nil, "what is judged does not know its judge"},
 	{"blackout/internal/impostor", []string{"blackout/internal"}, []string{"blackout/internal/impostor", "blackout/internal/outlet"}, "a bug that the two sides of a protocol share cancels out"},
 	{"blackout/internal/outlet", []string{"blackout/internal"}, []string{"blackout/internal/outlet"}, "a witness shares nothing with what it looks at"},
-	{"blackout/internal/operator", []string{"blackout/internal/gateway/node", "blackout/internal/gateway/store", "blackout/internal/gateway/hybrid"}, nil, "an operator's tool runs no node and opens no node's database"},
+	{"blackout/internal/operator", []string{"blackout/internal/gateway/node", "blackout/internal/gateway/hybrid"}, nil, "an operator's tool runs no node and joins no cluster"},
 	{"blackout/internal/gateway", []string{"blackout/internal/operator"}, nil, "a node does without its operator's tool"},
 	{"blackout/internal/fallback", []string{"blackout/internal/operator", "blackout/internal/gateway"}, nil, "the snapshot's way does not depend on what is in it"},
 	{"blackout/cmd/gateway", []string{"blackout/harness", "blackout/scenarios", "blackout/reports"}, nil, "what is judged does not know its judge"},

@@ -60,6 +60,7 @@ func TestFallbackOnMinIO(t *testing.T) {
 		code int
 		says string
 	}{
+		{importer, []string{"verify", "--version", "3.9.1"}, run.ExitViolated, "no such object"}, // and not: denied
 		{importer, []string{"seed", "--version", "3.9.1", "--file", kong}, run.ExitEnvironment, "denies access"},
 		{exporter, []string{"seed", "--version", "3.9.1", "--file", kong}, 0, `"epoch": "1.1"`},
 		{exporter, []string{"seed", "--version", "3.8.1", "--file", kong}, run.ExitEnvironment, "denies access"},
