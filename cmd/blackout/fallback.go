@@ -150,7 +150,7 @@ func fallbackExit(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", run.ErrUsage, err)
 	case is(operator.ErrRefused, bucket.ErrNotFound, bucket.ErrConflict, bucket.ErrTooLarge, bucket.ErrNotEncrypted, fallback.ErrCorrupt, fallback.ErrInvalid):
 		return exit{run.ExitViolated, err}
-	case is(operator.ErrEnvironment, bucket.ErrDenied, bucket.ErrUnavailable, bucket.ErrIncomplete, context.DeadlineExceeded):
+	case is(operator.ErrEnvironment, bucket.ErrDenied, bucket.ErrRefused, bucket.ErrUnavailable, bucket.ErrIncomplete, context.DeadlineExceeded):
 		return exit{run.ExitEnvironment, err}
 	}
 	return exit{run.ExitHarness, err}

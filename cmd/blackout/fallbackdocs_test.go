@@ -141,6 +141,8 @@ var masks = []struct {
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
 	{regexp.MustCompile(`\d+ (s|min|h|d) (old|ago)`), "AGE"},
+	{regexp.MustCompile(`\d+ bytes`), "BYTES"}, // the host's name is in the object
+	{regexp.MustCompile(`"bytes": \d+`), "BYTES"},
 	{regexp.MustCompile(`"age_seconds": \d+`), "AGE"},
 	{regexp.MustCompile(`"object_version": "[^"]*"`), "ETAG"},
 }

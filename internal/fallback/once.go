@@ -4,10 +4,12 @@
 package fallback
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"blackout/internal/fallback/bucket"
@@ -20,36 +22,55 @@ import (
 type Once struct {
 	Bucket bucket.Bucket
 	Key    string
-	By     string // who writes, in place of a node's id: printable ASCII
+	By     string // who writes, in place of a node's id: printable ASCII without spaces
+	Life   string // that no other write ever has
 	Hash   string // the configuration's, canonical
 	Epoch  election.Epoch
 	If     bucket.Condition
 	Time   time.Time
 }
 
-// Write writes a config_table, with the guard and the bookkeeping of an [Exporter]. A
-// write whose answer was lost is looked for in the bucket. The errors are [bucket]'s.
-func (o Once) Write(ctx context.Context, table []byte) error {
-	if err := requireConfiguration(table); err != nil {
-		return err
+// Write writes a config_table, with the guard and the bookkeeping of an [Exporter], and
+// returns the object's size in bytes. A write whose answer was lost is looked for in the
+// bucket. The errors are [bucket]'s.
+func (o Once) Write(ctx context.Context, table []byte) (int, error) {
+	parts, err := survey(table)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	sum := sha256.Sum256(table)
-	noted := Bookkeeping{Hash: o.Hash, Time: o.Time, Exporter: o.By, SHA256: hex.EncodeToString(sum[:]), Epoch: o.Epoch}
-	_, err := o.Bucket.Put(ctx, o.Key, table, bucket.PutOptions{If: o.If, Metadata: noted.metadata()})
-	if err == nil || errors.Is(err, bucket.ErrDenied) {
-		return err
+	noted := Bookkeeping{Hash: o.Hash, Time: o.Time, Exporter: o.By, Epoch: o.Epoch, Life: o.Life}
+	body, err := parts.stamp(table, noted.comment())
+	if err != nil {
+		return 0, err
 	}
-	// The answer may be to a request that a proxy on the way repeated.
+	sum := sha256.Sum256(body)
+	noted.SHA256 = hex.EncodeToString(sum[:])
+	_, err = o.Bucket.Put(ctx, o.Key, body, bucket.PutOptions{If: o.If, Metadata: noted.metadata()})
+	if err == nil || errors.Is(err, bucket.ErrDenied) || errors.Is(err, bucket.ErrRefused) || errors.Is(err, bucket.ErrNotEncrypted) {
+		return len(body), err
+	}
+	// A conflict, too, may be the answer to a request that something on the way repeated.
 	info, headErr := o.Bucket.Head(ctx, o.Key)
-	if headErr != nil {
-		return errors.Join(err, headErr)
+	if headErr == nil && ReadBookkeeping(info).Life == o.Life {
+		return len(body), nil
 	}
-	if found := ReadBookkeeping(info); found.Epoch == noted.Epoch && found.SHA256 == noted.SHA256 && found.Exporter == noted.Exporter && found.Time.Equal(noted.Time) {
-		return nil
-	}
-	return err
+	return 0, err
 }
 
 // CheckConfiguration says why a config_table must not replace a snapshot: it is no JSON
 // object, or holds no entity. See [Exporter.Offer].
-func CheckConfiguration(table []byte) error { return requireConfiguration(table) }
+func CheckConfiguration(table []byte) error {
+	_, err := survey(table)
+	return err
+}
+
+// Noted is what the exporter of a snapshot noted about it: in the object's metadata or,
+// where a copy has lost that, in its body.
+func Noted(object bucket.Object) Bookkeeping {
+	noted, inBody := ReadBookkeeping(object.Info), readComment(object.Body)
+	noted.Exporter, noted.Life = cmp.Or(noted.Exporter, inBody.Exporter), cmp.Or(noted.Life, inBody.Life)
+	if noted.Epoch.Compare(inBody.Epoch) < 0 {
+		noted.Epoch = inBody.Epoch
+	}
+	return noted
+}

@@ -180,14 +180,13 @@ func (s *Storage) describe(ctx context.Context, snapshot *Snapshot) error {
 	if err != nil {
 		return err
 	}
-	s.note(snapshot, info)
+	s.note(snapshot, info, fallback.ReadBookkeeping(info))
 	return nil
 }
 
-// note takes over what a store told of a snapshot.
-func (s *Storage) note(snapshot *Snapshot, info bucket.Info) {
+// note takes over what a store told of a snapshot, and its exporter noted.
+func (s *Storage) note(snapshot *Snapshot, info bucket.Info, noted fallback.Bookkeeping) {
 	info.Key = snapshot.Key
-	noted := fallback.ReadBookkeeping(info)
 	snapshot.Object, snapshot.ObjectVersion, snapshot.Encryption = s.object(info), info.Version, info.Encryption
 	snapshot.Hash, snapshot.Exporter = noted.Hash, noted.Exporter
 	if noted.Epoch != (election.Epoch{}) {

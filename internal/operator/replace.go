@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"blackout/internal/fallback"
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/election"
@@ -101,8 +103,8 @@ func (s *Storage) look(ctx context.Context, key string) (held, error) {
 		return held{}, err
 	}
 	found := held{condition: bucket.IfVersion(object.Version), snapshot: &Snapshot{Object: Object{Key: key}},
-		epoch: fallback.ReadBookkeeping(object.Info).Epoch}
-	s.note(found.snapshot, object.Info)
+		epoch: fallback.Noted(*object).Epoch}
+	s.note(found.snapshot, object.Info, fallback.Noted(*object))
 	if err != nil {
 		found.snapshot.Error = err.Error()
 		return found, nil
@@ -156,8 +158,8 @@ func (s *Storage) write(ctx context.Context, r *Replacement, found held, with *C
 	if err != nil {
 		return err
 	}
-	once := fallback.Once{Bucket: s.Bucket, Key: r.Key, By: options.By, Hash: with.Hash, Epoch: epoch, If: found.condition, Time: s.now()}
-	err = once.Write(ctx, with.Table.Raw)
+	once := fallback.Once{Bucket: s.Bucket, Key: r.Key, By: options.By, Life: uuid.NewString(), Hash: with.Hash, Epoch: epoch, If: found.condition, Time: s.now()}
+	r.Bytes, err = once.Write(ctx, with.Table.Raw)
 	if errors.Is(err, bucket.ErrConflict) || errors.Is(err, bucket.ErrNotFound) {
 		return fmt.Errorf("%w to replace %s: somebody else wrote it meanwhile; look at it again: %w", ErrRefused, r.Key, err)
 	}

@@ -65,7 +65,7 @@ func (s *Storage) Verify(ctx context.Context, options VerifyOptions) (Verificati
 	snapshot, object, err := s.read(ctx, key)
 	if object != nil {
 		v.Snapshot = &Snapshot{Object: Object{Key: key}}
-		s.note(v.Snapshot, object.Info)
+		s.note(v.Snapshot, object.Info, fallback.Noted(*object))
 	}
 	if err != nil {
 		if !isAboutSnapshot(err) {
