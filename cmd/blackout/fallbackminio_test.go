@@ -81,6 +81,8 @@ func TestFallbackOnMinIO(t *testing.T) {
 		{append([]string{operator.S3ConfigVariable + `={"ServerSideEncryption":"aws:kms","SSEKMSKeyId":"blackout"}`}, exporter...),
 			[]string{"seed", "--version", "3.9.1", "--file", kong, "--force"}, 0, `"epoch": "3.1"`},
 		{importer, []string{"inspect"}, 0, `"encryption": "aws:kms"`},
+		{s.env, []string{"inspect", "--settings", "--human"}, 0, "versioning   Enabled\nencryption   AES256 by default\nlifecycle    blackout-"},
+		{importer, []string{"inspect", "--settings"}, run.ExitEnvironment, "denies access"},
 		{importer, []string{"bucket-init"}, run.ExitEnvironment, "denies access"},
 	} {
 		o := program(t, step.env, step.args...)

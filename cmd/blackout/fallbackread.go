@@ -19,6 +19,7 @@ import (
 
 func (f *fallbackFlags) inspectCommand() *cobra.Command {
 	var version string
+	var settings bool
 	c := &cobra.Command{
 		Use:   "inspect",
 		Short: "Say what is in the bucket: versions, hash, age, exporter, epoch, encryption, size, lease",
@@ -27,9 +28,13 @@ func (f *fallbackFlags) inspectCommand() *cobra.Command {
 		Args: noArguments,
 	}
 	addVersion(c, &version, "look at the objects of this version alone, without listing")
+	c.Flags().BoolVar(&settings, "settings", false, "say too how the bucket is set up, which takes rights that no node needs")
 	c.RunE = f.ran(func(c *cobra.Command) error {
 		return f.with(func(s *operator.Storage) error {
 			found, err := s.Inspect(c.Context(), version)
+			if err == nil && settings {
+				found.Settings, err = s.Settings(c.Context())
+			}
 			if err != nil {
 				return err
 			}

@@ -18,10 +18,11 @@ import (
 
 // Inventory is what is in a storage.
 type Inventory struct {
-	Storage  string    `json:"storage"`  // its URL
-	At       time.Time `json:"at"`       // when it was looked at
-	Versions []Version `json:"versions"` // in the order of their names
-	Others   []Object  `json:"others"`   // objects below the prefix that no node wrote
+	Storage  string    `json:"storage"`            // its URL
+	At       time.Time `json:"at"`                 // when it was looked at
+	Versions []Version `json:"versions"`           // in the order of their names
+	Others   []Object  `json:"others"`             // objects below the prefix that no node wrote
+	Settings *Settings `json:"settings,omitempty"` // of the bucket, where they were asked for
 }
 
 // Version is what is in a storage for nodes of one version.

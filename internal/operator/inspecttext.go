@@ -9,6 +9,9 @@ import "io"
 func (i Inventory) Text(w io.Writer) error {
 	var p page
 	p.line(0, "storage", "%s", i.Storage)
+	if i.Settings != nil {
+		i.Settings.text(&p)
+	}
 	for _, v := range i.Versions {
 		p.line(0, "version", "%s", v.Version)
 		v.text(&p)
