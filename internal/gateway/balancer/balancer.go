@@ -76,10 +76,13 @@ func (o *Options) fill() {
 
 // Set is the upstreams of one configuration.
 type Set struct {
-	byName map[string]*Upstream
+	byName map[scoped]*Upstream
 	stop   context.CancelFunc
 	checks sync.WaitGroup
 }
+
+// scoped is a name, which is one upstream's in its workspace.
+type scoped struct{ workspace, name string }
 
 // New makes the upstreams of a configuration. What previous, which may be nil,
 // knows of the health of a target is taken over where the upstream's id and the
@@ -97,24 +100,42 @@ func New(table *entity.Table, previous *Set, options Options) (*Set, error) {
 			known[upstream.ID] = upstream
 		}
 	}
-	set := &Set{byName: map[string]*Upstream{}}
+	set, workspaces := &Set{byName: map[scoped]*Upstream{}}, table.Workspaces()
 	for i, row := range table.Rows("upstreams") {
 		upstream, err := newUpstream(row, targets[row.ID()], options)
 		if err != nil {
 			return nil, fmt.Errorf("upstreams.%d: %w", i+1, err)
 		}
 		upstream.inherit(known[upstream.ID])
-		set.byName[upstream.Name] = upstream
+		set.byName[scoped{workspaces(row), upstream.Name}] = upstream
 	}
 	return set, nil
 }
 
-// Upstream returns the upstream of a name, nil if there is none.
-func (s *Set) Upstream(name string) *Upstream {
+// Upstream returns the upstream of a name in the default workspace, nil if there
+// is none.
+func (s *Set) Upstream(name string) *Upstream { return s.In("", name) }
+
+// In returns the upstream of a name in a workspace, as [entity.Table.Workspaces]
+// tells them, nil if there is none.
+func (s *Set) In(workspace, name string) *Upstream {
 	if s == nil {
 		return nil
 	}
-	return s.byName[name]
+	return s.byName[scoped{workspace, name}]
+}
+
+// ByID returns the upstream with an id, nil if there is none.
+func (s *Set) ByID(id string) *Upstream {
+	if s == nil {
+		return nil
+	}
+	for _, upstream := range s.byName {
+		if upstream.ID == id {
+			return upstream
+		}
+	}
+	return nil
 }
 
 // Start begins the active health checks. They end with ctx or [Set.Close].

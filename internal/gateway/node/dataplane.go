@@ -253,7 +253,7 @@ func (dp *dataPlane) upstream(idOrName string) (upstreamView, bool) {
 	}
 	view, found := current.balancing.find(idOrName)
 	if found {
-		view.balancer = dp.proxy.Upstream(view.record.Name())
+		view.balancer = dp.proxy.Upstream(view.record.ID())
 	}
 	return view, found
 }

@@ -17,8 +17,7 @@ type keyAuth struct {
 	hide, preflight           bool
 	challenge                 string
 	anonymous                 string
-	keys                      map[string]credential
-	consumers                 map[string]*Consumer
+	people                    *people // who are known where the plugin is
 }
 
 func newKeyAuth(config entity.Record, build *builder) (Plugin, error) {
@@ -27,7 +26,7 @@ func newKeyAuth(config entity.Record, build *builder) (Plugin, error) {
 		inHeader: flagOr(config, "key_in_header", true), inQuery: flagOr(config, "key_in_query", true), inBody: flagOr(config, "key_in_body", false),
 		hide: flagOr(config, "hide_credentials", false), preflight: flagOr(config, "run_on_preflight", true),
 		challenge: "Key", anonymous: config.Text("anonymous"),
-		keys: build.set.keys, consumers: build.set.consumers,
+		people: build.people,
 	}
 	if len(k.names) == 0 {
 		k.names = []string{"apikey"}
@@ -54,7 +53,7 @@ func (k *keyAuth) Access(x *Exchange) *Answer {
 	if k.anonymous == "" {
 		return answer
 	}
-	consumer := k.consumers[k.anonymous]
+	consumer := k.people.consumers[k.anonymous]
 	if consumer == nil {
 		return &Answer{Status: http.StatusInternalServerError, Message: "An unexpected error occurred"}
 	}
@@ -77,7 +76,7 @@ func (k *keyAuth) authenticate(x *Exchange) (credential, *Answer) {
 		if k.hide {
 			k.conceal(x, name)
 		}
-		found, known := k.keys[values[0]]
+		found, known := k.people.keys[values[0]]
 		if !known || !found.expires.IsZero() && !x.Now.Before(found.expires) {
 			return credential{}, k.refuse("Unauthorized")
 		}

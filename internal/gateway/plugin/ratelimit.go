@@ -70,7 +70,7 @@ func newRateLimiting(config entity.Record, build *builder) (Plugin, error) {
 		by: textOr(config, "limit_by", "consumer"), byHeader: config.Text("header_name"), byPath: config.Text("path"),
 		hide:   flagOr(config, "hide_client_headers", false),
 		status: integerOr(config, "error_code", http.StatusTooManyRequests), message: textOr(config, "error_message", "API rate limit exceeded"),
-		scope: build.scope.route + ":" + build.scope.service + ":", counters: build.options.Counters,
+		scope: build.scope.workspace + ":" + build.scope.route + ":" + build.scope.service + ":", counters: build.options.Counters,
 	}
 	switch r.by {
 	case "consumer", "credential", "ip", "service", "header", "path":

@@ -24,12 +24,22 @@ type Options struct {
 // Set is every plugin of one configuration. It is immutable and safe for
 // concurrent use.
 type Set struct {
-	names     []scopes // by kind
-	consumers map[string]*Consumer
-	keys      map[string]credential
-	service   map[string]Chain // of services, whose routes share it
-	build     *builder
+	names      []scopes           // by kind
+	people     map[string]*people // by workspace
+	workspaces func(entity.Record) string
+	elsewhere  map[string]string      // the workspaces of the routes outside of the default one
+	service    map[serviceScope]Chain // of services, whose routes share it
+	build      *builder
 }
+
+// people are the consumers of a workspace, with their keys.
+type people struct {
+	consumers map[string]*Consumer // by id and by username
+	keys      map[string]credential
+}
+
+// serviceScope is what routes without plugins of their own share.
+type serviceScope struct{ workspace, service string }
 
 // Chain is the plugins of one route, by kind. Nil means none.
 type Chain []slot
@@ -37,12 +47,15 @@ type Chain []slot
 // slot is the plugin of one kind: the instance for requests without a consumer,
 // and where those with one may have another.
 type slot struct {
-	plain  Plugin
-	others *scopes
+	plain     Plugin
+	others    *scopes
+	workspace string // of the route
 }
 
-// scope is what a plugin is bound to; empty ids bind to nothing.
-type scope struct{ route, service, consumer string }
+// scope is what a plugin is bound to; empty ids bind to nothing. One that is bound
+// to nothing is for everything in its workspace; the others need none, for ids are
+// unique.
+type scope struct{ workspace, route, service, consumer string }
 
 // scopes are the instances of one kind.
 type scopes struct {
@@ -64,7 +77,7 @@ func forRequests(row entity.Record) bool {
 // builder is what plugins are made with.
 type builder struct {
 	options Options
-	set     *Set
+	people  *people // of the plugin's workspace
 	scope   scope
 }
 
@@ -101,8 +114,14 @@ func NewSet(table *entity.Table, options Options) (*Set, error) {
 	if options.Now.IsZero() {
 		options.Now = time.Now()
 	}
-	set := &Set{names: make([]scopes, len(kinds)), service: map[string]Chain{}}
-	set.build = &builder{options: options, set: set}
+	set := &Set{names: make([]scopes, len(kinds)), service: map[serviceScope]Chain{}, people: map[string]*people{},
+		workspaces: table.Workspaces(), elsewhere: map[string]string{}}
+	for _, route := range table.Routes {
+		if workspace := set.workspaces(route); workspace != "" {
+			set.elsewhere[route.ID()] = workspace
+		}
+	}
+	set.build = &builder{options: options}
 	if err := set.readConsumers(table); err != nil {
 		return nil, err
 	}
@@ -119,22 +138,56 @@ func NewSet(table *entity.Table, options Options) (*Set, error) {
 
 func (s *Set) readConsumers(table *entity.Table) error {
 	rows := table.Rows("consumers")
-	s.consumers = make(map[string]*Consumer, 2*len(rows))
+	for workspace, count := range s.count(rows) {
+		s.in(workspace).consumers = make(map[string]*Consumer, 2*count)
+	}
 	for _, row := range rows {
 		consumer := &Consumer{ID: row.ID(), Username: row.Text("username"), CustomID: row.Text("custom_id")}
-		s.consumers[consumer.ID] = consumer
+		consumers := s.in(s.workspaces(row)).consumers
+		consumers[consumer.ID] = consumer
 		if consumer.Username != "" {
-			s.consumers[consumer.Username] = consumer
+			consumers[consumer.Username] = consumer
 		}
 	}
 	rows = table.Rows("keyauth_credentials")
-	s.keys = make(map[string]credential, len(rows))
+	for workspace, count := range s.count(rows) {
+		s.in(workspace).keys = make(map[string]credential, count)
+	}
 	for i, row := range rows {
-		consumer := s.consumers[row.Reference("consumer")]
+		consumer := s.consumer(row.Reference("consumer"))
 		if consumer == nil {
 			return fmt.Errorf("keyauth_credentials.%d: its consumer '%s' is not there", i+1, row.Reference("consumer"))
 		}
-		s.keys[row.Text("key")] = credential{row.ID(), consumer, expiry(row, s.build.options.Now)}
+		s.in(s.workspaces(row)).keys[row.Text("key")] = credential{row.ID(), consumer, expiry(row, s.build.options.Now)}
+	}
+	return nil
+}
+
+// count says how many of the rows are in each workspace.
+func (s *Set) count(rows []entity.Record) map[string]int {
+	counts := map[string]int{}
+	for _, row := range rows {
+		counts[s.workspaces(row)]++
+	}
+	return counts
+}
+
+// in returns the people of a workspace.
+func (s *Set) in(workspace string) *people {
+	known := s.people[workspace]
+	if known == nil {
+		known = &people{}
+		s.people[workspace] = known
+	}
+	return known
+}
+
+// consumer returns the one with an id, nil if there is none.
+func (s *Set) consumer(id string) *Consumer {
+	for _, known := range s.people {
+		if found := known.consumers[id]; found != nil && found.ID == id {
+			return found
+		}
 	}
 	return nil
 }
@@ -144,8 +197,12 @@ func (s *Set) add(row entity.Record) error {
 	if index < 0 {
 		return fmt.Errorf("cannot be run by this data plane; it has %v", Names())
 	}
-	where := scope{row.Reference("route"), row.Reference("service"), row.Reference("consumer")}
-	s.build.scope = where
+	workspace := s.workspaces(row)
+	where := scope{"", row.Reference("route"), row.Reference("service"), row.Reference("consumer")}
+	if where == (scope{}) {
+		where.workspace = workspace
+	}
+	s.build.scope, s.build.people = where, s.in(workspace)
 	plugin, err := kinds[index].make(section(row, "config"), s.build)
 	if err != nil {
 		return err
@@ -167,17 +224,18 @@ func (s *Set) add(row entity.Record) error {
 
 // find returns the instance for a request, nil if there is none: the one with
 // the most specific scope (Kong 3.9's order).
-func (s *scopes) find(route, service, consumer string) Plugin {
+func (s *scopes) find(workspace, route, service, consumer string) Plugin {
 	order := [...]scope{
-		{route, service, consumer}, {route, "", consumer}, {"", service, consumer}, {route, service, ""},
-		{"", "", consumer}, {route, "", ""}, {"", service, ""}, {},
+		{"", route, service, consumer}, {"", route, "", consumer}, {"", "", service, consumer}, {"", route, service, ""},
+		{"", "", "", consumer}, {"", route, "", ""}, {"", "", service, ""}, {workspace: workspace},
 	}
 	for i, where := range order {
 		byConsumer := i < 3 || i == 4
 		if byConsumer && consumer == "" {
 			continue
 		}
-		if found := s.byScope[where]; found != nil {
+		nothing := i < len(order)-1 && where == scope{} // of a route without a service
+		if found := s.byScope[where]; found != nil && !nothing {
 			return found
 		}
 	}
@@ -187,29 +245,30 @@ func (s *scopes) find(route, service, consumer string) Plugin {
 // Chain returns the plugins of a route. It is called while a configuration is
 // built, not for requests, and not by several goroutines at a time.
 func (s *Set) Chain(route, service string) Chain {
-	own := false
+	workspace, own := s.elsewhere[route], false
 	for i := range s.names {
 		own = own || s.names[i].routeExists[route]
 	}
 	if own {
-		return s.chain(route, service)
+		return s.chain(workspace, route, service)
 	}
-	chain, known := s.service[service]
+	of := serviceScope{workspace, service}
+	chain, known := s.service[of]
 	if !known {
-		chain = s.chain("", service)
-		s.service[service] = chain
+		chain = s.chain(workspace, "", service)
+		s.service[of] = chain
 	}
 	return chain
 }
 
-func (s *Set) chain(route, service string) Chain {
+func (s *Set) chain(workspace, route, service string) Chain {
 	var chain Chain
 	for i := range s.names {
 		of := &s.names[i]
 		if of.byScope == nil {
 			continue
 		}
-		found := slot{plain: of.find(route, service, "")}
+		found := slot{plain: of.find(workspace, route, service, ""), workspace: workspace}
 		if of.byConsumer {
 			found.others = of
 		}
@@ -226,7 +285,7 @@ func (c Chain) Access(x *Exchange) *Answer {
 	for i := range c {
 		found := c[i].plain
 		if c[i].others != nil && x.Consumer != nil {
-			found = c[i].others.find(x.Route, x.Service, x.Consumer.ID)
+			found = c[i].others.find(c[i].workspace, x.Route, x.Service, x.Consumer.ID)
 		}
 		if found == nil {
 			continue

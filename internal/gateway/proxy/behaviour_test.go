@@ -226,7 +226,7 @@ func TestBalancedService(t *testing.T) {
 		}
 	}
 	p.Use(build(t, p, table))
-	health, err := p.Upstream("u").Health(t.Context())
+	health, err := p.Upstream(upstreamID).Health(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,14 +64,14 @@ func (p *Proxy) Build(table *entity.Table) (*Configuration, error) {
 	if c.names, err = newCertificates(table); err != nil {
 		return nil, err
 	}
-	authorities := authoritiesOf(table)
+	authorities, elsewhere := authoritiesOf(table), servicesElsewhere(table)
 	for i := range routes {
 		route := &routes[i]
 		id := ""
 		if route.Service != nil {
 			id = route.Service.ID
 			if c.services[route.Service] == nil {
-				made, err := p.newService(c, route.Service, authorities)
+				made, err := p.newService(c, route.Service, elsewhere[id], authorities)
 				if err != nil {
 					return nil, fmt.Errorf("service %s: %w", id, err)
 				}
@@ -85,8 +85,20 @@ func (p *Proxy) Build(table *entity.Table) (*Configuration, error) {
 	return c, nil
 }
 
-func (p *Proxy) newService(c *Configuration, of *router.Service, authorities map[string]string) (*service, error) {
-	s := &service{Service: of, scheme: "http", upstream: c.balancer.Upstream(of.Host)}
+// servicesElsewhere are the workspaces of the services that are not in the default
+// one.
+func servicesElsewhere(table *entity.Table) map[string]string {
+	found, workspaces := map[string]string{}, table.Workspaces()
+	for _, row := range table.Services {
+		if workspace := workspaces(row); workspace != "" {
+			found[row.ID()] = workspace
+		}
+	}
+	return found
+}
+
+func (p *Proxy) newService(c *Configuration, of *router.Service, workspace string, authorities map[string]string) (*service, error) {
+	s := &service{Service: of, scheme: "http", upstream: c.balancer.In(workspace, of.Host)}
 	standard := 80
 	if of.Protocol == "https" || of.Protocol == "grpcs" {
 		s.scheme, standard = "https", 443

@@ -150,14 +150,14 @@ func (p *Proxy) Close() {
 	p.transports.keep(nil)
 }
 
-// Upstream returns an upstream of the configuration in force by its name, nil
-// if there is none: its health can be asked for and set.
-func (p *Proxy) Upstream(name string) *balancer.Upstream {
+// Upstream returns an upstream of the configuration in force by its id, nil if
+// there is none: its health can be asked for and set.
+func (p *Proxy) Upstream(id string) *balancer.Upstream {
 	current := p.current.Load()
 	if current == nil {
 		return nil
 	}
-	return current.balancer.Upstream(name)
+	return current.balancer.ByID(id)
 }
 
 // trusts reports whether a peer's X-Forwarded-* headers are believed.
