@@ -6,6 +6,7 @@ package plugin
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"blackout/internal/gateway/entity"
 )
@@ -147,7 +148,26 @@ func (x *Exchange) identify(consumer *Consumer, credential string) {
 	} {
 		delHeader(header, field.Name)
 		if field.Value != "" {
-			header[field.Name] = []string{field.Value}
+			header[field.Name] = []string{escapeControls(field.Value)}
 		}
 	}
 }
+
+// escapeControls writes the bytes that no header may have, tabs excepted, as %0A
+// and the like, which is what OpenResty sends. A custom_id may be anything.
+func escapeControls(value string) string {
+	if !strings.ContainsFunc(value, isControl) {
+		return value
+	}
+	var escaped strings.Builder
+	for i := range len(value) {
+		if isControl(rune(value[i])) {
+			fmt.Fprintf(&escaped, "%%%02X", value[i])
+		} else {
+			escaped.WriteByte(value[i])
+		}
+	}
+	return escaped.String()
+}
+
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }

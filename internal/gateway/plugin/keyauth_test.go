@@ -8,6 +8,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/plugin"
 )
 
 func TestKeyAuth(t *testing.T) {
@@ -103,5 +106,28 @@ func TestKeyAuthBody(t *testing.T) {
 		if strings.Contains(string(x.Upstream.Body), "alice") || !strings.Contains(string(x.Upstream.Body), "x") {
 			t.Errorf("%s: the service gets %s", contentType, x.Upstream.Body)
 		}
+	}
+}
+
+// TestKeyAuthEscapesWhatNoHeaderMayHave covers a consumer whose custom_id would end
+// the header, or make the service refuse the request.
+func TestKeyAuthEscapesWhatNoHeaderMayHave(t *testing.T) {
+	t.Parallel()
+	table := &entity.Table{All: map[string]any{
+		"consumers":           []any{row{"id": "c", "custom_id": "a\r\nX-Evil: 1\x00\x7f\tü"}},
+		"keyauth_credentials": []any{row{"id": "k", "consumer": "c", "key": "key"}},
+		"plugins":             []any{row{"name": "key-auth"}},
+	}}
+	set, err := plugin.NewSet(table, plugin.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := begin(get("/", "apikey", "key"))
+	if answer := set.Chain("r", "s").Access(x); answer != nil {
+		t.Fatalf("answered %v", answer)
+	}
+	const name = "X-Consumer-Custom-ID" // as Kong writes it
+	if got := x.Header()[name]; len(got) != 1 || got[0] != "a%0D%0AX-Evil: 1%00%7F\tü" {
+		t.Errorf("the service gets %q", got)
 	}
 }
