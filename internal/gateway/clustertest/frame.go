@@ -8,15 +8,20 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"testing"
 	"time"
 
 	"blackout/internal/gateway/entity"
 )
 
+// failer is what a test does here; testing.TB and rapid.TB are failers.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // Frame returns the message that carries a config_table to a data plane, as a
 // control plane sends it: JSON, compressed as a whole.
-func Frame(t testing.TB, table []byte, hashes entity.Hashes, now time.Time) []byte {
+func Frame(t failer, table []byte, hashes entity.Hashes, now time.Time) []byte {
 	t.Helper()
 	var frame bytes.Buffer
 	writer := gzip.NewWriter(&frame)

@@ -19,6 +19,9 @@ func (r *reader) check() error {
 		return sentence("cluster certificate and key must be provided to use Hybrid mode")
 	}
 	c.Database = r.database()
+	if err := c.checkAdvertised(); err != nil {
+		return err
+	}
 	if c.Role == ControlPlane {
 		return r.checkControlPlane()
 	}

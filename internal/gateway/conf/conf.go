@@ -82,6 +82,10 @@ type Config struct {
 	// has, sorted. OtherPlugins are enabled too, and are Kong's alone.
 	Plugins, OtherPlugins []string
 
+	// Advertised are the plugins that a data plane tells its control plane of,
+	// sorted; nil stands for Plugins. See [Config.KeepsOnly].
+	Advertised []Plugin
+
 	DeclarativeConfig       string // path of a declarative configuration; empty means none
 	DeclarativeConfigString string // the same as text; secret
 	DeclarativeOrder        DeclarativeOrder

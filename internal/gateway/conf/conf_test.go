@@ -194,7 +194,14 @@ func TestRefusals(t *testing.T) {
 		"trusted":            {dataPlane(t, "KONG_TRUSTED_IPS=10.0.0.0/33"), `trusted_ips: "10.0.0.0/33" is neither an IP address nor a CIDR block`},
 		"plugin":             {dataPlane(t, "KONG_PLUGINS=bundled,mine"), "plugins: mine plugin is enabled but not installed"},
 		"flavor":             {dataPlane(t, "KONG_ROUTER_FLAVOR=expressions"), "router_flavor: expressions is not supported; set router_flavor = traditional_compatible"},
-		"size":               {dataPlane(t, "KONG_NGINX_ADMIN_CLIENT_MAX_BODY_SIZE=10 MB"), `nginx_admin_client_max_body_size: "10 MB" is no size like 512, 8k or 10m`},
+		"advertised":         {dataPlane(t, "KONG_BLACKOUT_ADVERTISED_PLUGINS=acl=new"), `blackout_advertised_plugins: "acl=new" is no plugin; write a name, name=1.2.3, own or kong-3.9`},
+		"without export": {dataPlane(t, "KONG_BLACKOUT_ADVERTISED_PLUGINS=own,acl", "KONG_PROXY_LISTEN=127.0.0.1:8000"),
+			"blackout_advertised_plugins: this gateway cannot run acl, and only a backup node may say that it can; set cluster_fallback_config_export = on, or remove what it cannot run"},
+		"advertised to all": {dataPlane(t, "KONG_BLACKOUT_ADVERTISED_PLUGINS=kong-3.9", "KONG_CLUSTER_FALLBACK_CONFIG_EXPORT=on"),
+			"proxy_listen: 0.0.0.0:8000 is not on loopback, and a node whose blackout_advertised_plugins has what it cannot run (acl, acme, ai-prompt-decorator and 36 more) proxies nothing; set proxy_listen = 127.0.0.1:8000"},
+		"advertised by a control plane": {controlPlane(t, "KONG_BLACKOUT_ADVERTISED_PLUGINS=acl", "KONG_CLUSTER_FALLBACK_CONFIG_EXPORT=on"),
+			"blackout_advertised_plugins: a control plane tells nobody of plugins; remove it from this node"},
+		"size": {dataPlane(t, "KONG_NGINX_ADMIN_CLIENT_MAX_BODY_SIZE=10 MB"), `nginx_admin_client_max_body_size: "10 MB" is no size like 512, 8k or 10m`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -213,5 +220,24 @@ func TestErrorsDoNotShowAGarbledKey(t *testing.T) {
 	_, err := conf.Load(conf.Source{Environ: dataPlane(t, "KONG_CLUSTER_CERT_KEY="+secret)})
 	if err == nil || strings.Contains(err.Error(), secret) {
 		t.Fatalf("got %v, want an error without the value", err)
+	}
+}
+
+func TestAdvertisedPlugins(t *testing.T) {
+	t.Parallel()
+	config, err := conf.Load(conf.Source{Environ: dataPlane(t, "KONG_BLACKOUT_VERSION=3.12.0.1", "KONG_PROXY_LISTEN=127.0.0.1:8000, [::1]:8443 ssl, localhost:1",
+		"KONG_CLUSTER_FALLBACK_CONFIG_EXPORT=on", "KONG_BLACKOUT_ADVERTISED_PLUGINS=kong-3.9, my_Plugin=1.2.0, acl=3.4.0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]string{}
+	for _, plugin := range config.Advertised {
+		byName[plugin.Name] = plugin.Version
+	}
+	if len(byName) != 46 || byName["my_Plugin"] != "1.2.0" || byName["acl"] != "3.4.0" || byName["zipkin"] != "3.12.0.1" || byName["key-auth"] != "3.12.0.1" {
+		t.Errorf("got %v", config.Advertised)
+	}
+	if !config.KeepsOnly() || config.BucketVersion != "3.12.0.1" {
+		t.Errorf("it keeps only: %v; the bucket's version is %s", config.KeepsOnly(), config.BucketVersion)
 	}
 }

@@ -69,7 +69,7 @@ func environment(t testing.TB, role conf.Role, controlPlane, prefix string) []st
 	return append(variables, "KONG_DATABASE=sqlite", "KONG_ADMIN_LISTEN=127.0.0.1:0", "KONG_CLUSTER_LISTEN=127.0.0.1:0", "KONG_DB_UPDATE_FREQUENCY=0.05")
 }
 
-func startNode(t testing.TB, variables []string, certificate, key []byte) *testNode {
+func startNode(t testing.TB, variables []string, certificate, key []byte, change ...func(*node.Options)) *testNode {
 	t.Helper()
 	config, err := conf.Load(conf.Source{Environ: variables})
 	if err != nil {
@@ -81,8 +81,12 @@ func startNode(t testing.TB, variables []string, certificate, key []byte) *testN
 	config.Cluster.Certificate, config.Cluster.Key = certificate, key
 	started := &testNode{certificate: certificate, key: key, log: &logText{}}
 	ctx, cancel := context.WithCancel(context.Background())
-	started.Node, err = node.Start(ctx, node.Options{Config: config, Rand: mathrand.New(mathrand.NewPCG(1, 2)), Hostname: "dp-host",
-		Log: slog.New(slog.NewTextHandler(started.log, nil))})
+	options := node.Options{Config: config, Rand: mathrand.New(mathrand.NewPCG(1, 2)), Hostname: "dp-host",
+		Log: slog.New(slog.NewTextHandler(started.log, nil))}
+	for _, change := range change {
+		change(&options)
+	}
+	started.Node, err = node.Start(ctx, options)
 	if err != nil {
 		cancel()
 		t.Fatal(err)

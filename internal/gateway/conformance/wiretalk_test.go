@@ -39,6 +39,7 @@ type conversation struct {
 	in     *bufio.Reader
 	client bool   // its frames are masked
 	hash   string // in the last ping that came
+	info   []byte // the data plane's first message
 }
 
 // wireTimeout bounds each step of a conversation.
@@ -216,6 +217,7 @@ func (cp *recordedControlPlane) accept(t testing.TB) *conversation {
 			t.Errorf("basic_info has no %s", member)
 		}
 	}
+	talk.info = info
 	talk.ping(t)
 	return talk
 }

@@ -97,9 +97,28 @@ func hashText(raw []byte) (Hashes, error) {
 // none, whereas parameters, which a control plane always has, make them ready.
 func ParseTable(raw []byte) (*Table, error) { return parseTable(raw, nil) }
 
+// ReadTable decodes a config_table and looks at its form alone: exactly one JSON
+// object of the right _format_version, whose sections are lists of records with a
+// row among them. The rows stay as they came. It is for who hands a configuration
+// on that another edition of the gateway made and checked.
+func ReadTable(raw []byte) (*Table, error) { return readTable(raw, nil, map[string]*sectionTexts{}) }
+
 // parseTable takes over the rows that are kept; see [Table.Next].
 func parseTable(raw []byte, kept map[uint64]keptRow) (*Table, error) {
-	d, texts := newDecoder(raw), map[string]*sectionTexts{}
+	texts := map[string]*sectionTexts{}
+	table, err := readTable(raw, kept, texts)
+	if err != nil {
+		return nil, err
+	}
+	if err := table.complete(texts); err != nil {
+		return nil, err
+	}
+	table.Services, table.Routes = table.rows["services"], table.rows["routes"]
+	return table, nil
+}
+
+func readTable(raw []byte, kept map[uint64]keptRow, texts map[string]*sectionTexts) (*Table, error) {
+	d := newDecoder(raw)
 	all, err := d.whole(func() (map[string]any, error) { return d.table(kept, texts) })
 	if err != nil {
 		return nil, fmt.Errorf("decode config_table: %w", err)
@@ -111,10 +130,7 @@ func parseTable(raw []byte, kept map[uint64]keptRow) (*Table, error) {
 		return nil, err
 	}
 	table := &Table{All: all, Raw: raw}
-	if err := table.complete(texts); err != nil {
-		return nil, err
-	}
-	table.Services, table.Routes = table.rows["services"], table.rows["routes"]
+	table.Services, table.Routes = table.Rows("services"), table.Rows("routes")
 	return table, nil
 }
 

@@ -34,6 +34,18 @@ func enabledPlugins(config *conf.Config) []hybrid.Plugin {
 	return plugins
 }
 
+// advertisedPlugins are what a data plane tells its control plane of.
+func advertisedPlugins(config *conf.Config) []hybrid.Plugin {
+	if config.Advertised == nil {
+		return enabledPlugins(config)
+	}
+	plugins := make([]hybrid.Plugin, 0, len(config.Advertised))
+	for _, plugin := range config.Advertised {
+		plugins = append(plugins, hybrid.Plugin{Name: plugin.Name, Version: plugin.Version})
+	}
+	return plugins
+}
+
 // knownPlugins are those whose configuration a control plane can hand out: its own
 // and those that only data planes of Kong have.
 func knownPlugins(config *conf.Config) []hybrid.Plugin {

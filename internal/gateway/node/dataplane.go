@@ -48,6 +48,7 @@ type dataPlane struct {
 	proxy  *proxy.Proxy
 	cache  cache.Cache
 	backup backup
+	keeps  bool // the configuration for others, and proxies nothing; see keeper.go
 
 	table    *entity.Table                 // of the configuration in force; belongs to who applies
 	applying sync.Mutex                    // one configuration at a time
@@ -76,6 +77,7 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	dp := &dataPlane{
 		log:    n.log,
 		proxy:  proxy.New(proxy.Options{Version: config.Version, Log: n.log, Settings: config.Proxy, Trust: config.Trust}),
+		keeps:  config.KeepsOnly(),
 		expiry: identity.Expiry(),
 		cache:  cache.Cache{Path: filepath.Join(config.Prefix, "config.cache"), Version: config.Version},
 
@@ -113,6 +115,9 @@ func (dp *dataPlane) services(n *Node) ([]service, error) {
 	}
 	ofProxy.named = dp.proxy.Certificate
 	traffic := &counters{next: dp.proxy}
+	if dp.keeps {
+		traffic.next = refuser{version: config.Version}
+	}
 	status, err := n.statusService(dp, traffic)
 	if err != nil {
 		return nil, err
@@ -129,7 +134,7 @@ func clientOptions(n *Node, identity hybrid.Identity) hybrid.ClientOptions {
 	return hybrid.ClientOptions{
 		Address: config.Cluster.ControlPlane, Identity: identity,
 		NodeID: n.id, Hostname: n.options.Hostname, Version: config.Version, Labels: config.Cluster.Labels,
-		Plugins: enabledPlugins(config), ProcessConf: config.Redacted(),
+		Plugins: advertisedPlugins(config), ProcessConf: config.Redacted(),
 		ReconnectMin: config.Timing.ReconnectMin, ReconnectMax: config.Timing.ReconnectMax,
 		PingInterval: config.Timing.PingInterval, Silence: config.Timing.Silence, DialTimeout: config.Timing.DialTimeout,
 		ReconnectSpread: config.Timing.ReconnectSpread, HonourRetryAfter: config.Timing.HonourRetryAfter,
@@ -171,14 +176,7 @@ func (dp *dataPlane) apply(c configuration) error {
 	}
 	dp.building.Store(old == nil)
 	defer dp.building.Store(false)
-	table, err := dp.table.Next(c.Table)
-	if err != nil {
-		return err
-	}
-	if c.source == fromStore && table.IsEmpty() {
-		return entity.ErrEmpty
-	}
-	served, err := dp.proxy.Build(table)
+	table, served, err := dp.prepare(c)
 	if err != nil {
 		return err
 	}
@@ -191,7 +189,9 @@ func (dp *dataPlane) apply(c configuration) error {
 	}
 	c.balancing = balancing{upstreams: table.Rows(entity.Upstreams.Name), targets: table.Rows(entity.Targets.Name)}
 	c.applied = time.Now()
-	dp.proxy.Use(served)
+	if served != nil {
+		dp.proxy.Use(served)
+	}
 	dp.keep(c)
 	dp.table = table
 	dp.current.Store(&c)
@@ -202,6 +202,23 @@ func (dp *dataPlane) apply(c configuration) error {
 	dp.log.Info("configuration.applied", "source", c.source, "hash", c.Hash, "services", len(table.Services), "routes", len(table.Routes))
 	dp.offer(c)
 	return nil
+}
+
+// prepare validates a configuration whole and builds what serves with it, which is
+// nil on a node that serves nobody.
+func (dp *dataPlane) prepare(c configuration) (*entity.Table, *proxy.Configuration, error) {
+	table, err := dp.parse(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.source == fromStore && table.IsEmpty() {
+		return nil, nil, entity.ErrEmpty
+	}
+	if dp.keeps {
+		return table, nil, nil
+	}
+	served, err := dp.proxy.Build(table)
+	return table, served, err
 }
 
 // confirm notes that the configuration in force came once more.
@@ -237,6 +254,8 @@ func (dp *dataPlane) offer(c configuration) {
 // ready is the Status API's question.
 func (dp *dataPlane) ready(context.Context) string {
 	switch {
+	case dp.keeps:
+		return keepsOnly
 	case dp.current.Load() != nil:
 		return ""
 	case dp.building.Load():
@@ -282,6 +301,9 @@ func (dp *dataPlane) describe(_ context.Context, status map[string]any) {
 		return
 	}
 	described := exportStatus(dp.backup)
+	if dp.keeps {
+		described["backup_only"] = true
+	}
 	dp.imports.describe(described)
 	if current := dp.current.Load(); current != nil {
 		described["source"] = current.source
