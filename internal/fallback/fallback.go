@@ -11,7 +11,9 @@
 // each export delay. Each upload is one PUT, which the store makes visible as a
 // whole or not at all. The object's body is the bare config_table as plain
 // JSON, at [Key]; the exporter's bookkeeping (configuration hash, time,
-// exporter, checksum) travels in the object's metadata. A new data plane
+// exporter, checksum, epoch) travels in the object's metadata, and who wrote it
+// when in a comment too. Of several backup nodes one writes: see package
+// election, whose objects are beside the snapshot. A new data plane
 // without a usable configuration, whose control plane gives it none, asks its
 // [Importer] once. The importer sends one GET and returns a [Snapshot] that is
 // complete and intact, or an error; never a part of one. Whether the snapshot
