@@ -24,6 +24,8 @@ type Call struct {
 	Key  string
 	If   bucket.Condition
 	Body []byte // of a put
+
+	Transient bool // of a put
 }
 
 // Memory is a bucket in memory with conditional writes. The zero value is empty.
@@ -112,7 +114,7 @@ func (m *Memory) Head(ctx context.Context, key string) (info bucket.Info, err er
 
 // Put implements [bucket.Bucket].
 func (m *Memory) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (version string, err error) {
-	err = m.do(ctx, Call{Kind: "put", Key: key, If: options.If, Body: body}, func() error {
+	err = m.do(ctx, Call{Kind: "put", Key: key, If: options.If, Body: body, Transient: options.Transient}, func() error {
 		found, ok := m.objects[key]
 		if options.If.Absent() && ok {
 			return bucket.ErrConflict
