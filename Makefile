@@ -51,11 +51,12 @@ LINT_MAIN = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 # The unit tests that also go against a real MinIO, which the suite on docker
 # builds: once it is there, they need no daemon.
 MINIO       = $(or $(BLACKOUT_MINIO),$$(ls -t $(TOOLS)/*/minio 2>/dev/null | head -n 1))
-MINIO_UNITS = ./harness/store ./harness/fault ./internal/fallback
-MINIO_TESTS = MinIO|StoreFaults|StoreControls
+MINIO_UNITS = ./harness/store ./harness/fault ./internal/fallback/... ./cmd/blackout
+MINIO_TESTS = MinIO|StoreFaults|StoreControls|Killed|ReaderNever
 
-# The tests of gcs:// that also go against fake-gcs-server, which make fakegcs builds.
-FAKEGCS = $(or $(BLACKOUT_FAKEGCS),$$(ls -t $(TOOLS)/fake-gcs-server-* 2>/dev/null | grep -v '\.new$$' | head -n 1))
+# Other object stores that the tests of the fallback run, which make stores builds.
+FAKEGCS = $(or $(BLACKOUT_FAKEGCS),$$(ls -t $(TOOLS)/fakegcs-* 2>/dev/null | grep -v '\.new$$' | head -n 1))
+VERSITY = $(or $(BLACKOUT_VERSITYGW),$$(ls -t $(TOOLS)/versitygw-* 2>/dev/null | grep -v '\.new$$' | head -n 1))
 
 # Shell functions for the recipes that run in stages.
 #   bounded LIMIT COMMAND…      ends the command after LIMIT. At a terminal it
@@ -97,7 +98,7 @@ verdict() { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short conformance soak fuzz lint fakegcs bench docker-up clean
+.PHONY: help build run test test-short conformance soak fuzz lint stores bench docker-up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -119,28 +120,29 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	stage 'timed units' 9m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
 	case '$(ENGINE)' in \
 	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
-	*) stage 'suite on local' 20m env BLACKOUT_ENGINE=local $(SUITE) ;; \
+	*) stage 'suite on local' 18m env BLACKOUT_ENGINE=local $(SUITE) ;; \
 	esac; \
 	case '$(ENGINE)' in \
 	local) leave_out 'suite on docker' 'ENGINE=local' ;; \
-	docker) stage 'suite on docker' 22m env BLACKOUT_ENGINE=docker $(SUITE) ;; \
+	docker) stage 'suite on docker' 19m env BLACKOUT_ENGINE=docker $(SUITE) ;; \
 	*) if docker_answers; then \
-		stage 'suite on docker' 22m env BLACKOUT_ENGINE=docker $(SUITE); \
+		stage 'suite on docker' 19m env BLACKOUT_ENGINE=docker $(SUITE); \
 	else \
 		leave_out 'suite on docker' 'no daemon answers (make docker-up starts an installed one)'; \
 	fi ;; \
 	esac; \
 	minio="$(MINIO)"; \
 	if [ -n "$$minio" ]; then \
-		stage 'units on MinIO' 2m env BLACKOUT_MINIO="$$minio" $(GO) test -race -timeout=0 -count=1 -run '$(MINIO_TESTS)' $(MINIO_UNITS); \
+		stage 'units on MinIO' 3m env BLACKOUT_MINIO="$$minio" $(GO) test -race -timeout=0 -count=1 -run '$(MINIO_TESTS)' $(MINIO_UNITS); \
 	else \
 		leave_out 'unit tests against MinIO' 'it is not built (the suite on docker builds it; BLACKOUT_MINIO names another)'; \
 	fi; \
-	fakegcs="$(FAKEGCS)"; \
-	if [ -n "$$fakegcs" ]; then \
-		stage 'units on fake-gcs-server' 2m env BLACKOUT_FAKEGCS="$$fakegcs" $(GO) test -race -timeout=0 -count=1 -run FakeGCS ./internal/fallback/bucket/gcs; \
+	fakegcs="$(FAKEGCS)"; versity="$(VERSITY)"; \
+	if [ -n "$$fakegcs" ] && [ -n "$$versity" ]; then \
+		stage 'units on further stores' 3m env BLACKOUT_FAKEGCS="$$fakegcs" BLACKOUT_VERSITYGW="$$versity" \
+			$(GO) test -race -timeout=0 -count=1 -run 'FakeGCS|Versity' ./internal/fallback/...; \
 	else \
-		leave_out 'unit tests against fake-gcs-server' 'it is not built (make fakegcs builds it; BLACKOUT_FAKEGCS names another)'; \
+		leave_out 'unit tests against versitygw and fake-gcs-server' 'they are not built (make stores builds them; BLACKOUT_VERSITYGW and BLACKOUT_FAKEGCS name others)'; \
 	fi; \
 	verdict
 
@@ -189,16 +191,19 @@ lint: ## gofmt, go vet and golangci-lint
 	fi; \
 	echo "$$linter run ./..."; "$$linter" run ./...
 
-fakegcs: ## build fake-gcs-server, a Google Cloud Storage for tests, once for each state of its module
-	@key=$$({ cat tools/fakegcs/go.mod tools/fakegcs/go.sum && $(GO) version; } | cksum | tr ' ' -) || exit 1; \
-	server=$(TOOLS)/fake-gcs-server-$$key; \
-	if [ ! -x "$$server" ]; then \
-		echo "building fake-gcs-server, which takes some minutes once"; \
-		mkdir -p $(TOOLS) && \
-		CGO_ENABLED=0 $(GO) build -C tools/fakegcs -trimpath -buildvcs=false -ldflags '-s -w' -o "$$server.new" github.com/fsouza/fake-gcs-server && \
-		mv "$$server.new" "$$server" || exit 1; \
-	fi; \
-	echo "$$server"
+stores: ## build versitygw and fake-gcs-server, further object stores for tests, once for each state of their modules
+	@set -e; for program in versitygw=github.com/versity/versitygw/cmd/versitygw fakegcs=github.com/fsouza/fake-gcs-server; do \
+		name=$${program%%=*}; \
+		key=$$({ cat tools/$$name/go.mod tools/$$name/go.sum && $(GO) version; } | cksum | tr ' ' -); \
+		server=$(TOOLS)/$$name-$$key; \
+		if [ ! -x "$$server" ]; then \
+			echo "building $$name, which takes some minutes once"; \
+			mkdir -p $(TOOLS); \
+			CGO_ENABLED=0 $(GO) build -C tools/$$name -trimpath -buildvcs=false -ldflags '-s -w' -o "$$server.new" "$${program#*=}"; \
+			mv "$$server.new" "$$server"; \
+		fi; \
+		echo "$$server"; \
+	done
 
 bench: ## run the benchmarks, COUNT times each
 	$(GO) test -run '^$$' -bench . -benchmem -count=$(COUNT) $$($(GO) list ./... | grep -v '^blackout/\(cmd/gateway\|internal/gateway/proxy\|harness\)$$')

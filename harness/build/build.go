@@ -41,8 +41,7 @@ const Module = "blackout"
 // toolPackages are the programs with a module of their own, tools/<name>, by
 // their main package there.
 var toolPackages = map[string]string{
-	"minio":     "github.com/minio/minio",
-	"versitygw": "github.com/versity/versitygw/cmd/versitygw",
+	"minio": "github.com/minio/minio",
 }
 
 // Request says which programs are needed and how they are built.
@@ -51,8 +50,7 @@ type Request struct {
 	// directory.
 	Root string
 
-	// Programs are names of cmd/<name>, or of a program below tools: "minio" or
-	// "versitygw".
+	// Programs are names of cmd/<name>, or "minio".
 	Programs []string
 
 	// Platform is "<GOOS>/<GOARCH>"; empty is this machine's. The Docker engine

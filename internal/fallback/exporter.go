@@ -22,6 +22,9 @@ import (
 // left alone.
 const DefaultLease = 20 * time.Second
 
+// DefaultCheck is how often a leader looks at the snapshot that it wrote.
+const DefaultCheck = time.Minute
+
 // ExporterOptions say what an exporter writes where, and how patiently. Bucket,
 // Key and NodeID must be set; zero values of the rest stand for the defaults given.
 type ExporterOptions struct {
@@ -34,6 +37,7 @@ type ExporterOptions struct {
 
 	Delay time.Duration // from the end of one upload to the start of the next; 0: none
 	Lease time.Duration // see [election.Config]; 20 s
+	Check time.Duration // how often the leader looks whether somebody else changed the snapshot; negative: never; 1 min
 	Alone bool          // there is no election: this is the only backup node
 
 	PutTimeout   time.Duration // of one upload, and of what is asked about the snapshot; 30 s
@@ -81,6 +85,9 @@ type offer struct {
 // NewExporter makes an exporter. It does nothing before [Exporter.Run].
 func NewExporter(options ExporterOptions) *Exporter {
 	orDefault(&options.Lease, DefaultLease)
+	if options.Check == 0 {
+		options.Check = DefaultCheck
+	}
 	orDefault(&options.PutTimeout, 30*time.Second)
 	orDefault(&options.FlushTimeout, 5*time.Second)
 	orDefault(&options.RetryMin, 500*time.Millisecond)

@@ -50,7 +50,7 @@ type reply struct {
 // with work.
 func (e *Exporter) join(work context.Context, alone bool) *member {
 	o := e.options
-	config := election.Config{ID: o.NodeID, Life: e.life, Lease: o.Lease, Delay: o.Delay, RetryMin: o.RetryMin, RetryMax: o.RetryMax, Alone: alone}
+	config := election.Config{ID: o.NodeID, Life: e.life, Lease: o.Lease, Delay: o.Delay, RetryMin: o.RetryMin, RetryMax: o.RetryMax, Check: o.Check, Alone: alone}
 	// At most one request about the lease and one about the snapshot are under
 	// way: neither has to wait until its answer is taken.
 	const most = 2

@@ -88,7 +88,6 @@ func (m *step) leaseRead(a Answer) {
 		m.leaseFailed(a)
 		return
 	}
-	l.failures = 0
 	m.observe(a)
 	if m.role != Standby && a.Outcome == Done && a.Lease.Life == m.Life && a.Lease.Term == l.mine.Term && !a.Lease.Released {
 		m.recognise(a)
@@ -99,12 +98,12 @@ func (m *step) leaseRead(a Answer) {
 		m.become(heading)
 		return
 	}
-	l.looked = true
+	l.looked, l.failures = true, 0
 	if l.noted != l.content.Life {
 		l.noted = l.content.Life
 		m.note(Note{Event: StandsBy, Holder: l.content, Epoch: Epoch{Term: l.content.Term}})
 	}
-	l.lookAt = min(m.now+m.spread(m.Config.Lease/looks), max(l.since+m.Config.Lease, m.now+1))
+	l.lookAt = min(m.now+m.spread(m.Lease/looks), max(l.since+m.Lease, m.now+1))
 }
 
 // observe notes what the lease is, and since when.
@@ -132,15 +131,15 @@ func (m *step) claimable() bool {
 	case l.content.ID == m.ID && !l.looked:
 		return true // its earlier life's, which is over
 	}
-	return m.now-l.since >= m.Config.Lease
+	return m.now-l.since >= m.Lease
 }
 
 // recognise finds that the lease is the member's own after an answer was lost.
 func (m *step) recognise(a Answer) {
 	l := &m.lease
-	l.unsure = false
+	l.unsure, l.failures = false, 0
 	if a.Lease.Beat == l.mine.Beat {
-		l.heldUntil = max(l.heldUntil, l.wroteAt+m.Config.Lease)
+		l.heldUntil = max(l.heldUntil, l.wroteAt+m.Lease)
 	}
 	l.renewAt = m.now
 	if m.role == claiming {
@@ -159,7 +158,7 @@ func (m *step) leaseWritten(sent Request, a Answer) {
 	case a.Outcome == Done:
 		l.failures, l.unsure = 0, false
 		l.there, l.version, l.content, l.looked = true, a.Version, sent.Lease, true
-		l.heldUntil, l.renewAt = l.wroteAt+m.Config.Lease, m.now+m.Config.Lease/looks
+		l.heldUntil, l.renewAt = l.wroteAt+m.Lease, m.now+m.Lease/looks
 		if m.role == claiming {
 			m.become(Leader)
 		}

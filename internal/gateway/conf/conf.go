@@ -189,6 +189,7 @@ type Fallback struct {
 	ReadTimeout    time.Duration // of one attempt
 	Election       bool          // among the nodes that export
 	Lease          time.Duration // how long the one that writes may be silent
+	Check          time.Duration // how often it looks at what it wrote
 	MaxSize        int           // bytes of the object, as stored and expanded
 }
 

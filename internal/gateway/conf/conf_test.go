@@ -71,7 +71,7 @@ func TestDefaultsAreKongs(t *testing.T) {
 		Trust:   conf.Trust{System: true, Depth: 1},
 		Plugins: []string{"ip-restriction", "key-auth", "rate-limiting", "request-termination", "request-transformer", "response-transformer"},
 		Version: "3.9.1", BucketVersion: "3.9.1", DeclarativeOrder: conf.CacheFirst,
-		Fallback: conf.Fallback{ExportDelay: time.Minute, ReadAttempts: 1, ReadTimeout: 30 * time.Second, Election: true, Lease: 20 * time.Second, MaxSize: 256 << 20},
+		Fallback: conf.Fallback{ExportDelay: time.Minute, ReadAttempts: 1, ReadTimeout: 30 * time.Second, Election: true, Lease: 20 * time.Second, Check: time.Minute, MaxSize: 256 << 20},
 		Timing: conf.Timing{ReconnectMin: 5 * time.Second, ReconnectMax: 10 * time.Second, PingInterval: 30 * time.Second,
 			Silence: 45 * time.Second, DialTimeout: 5 * time.Second, HandshakeTimeout: time.Minute, NoConfigurationWait: 10 * time.Second},
 	}

@@ -105,6 +105,8 @@ func ownParameters() []parameter {
 			about: "Whether nodes that export to the same place elect the one that writes, through objects below `election/` beside the fallback object. Off, or where the storage ignores conditions of writes: only one node may export."},
 		{name: "blackout_fallback_lease", kind: spanKind, value: "20s", set: duration(func(c *Config) *time.Duration { return &c.Fallback.Lease }),
 			about: "How long the elected node may be silent before another takes over; the same on all of them."},
+		{name: "blackout_fallback_check", kind: spanKind, value: "1m", set: duration(func(c *Config) *time.Duration { return &c.Fallback.Check }),
+			about: "How often the elected node looks at the fallback object, and puts its own back if it was deleted or overwritten."},
 		{name: "blackout_fallback_max_size", kind: number, value: "268435456", set: within(func(c *Config) *int { return &c.Fallback.MaxSize }, 1, 1<<30),
 			about: "Bytes of the largest fallback object that a data plane takes, as stored and, if it is compressed, as expanded. A larger one is not read to its end."},
 		{name: "blackout_reconnect_min", kind: spanKind, value: "5s", set: duration(func(c *Config) *time.Duration { return &c.Timing.ReconnectMin }),

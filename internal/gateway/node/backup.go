@@ -57,9 +57,13 @@ func (n *Node) openBackup(ctx context.Context, refresh func()) (backup, error) {
 		if err != nil {
 			return backup{}, err
 		}
+		id, err := exporterID(config, n.id)
+		if err != nil {
+			return backup{}, err
+		}
 		b.exporter = fallback.NewExporter(fallback.ExporterOptions{
-			Bucket: opened, Key: parameters(config).Key(), NodeID: n.id, Name: n.options.Hostname, Role: string(config.Role),
-			Delay: config.Fallback.ExportDelay, Lease: config.Fallback.Lease, Alone: !config.Fallback.Election,
+			Bucket: opened, Key: parameters(config).Key(), NodeID: id, Name: n.options.Hostname, Role: string(config.Role),
+			Delay: config.Fallback.ExportDelay, Lease: config.Fallback.Lease, Check: config.Fallback.Check, Alone: !config.Fallback.Election,
 			Refresh: refresh, Hash: entity.HashText, Log: n.log,
 		})
 		n.runExporter(ctx, b.exporter)

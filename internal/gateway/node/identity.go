@@ -19,6 +19,9 @@ import (
 // idFile is where a data plane keeps its id, below its prefix (Kong 3.9).
 const idFile = "kong.id"
 
+// exporterFile is where a control plane keeps the id of its exporter.
+const exporterFile = "exporter.id"
+
 // nodeID returns the node's id: the one that is configured; for a data plane
 // the one it gave itself at its first start; for a control plane a new one
 // (Kong 3.9). A file that holds no id is overwritten.
@@ -29,7 +32,20 @@ func nodeID(config *conf.Config) (string, error) {
 	if config.Role == conf.ControlPlane {
 		return uuid.NewString(), nil
 	}
-	path := filepath.Join(config.Prefix, idFile)
+	return keptID(filepath.Join(config.Prefix, idFile))
+}
+
+// exporterID returns what a backup node is known by among backup nodes. Of a control
+// plane that is an id of its own, which outlives its process: the node's does not.
+func exporterID(config *conf.Config, node string) (string, error) {
+	if config.Role != conf.ControlPlane || config.NodeID != "" {
+		return node, nil
+	}
+	return keptID(filepath.Join(config.Prefix, exporterFile))
+}
+
+// keptID returns the id in a file, which is made if it is not there.
+func keptID(path string) (string, error) {
 	id, err := readID(path)
 	if err != nil || id != "" {
 		return id, err
