@@ -111,12 +111,13 @@ func invalidFile(path string, err error) error {
 
 // parsed is a configuration of a table's text.
 func parsed(from string, text []byte) (*Configuration, error) {
-	if audit := entity.AuditTable(text); len(audit.Problems) > 0 {
-		return nil, &Invalid{From: from, Problems: findings(audit.Problems)}
-	}
 	table, err := entity.ParseTable(text)
 	if err != nil {
-		return nil, &Invalid{From: from, Problems: []Finding{{Reason: err.Error()}}}
+		wrong := &Invalid{From: from, Problems: findings(entity.AuditTable(text).Problems)}
+		if len(wrong.Problems) == 0 {
+			wrong.Problems = []Finding{{Reason: err.Error()}} // which the audit should have found
+		}
+		return nil, wrong
 	}
 	sections, err := decodeTable(text)
 	if err != nil {

@@ -72,6 +72,10 @@ var bookkeeping = []string{"parameters", "workspaces"}
 // compare says what the next export of a configuration would change in a snapshot.
 func compare(held, with *Configuration) Difference {
 	d := Difference{With: with.From, Hash: held.Hash, HashWith: with.Hash, Kinds: []KindDiff{}}
+	if held.Hash == with.Hash {
+		d.Equal = true
+		return d
+	}
 	var m matcher
 	names, namesWith := labels(held.Table), labels(with.Table)
 	for _, kind := range kindsOf(held.Table, with.Table) {
