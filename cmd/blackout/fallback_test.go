@@ -321,3 +321,28 @@ func TestFallbackInterrupt(t *testing.T) {
 		}
 	}
 }
+
+// TestFallbackOnAVolume: the commands work on a mounted directory as on a bucket.
+func TestFallbackOnAVolume(t *testing.T) {
+	t.Parallel()
+	env := []string{operator.StorageVariable + "=file://" + t.TempDir()}
+	kong, changed := declare(t, declaration), declare(t, strings.ReplaceAll(declaration, "/orders", "/o"))
+	for i, step := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"verify", "--version", "3.9.1"}, 1, `"bootable": false`},
+		{[]string{"seed", "--version", "3.9.1", "--file", kong}, 0, `"outcome": "written"`},
+		{[]string{"seed", "--version", "3.9.1", "--file", changed}, 1, `"outcome": "refused"`},
+		{[]string{"seed", "--version", "3.9.1", "--file", changed, "--force"}, 0, `"epoch": "2.1"`},
+		{[]string{"inspect"}, 0, `"epoch": "2.1"`},
+		{[]string{"verify", "--version", "3.9.1"}, 0, `"checksum": "matches"`},
+		{[]string{"iam", "--role", "exporter"}, 0, `"rights": "u=rwX"`},
+		{[]string{"bucket-init"}, run.ExitUsage, "s3://"},
+	} {
+		if o := program(t, env, step.args...); o.code != step.code || !strings.Contains(o.out+o.errors, step.says) {
+			t.Fatalf("%d. %v: %+v, want exit code %d and %q", i, step.args, o, step.code, step.says)
+		}
+	}
+}
