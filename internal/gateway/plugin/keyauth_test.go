@@ -126,8 +126,8 @@ func TestKeyAuthEscapesWhatNoHeaderMayHave(t *testing.T) {
 	if answer := set.Chain("r", "s").Access(x); answer != nil {
 		t.Fatalf("answered %v", answer)
 	}
-	const name = "X-Consumer-Custom-ID" // as Kong writes it
-	if got := x.Header()[name]; len(got) != 1 || got[0] != "a%0D%0AX-Evil: 1%00%7F\tü" {
+	// As Kong writes it, which is not Go's canonical form.
+	if got := x.Header()[strings.Clone("X-Consumer-Custom-ID")]; len(got) != 1 || got[0] != "a%0D%0AX-Evil: 1%00%7F\tü" {
 		t.Errorf("the service gets %q", got)
 	}
 }
