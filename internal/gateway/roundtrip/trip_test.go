@@ -121,6 +121,7 @@ type served struct {
 	table *entity.Table
 	some  int
 	asked int
+	sent  int64
 }
 
 func (r *trip) serve(t rapid.TB, table []byte) *served {
@@ -145,6 +146,7 @@ func (s *served) ask(t rapid.TB, probe *entitytest.Probe) {
 	if s.asked++; s.some > 1 && s.asked%s.some != 0 {
 		return
 	}
+	s.sent++
 	request := httptest.NewRequest(probe.Method, "http://"+probe.Host+probe.Path, nil)
 	request.Header.Set("Kong-Debug", "1")
 	for name, value := range probe.Header {
