@@ -80,8 +80,9 @@ type plane struct {
 // identity is the certificate that the cluster shares, with its key, both PEM.
 type identity struct{ certificate, key []byte }
 
-// startControlPlane starts one that publishes twenty times a second at most.
-func startControlPlane(b *testing.B, gateway, prefix string) plane {
+// startControlPlane starts one that publishes twenty times a second at most, with
+// more in its environment.
+func startControlPlane(b *testing.B, gateway, prefix string, environment ...string) plane {
 	b.Helper()
 	cp := plane{admin: free(b), cluster: free(b)}
 	cp.certificate, cp.key = clustertest.Certificate(b)
@@ -89,6 +90,7 @@ func startControlPlane(b *testing.B, gateway, prefix string) plane {
 	cp.command.Env = []string{"KONG_ROLE=control_plane", "KONG_DATABASE=sqlite", "KONG_PREFIX=" + prefix, "KONG_LOG_LEVEL=error",
 		"KONG_ADMIN_LISTEN=" + cp.admin, "KONG_CLUSTER_LISTEN=" + cp.cluster, "KONG_STATUS_LISTEN=127.0.0.1:0", fmt.Sprintf("KONG_DB_UPDATE_FREQUENCY=%g", updateFrequency.Seconds()),
 		"KONG_CLUSTER_MAX_PAYLOAD=134217728", "KONG_CLUSTER_CERT=" + string(cp.certificate), "KONG_CLUSTER_CERT_KEY=" + string(cp.key)}
+	cp.command.Env = append(cp.command.Env, environment...)
 	startProgram(b, cp.command)
 	wait(b, cp.admin, "/", "")
 	return cp

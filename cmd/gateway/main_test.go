@@ -54,7 +54,7 @@ func TestRefusalIsOneLine(t *testing.T) {
 		"no storage":         {"KONG_CLUSTER_FALLBACK_CONFIG_IMPORT=on", "cluster_fallback_config_storage"},
 		"not the key's":      {"KONG_CLUSTER_CERT=" + otherCertificate(t), "cluster certificate and key"},
 		"occupied":           {"KONG_PROXY_LISTEN=203.0.113.1:1", "listen for proxy_listen"},
-		"unsupported scheme": {"KONG_CLUSTER_FALLBACK_CONFIG_STORAGE=gcs://b/p", "gcs"},
+		"unsupported scheme": {"KONG_CLUSTER_FALLBACK_CONFIG_STORAGE=azure://b/p", "azure"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

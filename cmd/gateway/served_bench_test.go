@@ -55,8 +55,8 @@ func BenchmarkChangeToServed(b *testing.B) {
 }
 
 // startPair starts a control plane with these entities in its database, and a
-// data plane that is attached to it.
-func startPair(b *testing.B, gateway string, entities map[string][]entity.Record) (plane, start) {
+// data plane that is attached to it, with more in its environment.
+func startPair(b *testing.B, gateway string, entities map[string][]entity.Record, environment ...string) (plane, start) {
 	b.Helper()
 	prefix := b.TempDir()
 	db, err := store.Open(b.Context(), store.Options{Path: filepath.Join(prefix, "blackout.db"), Timeout: 10 * time.Minute})
@@ -78,6 +78,7 @@ func startPair(b *testing.B, gateway string, entities map[string][]entity.Record
 	}
 	cp := startControlPlane(b, gateway, prefix)
 	dp := dataPlane(b, gateway, b.TempDir(), cp.cluster, cp.identity)
+	dp.command.Env = append(dp.command.Env, environment...)
 	startProgram(b, dp.command)
 	return cp, dp
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -143,7 +144,12 @@ func TestABusyStoreSaysForHowLong(t *testing.T) {
 // scripted opens a bucket whose store answers every request so.
 func scripted(t *testing.T, answer http.HandlerFunc) *Bucket {
 	t.Helper()
-	server := httptest.NewServer(answer)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// An answer before the whole request would reach a client that still writes.
+		if _, err := io.Copy(io.Discard, r.Body); err == nil {
+			answer(w, r)
+		}
+	}))
 	t.Cleanup(server.Close)
 	return openAt(t, server.URL)
 }
