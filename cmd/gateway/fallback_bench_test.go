@@ -131,7 +131,12 @@ func BenchmarkExport(b *testing.B) {
 	ctx, stop := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- exporter.Run(ctx) }()
-	defer func() { stop(); <-ended }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	}()
 	exporter.Online(true)
 	var cpu, memory, bareCPU, bareMemory []float64
 	round := 0

@@ -82,7 +82,7 @@ func readOf(now string, got result) []any {
 
 func met(when bucket.Condition, now string) bool {
 	version, must := when.Version()
-	return !(when.Absent() && now != "") && !(must && (now == "" || version != etag(now)))
+	return (!when.Absent() || now == "") && (!must || now != "" && version == etag(now))
 }
 
 func etag(body string) string {
