@@ -50,16 +50,20 @@ func TestElectionOnMinIO(t *testing.T) {
 	}
 	tick := time.NewTicker(40 * time.Millisecond)
 	defer tick.Stop()
-	for range generations {
+	for generation := range generations {
 		<-tick.C
 		plane.publish()
 		for _, node := range fleet {
 			node.offer()
 		}
-		if random.IntN(12) == 0 {
-			i := random.IntN(nodes)
-			fleet[i].kill()
-			fleet[i] = startBackupNode(t, endpoint, fmt.Sprintf("node-%d", i), plane, random.Uint64())
+		if generation%25 != 24 {
+			continue
+		}
+		for i, node := range fleet {
+			if node.exporter.Status().Role == fallback.Leader {
+				node.kill()
+				fleet[i] = startBackupNode(t, endpoint, fmt.Sprintf("node-%d-of-%d", i, generation), plane, random.Uint64())
+			}
 		}
 	}
 	for _, node := range fleet {
