@@ -38,9 +38,9 @@ func readThrottling(root fs.FS) (throttling, error) {
 	var sum throttling
 	found := false
 	for _, mount := range cgroups(groups) {
-		for dir := path.Join(mount.root, mount.group); ; dir = path.Dir(dir) {
-			found = sum.add(root, dir) || found
-			if dir == mount.root {
+		for group := mount.group; ; group = path.Dir(group) { // up to "/", where it ends
+			found = sum.add(root, path.Join(mount.root, group)) || found
+			if group == "/" {
 				break
 			}
 		}
