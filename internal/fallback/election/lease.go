@@ -98,7 +98,7 @@ func (m *step) leaseRead(a Answer) {
 		m.become(heading)
 		return
 	}
-	l.looked, l.failures = true, 0
+	l.looked, l.failures, l.conflicts = true, 0, 0
 	if l.noted != l.content.Life {
 		l.noted = l.content.Life
 		m.note(Note{Event: StandsBy, Holder: l.content, Epoch: Epoch{Term: l.content.Term}})
@@ -156,7 +156,7 @@ func (m *step) leaseWritten(sent Request, a Answer) {
 		m.become(Standby)
 		l.released = true
 	case a.Outcome == Done:
-		l.failures, l.unsure = 0, false
+		l.failures, l.conflicts, l.unsure = 0, 0, false
 		l.there, l.version, l.content, l.looked = true, a.Version, sent.Lease, true
 		l.heldUntil, l.renewAt = l.wroteAt+m.Lease, m.now+m.Lease/looks
 		if m.role == claiming {
@@ -165,7 +165,8 @@ func (m *step) leaseWritten(sent Request, a Answer) {
 	case a.Outcome == Conflict || a.Outcome == Absent:
 		l.looked, l.lookAt = true, m.now
 		if m.role == claiming {
-			l.lookAt += m.backoff(&m.State, 1)
+			l.conflicts++
+			l.lookAt += m.backoff(&m.State, l.conflicts)
 		}
 		m.lose()
 	case a.Outcome == Denied && m.role == claiming:

@@ -47,8 +47,9 @@ type leaseState struct {
 	since   time.Duration // when that version was first seen
 	term    uint64        // the highest that was ever seen or claimed
 
-	lookAt   time.Duration // when to read it next
-	failures int           // in a row
+	lookAt    time.Duration // when to read it next
+	failures  int           // in a row
+	conflicts int           // of claims in a row, without another holder between
 
 	// Of a leader, or of a member whose claim is not answered.
 	mine      Lease         // as it was written last
