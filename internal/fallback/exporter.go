@@ -188,7 +188,9 @@ func (e *Exporter) Run(ctx context.Context) error {
 	for newest, _ := e.news(); newest == nil; newest, _ = e.news() {
 		select {
 		case <-ctx.Done():
-			return nil
+			if newest, _ := e.news(); newest == nil {
+				return nil
+			} // or the offer came at the same moment: it counts
 		case <-e.wake:
 		}
 	}

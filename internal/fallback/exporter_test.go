@@ -461,6 +461,32 @@ func TestExporterWithoutNewsLeavesTheStoreAlone(t *testing.T) {
 	})
 }
 
+// ending is a context that something happens with, and that ends, whenever somebody is
+// about to wait for its end.
+type ending struct {
+	context.Context
+	last func()
+}
+
+func (c ending) Done() <-chan struct{} { c.last(); return c.Context.Done() }
+
+// What is offered at the moment of the end is exported all the same.
+func TestExporterExportsWhatIsOfferedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for range 100 { // which of two things at one moment is seen is drawn
+		store := &buckettest.Memory{}
+		e := NewExporter(ExporterOptions{Bucket: store, Key: testKey, NodeID: "a", Alone: true, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		last := sync.OnceFunc(func() { e.Offer(tableOf("x"), "x", e.Mark()); cancel() })
+		if err := e.Run(ending{ctx, last}); err != nil {
+			t.Fatalf("run: %v", err)
+		}
+		if _, err := store.Head(t.Context(), testKey); err != nil {
+			t.Fatalf("the offer is lost: %v", err)
+		}
+	}
+}
+
 func TestOfferNeverWaitsForTheStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
