@@ -89,7 +89,7 @@ func (m *member) tell(note election.Note) {
 		log.Warn("fallback configuration was written by a node that does not lead; use one backup node, or several that can elect one",
 			"writer", orUnknown(note.Writer), "hash", orUnknown(note.Hash), "epoch", note.Epoch)
 	case election.AsksAnew:
-		log.Info("fallback configuration in the storage is another node's: asking the control plane anew before it is replaced",
+		log.Info("fallback configuration in the storage is another node's, or of this one's earlier life: asking the control plane anew before it is replaced",
 			"writer", orUnknown(note.Writer), "hash", orUnknown(note.Hash), "epoch", note.Epoch)
 	}
 }
@@ -106,6 +106,10 @@ func orUnknown(text string) string {
 // what Kong's documentation advises against.
 func (m *member) tellHolder(note election.Note) {
 	log := m.options.Log.With("key", m.options.Key, "leader", note.Holder.ID, "leader_name", note.Holder.Name, "term", note.Epoch.Term)
+	if note.Holder.ID == m.options.NodeID && note.Holder.Life != m.life {
+		log.Warn("another backup node with this node's id leads; give each node an id of its own")
+		return
+	}
 	if theirs := m.holderRole; theirs != "" && m.options.Role != "" && theirs != m.options.Role {
 		log.Warn("fallback configuration is exported by a "+theirs+" too, which leads; this node stands by. Export from one kind of node only",
 			"leader_role", theirs)

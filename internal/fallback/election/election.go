@@ -37,7 +37,8 @@
 // finds a snapshot that somebody else wrote and that differs from what it holds,
 // it raises its mark and asks its control plane anew. It writes only what the
 // control plane was asked for after that mark, which therefore is at least as new
-// as what it found. Without a control plane it writes nothing.
+// as what it found. Without a control plane it writes nothing. Who wrote is told by the
+// life: two nodes may have been given one id.
 //
 // # Lost answers
 //

@@ -17,7 +17,7 @@ var (
 )
 
 // settings are the schedules that must hold, by their share.
-var settings = []ways{{}, {expire: true}, {}, {foreign: true}}
+var settings = []ways{{}, {expire: true}, {twins: true}, {foreign: true}}
 
 // TestSchedules runs seeded schedules. One that fails is told with its story;
 // -election.seed=N -election.schedules=1 runs it alone.

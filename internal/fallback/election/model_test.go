@@ -25,6 +25,7 @@ const (
 type ways struct {
 	expire  bool // a lifecycle rule deletes the lease now and then
 	foreign bool // somebody without the lease writes or deletes the snapshot now and then
+	twins   bool // all members were given one id
 
 	// Defects, each of which the invariants must find.
 	bareSnapshot bool // writes of the snapshot are unconditional
@@ -110,6 +111,9 @@ func newWorld(seed uint64, w ways) *world {
 	out := &world{ways: w, random: r, terms: map[uint64]string{}, chaos: true}
 	for i := range 2 + r.IntN(3) {
 		m := &member{id: fmt.Sprintf("node-%d", i), offset: time.Duration(r.IntN(100)) * time.Second, rate: 0.9 + 0.2*r.Float64()}
+		if w.twins {
+			m.id = "node"
+		}
 		out.members = append(out.members, m)
 		out.start(m)
 	}

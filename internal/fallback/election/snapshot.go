@@ -105,7 +105,8 @@ func (m *step) snapshotSeen(a Answer) {
 	if !s.there || s.content.Hash != m.offer.Hash {
 		m.settled = min(m.settled, max(m.offer.Number, 1)-1)
 	}
-	foreign := s.there && s.content.ID != m.ID
+	// An id tells nothing of who wrote: another node may have been given the same.
+	foreign := s.there && s.content.Life != m.Life
 	if foreign {
 		m.mark++
 		s.needMark = m.mark
@@ -124,7 +125,11 @@ func (m *step) judge(foreign, lost bool) {
 	found, mine := s.content, m.lease.mine.Term
 	m.lease.term = max(m.lease.term, found.Epoch.Term)
 	switch {
-	case m.Alone || !s.there:
+	case !s.there:
+	case m.Alone:
+		if foreign {
+			m.note(Note{Event: ForeignWriter, Writer: found.ID, Epoch: found.Epoch, Hash: found.Hash})
+		}
 	case found.Epoch.Term > mine || found.Epoch.Term == mine && found.Life != m.Life:
 		m.lose()
 		m.lease.lookAt = m.now
