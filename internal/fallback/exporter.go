@@ -127,8 +127,8 @@ func newLife() string {
 func (e *Exporter) Mark() uint64 { return e.mark.Load() }
 
 // Online tells whether the node has its control plane, or a control plane its
-// database. It is offline at first, and an exporter that is offline does not try
-// to lead.
+// database. It is offline at first. An exporter that is offline tries to lead only to
+// write what was offered before.
 func (e *Exporter) Online(online bool) {
 	e.mu.Lock()
 	e.online = online

@@ -20,6 +20,7 @@ import (
 
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/bucket/buckettest"
+	"blackout/internal/fallback/election"
 )
 
 const (
@@ -435,8 +436,8 @@ func TestExporterRefusesEmptyAndInvalid(t *testing.T) {
 	}
 }
 
-// An exporter that has nothing to export, or that has no control plane to say what
-// is to be exported, leaves the snapshot alone.
+// An exporter that has nothing to export leaves the store alone. One whose control plane
+// is gone leaves the snapshot of another node alone: what it has may be older.
 func TestExporterWithoutNewsLeavesTheStoreAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -447,17 +448,49 @@ func TestExporterWithoutNewsLeavesTheStoreAlone(t *testing.T) {
 		if calls := s.Calls(); len(calls) > 0 {
 			t.Errorf("without an offer: %v", calls)
 		}
+		noted := Bookkeeping{Hash: "y", Epoch: election.Epoch{Term: 1, Write: 1}, Exporter: "c", Life: "l"}
+		s.put(t, testKey, string(tableOf("y")), noted.metadata())
+		s.forget()
 		offline := s.open("b", nil)
 		offline.exporter.Online(false)
 		offline.offer("x")
 		time.Sleep(time.Hour)
 		s.expect(t)
+		if status := offline.exporter.Status(); status.Role != Standby || status.PendingHash != "x" {
+			t.Errorf("offline: status %+v", status)
+		}
 		offline.exporter.Online(true)
 		time.Sleep(time.Second)
 		if stored := s.uploads(); len(stored) != 1 {
 			t.Errorf("stored %v once it had its control plane", stored)
 		}
 		offline.close(t)
+	})
+}
+
+// The control plane may go dark before the store could be reached, and stay so: what it
+// gave last is what new data planes need.
+func TestExporterWithoutItsControlPlaneWritesWhatItGot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var failing atomic.Bool
+		failing.Store(true)
+		s := newShop()
+		s.hang = func(buckettest.Call) bool { return failing.Load() }
+		d := s.open("a", nil)
+		d.offer("x")
+		time.Sleep(time.Minute)
+		d.exporter.Online(false)
+		time.Sleep(time.Minute)
+		failing.Store(false)
+		time.Sleep(2 * time.Minute)
+		if got := nameOf(s.snapshot(t).Body); got != "x" {
+			t.Errorf("the store holds %q", got)
+		}
+		if status := d.exporter.Status(); status.ExportedHash != "x" || status.PendingHash != "" || status.Role != Standby {
+			t.Errorf("status %+v", status)
+		}
+		d.close(t)
 	})
 }
 

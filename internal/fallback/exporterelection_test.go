@@ -628,9 +628,9 @@ func TestALeaderWithoutItsControlPlaneLetsGo(t *testing.T) {
 		second.offer("y")
 		time.Sleep(DefaultLease) // what was offered while it led is written
 		second.offer("z")
-		time.Sleep(DefaultLease)
-		// Nobody leads, so what waits is not for somebody else to write.
-		if status := second.exporter.Status(); status.Role != Standby || status.LeaderID != "" || status.PendingHash != "z" {
+		time.Sleep(2 * DefaultLease)
+		// Nobody leads, so what waits was not for somebody else to write.
+		if status := second.exporter.Status(); status.Role != Standby || status.LeaderID != "" || status.PendingHash != "" || status.ExportedHash != "z" {
 			t.Errorf("status %+v", status)
 		}
 		second.close(t)

@@ -37,8 +37,9 @@
 // finds a snapshot that somebody else wrote and that differs from what it holds,
 // it raises its mark and asks its control plane anew. It writes only what the
 // control plane was asked for after that mark, which therefore is at least as new
-// as what it found. Without a control plane it writes nothing. Who wrote is told by the
-// life: two nodes may have been given one id.
+// as what it found. Without a control plane it writes what it got before, if the store
+// holds nothing of anybody else. Who wrote is told by the life: two nodes may have been
+// given one id.
 //
 // # Lost answers
 //

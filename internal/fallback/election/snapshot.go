@@ -33,12 +33,12 @@ func (m *step) lead() {
 		}
 		return
 	}
+	if m.Pending() && s.there && s.content.Hash != "" && s.content.Hash == m.offer.Hash {
+		m.settle(Unchanged)
+	}
 	if !m.fresh() {
 		m.askAnew()
 		return
-	}
-	if m.Pending() && s.there && s.content.Hash != "" && s.content.Hash == m.offer.Hash {
-		m.settle(Unchanged)
 	}
 	if !m.Pending() {
 		if !m.stopping && m.Check > 0 && m.due(max(s.checkAt, s.retryAt)) {

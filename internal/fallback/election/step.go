@@ -102,12 +102,14 @@ func (m *step) fresh() bool {
 // far as this member can tell.
 func (m *step) writable() bool { return m.Pending() && m.fresh() }
 
-// wants says whether the member should lead if it can.
+// wants says whether the member should lead if it can. Without its control plane it
+// does so only for what it got from there before and may still write: that may be the
+// newest there is, and the control plane may stay away.
 func (m *step) wants() bool {
 	if m.stopping {
 		return m.writable()
 	}
-	return m.offer.Number > 0 && (m.online || m.role == Leader && m.writable())
+	return m.offer.Number > 0 && (m.online || m.writable())
 }
 
 // done says whether a member that was asked to stop has nothing left to do.
