@@ -25,6 +25,7 @@ type member struct {
 	state  election.State
 	began  time.Time // the steps' clock counts from here
 	done   bool
+	led    bool // before the last step
 
 	taken  *offer // the newest that the steps know
 	online bool   // as the steps know it
@@ -85,6 +86,12 @@ func (m *member) run(ctx context.Context) error {
 
 // unfinished is the error about what is still pending when there is no more time.
 func (m *member) unfinished() error {
+	m.mu.Lock()
+	others := m.told.isOthers()
+	m.mu.Unlock()
+	if others {
+		return nil
+	}
 	if !m.state.Pending() {
 		m.options.Log.Warn("fallback lease not released: other backup nodes wait until it has run out", "key", m.leaseKey())
 		return nil

@@ -5,6 +5,7 @@ package fallback
 
 import (
 	"errors"
+	"time"
 
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/election"
@@ -38,7 +39,8 @@ func (m *member) describe(notes []election.Note) {
 		deposed = deposed || note.Event == election.Deposed
 	}
 	m.mu.Lock()
-	before := m.told.Role
+	led := m.led
+	m.led = m.state.Role() == election.Leader
 	m.told.Role = m.role()
 	switch m.told.LeaderID, m.told.LeaderName = holder.ID, holder.Name; {
 	case m.told.Role != Standby:
@@ -46,7 +48,7 @@ func (m *member) describe(notes []election.Note) {
 	case holder.Released || holder.Life == m.life: // this life's is over
 		m.told.LeaderID, m.told.LeaderName = "", ""
 	}
-	letGo := before == Leader && m.told.Role == Standby && !deposed
+	letGo := led && !m.led && !deposed
 	m.mu.Unlock()
 	if letGo {
 		m.options.Log.Info("fallback backup node leads no more: it let its lease go", "key", m.options.Key)
@@ -56,11 +58,13 @@ func (m *member) describe(notes []election.Note) {
 	}
 }
 
+// role is what the member is. One whose lease has run out does not lead, even if it
+// still tries to keep it.
 func (m *member) role() Role {
 	switch {
 	case m.config.Alone:
 		return Alone
-	case m.state.Role() == election.Leader:
+	case m.state.Leads(time.Since(m.began)):
 		return Leader
 	}
 	return Standby

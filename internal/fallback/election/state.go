@@ -92,6 +92,10 @@ func (s State) Role() Role {
 	return Standby
 }
 
+// Leads says whether the member may write at the moment now: others leave it alone for
+// as long as it can keep its lease.
+func (s State) Leads(now time.Duration) bool { return s.role == Leader && now < s.lease.heldUntil }
+
 // Mark is what an offer must carry that the control plane is asked for now.
 func (s State) Mark() uint64 { return s.mark }
 

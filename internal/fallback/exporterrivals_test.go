@@ -5,9 +5,12 @@ package fallback
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"blackout/internal/fallback/bucket/buckettest"
 )
 
 // Two nodes that were given one id, as by a copied prefix, tell each other from their
@@ -37,6 +40,57 @@ func TestTwoNodesOfOneID(t *testing.T) {
 		first.close(t)
 		second.close(t)
 	})
+}
+
+// A leader that cannot renew its lease is none once that has run out, and is one again
+// when it has renewed it.
+func TestALeaderWhoseLeaseRanOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		var hangs atomic.Bool
+		s.hang = func(buckettest.Call) bool { return hangs.Load() }
+		d := s.open("a", nil)
+		d.offer("x")
+		hangs.Store(true)
+		d.offer("y")
+		time.Sleep(10 * time.Minute)
+		if status := d.exporter.Status(); status.Role != Standby || status.LeaderID != "" || status.PendingHash != "y" || status.Failures == 0 {
+			t.Errorf("status %+v", status)
+		}
+		hangs.Store(false)
+		time.Sleep(time.Minute)
+		if status := d.exporter.Status(); status.Role != Leader || status.LeaderID != "a" || status.ExportedHash != "y" || status.Takeovers != 1 {
+			t.Errorf("status %+v", status)
+		}
+		if lines := d.log.lines("leads"); len(lines) != 1 {
+			t.Errorf("it tells %q", lines)
+		}
+		d.close(t)
+	})
+}
+
+// What the leader is to write is not pending at another backup node's end, also if the
+// store hangs at that moment.
+func TestABackupNodeThatStandsByEndsWhileTheStoreHangs(t *testing.T) {
+	t.Parallel()
+	for tenths := range time.Duration(80) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShop()
+			var hangs atomic.Bool
+			s.hang = func(buckettest.Call) bool { return hangs.Load() }
+			leader := s.open("a", nil)
+			leader.offer("x")
+			d := s.open("b", func(o *ExporterOptions) { o.Seed = 2 })
+			d.offer("x")
+			time.Sleep(time.Minute)
+			hangs.Store(true)
+			time.Sleep(tenths * 100 * time.Millisecond)
+			d.close(t)
+			hangs.Store(false)
+			leader.close(t)
+		})
+	}
 }
 
 // Without an election two backup nodes with unlike configurations overwrite each other:
