@@ -76,8 +76,14 @@ func (s *storeMeter) count(kind, key string, written time.Time, err error) {
 		s.counts = map[[2]string]int{}
 	}
 	s.counts[[2]string{kind, resultOf(err)}]++
-	if err == nil && key == s.snapshot && !written.IsZero() {
+	if key != s.snapshot {
+		return
+	}
+	switch stored := err == nil || errors.Is(err, bucket.ErrNotEncrypted); {
+	case stored && !written.IsZero():
 		s.written = written
+	case errors.Is(err, bucket.ErrNotFound):
+		s.written = time.Time{} // what is not there has no age
 	}
 }
 
