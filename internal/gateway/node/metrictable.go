@@ -46,7 +46,7 @@ func metricTable() []metric {
 		{"blackout_configuration_applied_timestamp", gauge, nil, "Unix seconds at which the running configuration came into force; absent without one.", false, true},
 		{"blackout_configuration_refused_total", counter, nil, "Configurations of the control plane that were refused; the one before stays in force.", false, true},
 
-		{"blackout_snapshot_age_seconds", gauge, nil, "Seconds since the copy in object storage was written that this node exported, found or imported last; absent before.", true, true},
+		{"blackout_snapshot_age_seconds", gauge, nil, "Seconds since the copy in object storage was written that this node exported, found or imported last; absent before, and once it is found gone.", true, true},
 		{"blackout_export_lag_seconds", gauge, nil, "Seconds that the oldest change has waited that is not in the copy; 0 if the copy is up to date, or another node is the one that writes.", true, true},
 		{"blackout_store_requests_total", counter, []string{"kind", "result"}, "Requests to object storage: get, head, put or list of the copy, and election_get, election_put of what backup nodes elect their writer by; ok, absent, conflict, denied, unavailable or failed.", true, true},
 		{"blackout_export_role", gauge, []string{"role"}, "1 for what a backup node is: leader (it writes the copy), standby (another does) or alone (it writes, and there is no election); 0 for the others.", true, true},
