@@ -59,6 +59,9 @@ func ReadTable(path string) (*Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) {
+		return nil, fmt.Errorf("the file %w: %s is no JSON object, as a config_table is; a declarative file is written by blackout fallback seed", ErrInput, path)
+	}
 	return parsed(path, text)
 }
 

@@ -75,12 +75,19 @@ func (s *Storage) Initialise(ctx context.Context, admin Administration, options 
 	if options.Create {
 		do("bucket: create it, if it is not there", admin.Create)
 	}
+	// Some stores take settings of a bucket that is not there: MinIO, versioning.
+	listed, err := s.list(ctx)
+	if errors.Is(err, bucket.ErrNotFound) && !options.Create {
+		return i, fmt.Errorf("%w; --create creates it", err)
+	}
 	do("versioning: keep what an upload replaces", admin.EnableVersioning)
 	if !options.NoEncryption {
 		do("encryption: "+or(options.KMSKey, "with the store's own keys"), func(ctx context.Context) error { return admin.EncryptByDefault(ctx, options.KMSKey) })
 	}
-	versions := s.versions(ctx, &i, options)
-	for _, version := range versions {
+	if err != nil && (!options.Create || !options.DryRun) {
+		i.Notes = append(i.Notes, "which versions there are is not known: "+err.Error())
+	}
+	for _, version := range s.versions(&i, listed, options.Versions) {
 		prefix := s.prefix() + version + "/" + electionDir
 		do(fmt.Sprintf("lifecycle: remove objects below %s after %s", prefix, plural(options.ElectionDays, "day", "days")),
 			func(ctx context.Context) error { return admin.ExpireElection(ctx, prefix, options.ElectionDays) })
@@ -93,12 +100,8 @@ func (s *Storage) Initialise(ctx context.Context, admin Administration, options 
 }
 
 // versions are those whose elections are to be tidied up.
-func (s *Storage) versions(ctx context.Context, i *Initialisation, options InitialiseOptions) []string {
-	all := slices.Clone(options.Versions)
-	listed, err := s.list(ctx)
-	if err != nil && (!options.Create || !options.DryRun) {
-		i.Notes = append(i.Notes, "which versions there are is not known: "+err.Error())
-	}
+func (s *Storage) versions(i *Initialisation, listed []bucket.Info, given []string) []string {
+	all := slices.Clone(given)
 	for _, info := range listed {
 		if what, version := s.place(info.Key); what != foreign {
 			all = append(all, version)

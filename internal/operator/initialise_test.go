@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"blackout/internal/fallback/bucket"
@@ -65,5 +66,24 @@ func TestInitialise(t *testing.T) {
 	options.Versions = []string{"3/9"}
 	if _, err = s.Initialise(t.Context(), admin, options); !errors.Is(err, operator.ErrInput) {
 		t.Errorf("a bad version: %v", err)
+	}
+}
+
+// TestInitialiseNoBucket: settings of a bucket that is not there are not reported as done,
+// though its store takes them.
+func TestInitialiseNoBucket(t *testing.T) {
+	t.Parallel()
+	memory := &buckettest.Memory{Before: func(context.Context, buckettest.Call) error { return bucket.ErrNotFound }}
+	for _, dry := range []bool{false, true} {
+		admin := &administration{}
+		options := operator.InitialiseOptions{Versions: []string{version}, ElectionDays: 7, DryRun: dry}
+		done, err := storage(memory).Initialise(t.Context(), admin, options)
+		if !errors.Is(err, bucket.ErrNotFound) || !strings.Contains(err.Error(), "--create") || len(admin.asked)+len(done.Steps) > 0 {
+			t.Errorf("dry run %v: asked %q: %+v, %v", dry, admin.asked, done, err)
+		}
+		options.Create = true
+		if done, err = storage(memory).Initialise(t.Context(), admin, options); err != nil || len(done.Steps) != 4 {
+			t.Errorf("dry run %v, created: %+v, %v", dry, done, err)
+		}
 	}
 }

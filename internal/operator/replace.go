@@ -27,7 +27,7 @@ type ReplaceOptions struct {
 // Outcomes of a [Replacement].
 const (
 	Written   = "written"
-	Unchanged = "unchanged"   // the bucket holds the same configuration already
+	Unchanged = "unchanged"   // the bucket holds the same configuration already, or one that differs in form alone and is not forced
 	WouldBe   = "would-write" // it was a dry run
 	Refused   = "refused"     // the bucket holds something, and it was not forced
 )
@@ -136,7 +136,7 @@ func (r *Replacement) consider(found held, lease *Lease, with *Configuration, op
 		r.Difference = &d
 	}
 	switch {
-	case found.configuration != nil && found.configuration.Hash == with.Hash:
+	case found.configuration != nil && found.configuration.Hash == with.Hash, r.same() && !options.Force:
 		r.Outcome, r.Epoch = Unchanged, found.snapshot.Epoch
 	case found.snapshot != nil && !found.empty && !options.Force:
 		r.Outcome = Refused
@@ -146,6 +146,10 @@ func (r *Replacement) consider(found held, lease *Lease, with *Configuration, op
 		r.Outcome = Written
 	}
 }
+
+// same says whether what is there configures the same, if perhaps in another form: a
+// control plane's Admin API tells defaults and times otherwise than its export.
+func (r *Replacement) same() bool { return r.Difference != nil && r.Difference.Equal }
 
 // write uploads the configuration.
 func (s *Storage) write(ctx context.Context, r *Replacement, found held, with *Configuration, options ReplaceOptions) error {
@@ -160,7 +164,8 @@ func (s *Storage) write(ctx context.Context, r *Replacement, found held, with *C
 	}
 	once := fallback.Once{Bucket: s.Bucket, Key: r.Key, By: options.By, Life: uuid.NewString(), Hash: with.Hash, Epoch: epoch, If: found.condition, Time: s.now()}
 	r.Bytes, err = once.Write(ctx, with.Table.Raw)
-	if errors.Is(err, bucket.ErrConflict) || errors.Is(err, bucket.ErrNotFound) {
+	gone := errors.Is(err, bucket.ErrNotFound) && found.snapshot != nil // else there is no bucket
+	if errors.Is(err, bucket.ErrConflict) || gone {
 		return fmt.Errorf("%w to replace %s: somebody else wrote it meanwhile; look at it again: %w", ErrRefused, r.Key, err)
 	}
 	return err

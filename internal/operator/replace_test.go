@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -138,6 +139,37 @@ func TestReplaceLosesNothing(t *testing.T) {
 	}
 }
 
+// TestReplaceInNoBucket: that there is no bucket is not taken for somebody else's write.
+func TestReplaceInNoBucket(t *testing.T) {
+	t.Parallel()
+	memory := &buckettest.Memory{Before: func(context.Context, buckettest.Call) error { return bucket.ErrNotFound }}
+	_, err := storage(memory).Replace(t.Context(), configuration(t, declared), replacing)
+	if !errors.Is(err, bucket.ErrNotFound) || errors.Is(err, operator.ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestReplaceByTheSame: a configuration that differs in its form alone is no reason to
+// write, or to refuse it, unless that is forced.
+func TestReplaceByTheSame(t *testing.T) {
+	t.Parallel()
+	const service = `{"_format_version":"3.0","services":[{"id":"00000001-0000-4000-8000-000000000001","name":"a","host":"a.example"%s}]}`
+	memory := &buckettest.Memory{}
+	before := fmt.Sprintf(service, `,"updated_at":1`)
+	put(t, memory, key, before, nil)
+	with, err := operator.ReadTable(file(t, fmt.Sprintf(service, `,"updated_at":2`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := storage(memory)
+	if r, err := s.Replace(t.Context(), with, replacing); err != nil || r.Outcome != operator.Unchanged || body(t, memory, key) != before {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r, err := s.Replace(t.Context(), with, forced(replacing)); err != nil || r.Outcome != operator.Written {
+		t.Errorf("forced: %+v, %v", r, err)
+	}
+}
+
 // TestReplaceWithoutAnswer: a write whose answer was lost is looked for; an interrupt while
 // it is under way does not leave it in doubt.
 func TestReplaceWithoutAnswer(t *testing.T) {
@@ -210,6 +242,9 @@ func TestReadTable(t *testing.T) {
 		if _, err := operator.ReadFile(path); !errors.Is(err, operator.ErrInput) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+	if _, err := operator.ReadTable(file(t, declared)); !errors.Is(err, operator.ErrInput) || !strings.Contains(err.Error(), "seed") {
+		t.Errorf("a declarative file: got %v", err)
 	}
 	if _, err := os.Stat("testdata"); err != nil {
 		t.Error(err)
