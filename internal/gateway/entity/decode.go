@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -33,16 +34,34 @@ func newDecoder(raw []byte) *decoder {
 // whole reads an object that must be all that there is.
 func (d *decoder) whole(read func() (map[string]any, error)) (map[string]any, error) {
 	if kind := d.text.PeekKind(); kind != '{' {
-		return nil, errors.Join(errors.New("expected an object"), d.syntax())
+		if err := d.syntax(); err != nil {
+			return nil, fmt.Errorf("expected an object: %w", unquoted(err))
+		}
+		return nil, errors.New("expected an object")
 	}
 	object, err := read()
 	if err != nil {
-		return nil, err
+		return nil, unquoted(err)
 	}
 	if _, err := d.text.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("data after the end of the object")
 	}
 	return object, nil
+}
+
+// unquoted leaves out what a syntax error quotes of a string, which may be a key or a
+// password.
+func unquoted(err error) error {
+	var broken *jsontext.SyntacticError
+	if !errors.As(err, &broken) {
+		return err
+	}
+	for _, what := range []string{"invalid escape sequence", "invalid surrogate pair"} {
+		if strings.HasPrefix(broken.Err.Error(), what) {
+			return fmt.Errorf("%s in the string %q, at byte %d", what, broken.JSONPointer, broken.ByteOffset)
+		}
+	}
+	return err
 }
 
 // decoder reads values. Its tables hold what repeats: member names, short

@@ -168,10 +168,21 @@ func TestParseTableRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := entity.ParseTable([]byte(c.raw))
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want an error with %q", err, c.want)
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.ContainsAny(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestBrokenStringsAreNotQuoted: a key or a password may be in them.
+func TestBrokenStringsAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{`\ud800s3cr`, `\us3cr`, `\ud800\us3cr`, `\ud800\n s3cr`, "s3cr\xff", "s3cr\x01", `s3cr`} {
+		_, err := entity.ParseTable([]byte(table(`"keyauth_credentials":[{"key":"` + secret)))
+		if err == nil || strings.Contains(err.Error(), "s3") {
+			t.Errorf("%q: %v", secret, err)
+		}
 	}
 }
 
