@@ -182,6 +182,7 @@ func TestRefusals(t *testing.T) {
 		"unknown of ours":    {dataPlane(t, "KONG_BLACKOUT_PING_INTERVALL=1s"), "unknown parameter blackout_ping_intervall (KONG_BLACKOUT_PING_INTERVALL); did you mean blackout_ping_interval?"},
 		"very unknown":       {dataPlane(t, "KONG_XYZZY=1"), "unknown parameter xyzzy (KONG_XYZZY); correct its name or remove it"},
 		"duration":           {dataPlane(t, "KONG_BLACKOUT_SILENCE=5"), `blackout_silence: "5" is no positive duration like 500ms or 5s`},
+		"lease":              {dataPlane(t, "KONG_BLACKOUT_FALLBACK_LEASE=999ms"), `blackout_fallback_lease: "999ms" is less than 1s, the least that is taken`},
 		"seconds":            {dataPlane(t, "KONG_DB_UPDATE_FREQUENCY=NaN"), `db_update_frequency: "NaN" is no number of seconds`},
 		"reconnect":          {dataPlane(t, "KONG_BLACKOUT_RECONNECT_MIN=11s"), "blackout_reconnect_min must not be greater than blackout_reconnect_max"},
 		"node id":            {dataPlane(t, "KONG_NODE_ID={2f5e9c3a-5f1e-4c7c-9f1b-2a3b4c5d6e7f}"), "node_id: must be a valid UUID"},

@@ -44,6 +44,19 @@ func duration(field func(*Config) *time.Duration) setter {
 	}
 }
 
+// durationFrom is a duration of at least some length.
+func durationFrom(field func(*Config) *time.Duration, least time.Duration) setter {
+	return func(c *Config, value string) error {
+		if err := duration(field)(c, value); err != nil {
+			return err
+		}
+		if *field(c) < least {
+			return fmt.Errorf("%q is less than %s, the least that is taken", short(value), least)
+		}
+		return nil
+	}
+}
+
 // durationOrZero is a duration that may be switched off.
 func durationOrZero(field func(*Config) *time.Duration) setter {
 	return func(c *Config, value string) error {
