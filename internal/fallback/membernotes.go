@@ -79,7 +79,7 @@ func (m *member) tell(note election.Note) {
 		m.told.Takeovers++
 		m.mu.Unlock()
 		if !m.config.Alone {
-			log.Info("fallback backup node leads: it writes the configuration", "term", note.Epoch.Term)
+			log.Info("fallback backup node leads: it writes the configuration", "exporter", m.options.NodeID, "term", note.Epoch.Term)
 		}
 	case election.StandsBy:
 		m.tellHolder(note)
@@ -91,10 +91,10 @@ func (m *member) tell(note election.Note) {
 		m.tellFailed(note)
 	case election.ForeignWriter:
 		log.Warn("fallback configuration was written by a node that does not lead; use one backup node, or several that can elect one",
-			"writer", orUnknown(note.Writer), "hash", orUnknown(note.Hash), "epoch", note.Epoch)
+			"writer", orUnknown(note.Writer), "hash", orUnknown(note.Hash), "epoch", note.Epoch.String())
 	case election.AsksAnew:
 		log.Info("fallback configuration in the storage is another node's, or of this one's earlier life: asking the control plane anew before it is replaced",
-			"writer", orUnknown(note.Writer), "hash", orUnknown(note.Hash), "epoch", note.Epoch)
+			"writer", orUnknown(note.Writer), "hash", orUnknown(note.Hash), "epoch", note.Epoch.String())
 	}
 }
 
@@ -130,7 +130,7 @@ func (m *member) tellExported(note election.Note) {
 	m.told.exported(note, version, m.options.Now())
 	warning, sent := m.told.warning, m.told.sent
 	m.mu.Unlock()
-	log := m.options.Log.With("key", m.options.Key, "hash", note.Hash, "epoch", note.Epoch, "version", version)
+	log := m.options.Log.With("key", m.options.Key, "hash", note.Hash, "epoch", note.Epoch.String(), "version", version)
 	switch {
 	case note.Event == election.Wrote && warning != "":
 		log.Error("fallback configuration exported, but not as asked", "error", warning)

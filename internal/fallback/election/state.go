@@ -115,9 +115,6 @@ func (s State) Snapshot() (content Snapshot, version string, known bool) {
 // Pending says whether the newest offer is yet to be written, by whomever.
 func (s State) Pending() bool { return s.offer.Number > s.settled }
 
-// Failures is how many requests for the snapshot failed since one succeeded.
-func (s State) Failures() int { return s.snapshot.failures }
-
 // draw is the next of the member's random numbers, in [0,1).
 func (s *State) draw() float64 {
 	// SplitMix64, by Steele, Lea and Flood.
