@@ -150,7 +150,9 @@ func fallbackExit(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", run.ErrUsage, err)
 	case is(operator.ErrRefused, bucket.ErrNotFound, bucket.ErrConflict, bucket.ErrTooLarge, bucket.ErrNotEncrypted, fallback.ErrCorrupt, fallback.ErrInvalid):
 		return exit{run.ExitViolated, err}
-	case is(operator.ErrEnvironment, bucket.ErrDenied, bucket.ErrRefused, bucket.ErrUnavailable, bucket.ErrIncomplete, context.DeadlineExceeded):
+	case is(context.DeadlineExceeded) && !is(operator.ErrEnvironment, bucket.ErrUnavailable, bucket.ErrIncomplete):
+		return exit{run.ExitEnvironment, fmt.Errorf("%w: no answer in time; see whether the storage runs, and check its address", err)}
+	case is(operator.ErrEnvironment, bucket.ErrDenied, bucket.ErrRefused, bucket.ErrUnavailable, bucket.ErrIncomplete):
 		return exit{run.ExitEnvironment, err}
 	}
 	return exit{run.ExitHarness, err}

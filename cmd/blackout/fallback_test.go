@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -222,6 +223,19 @@ func TestFallbackEnvironment(t *testing.T) {
 	}
 	if o := s.fallback("diff", "--version", "3.9.1", "--file", kong); o.code != run.ExitViolated {
 		t.Errorf("no snapshot to compare with: %+v", o)
+	}
+}
+
+// TestNoAnswerInTime: a store that hangs is not told of in the words of a Go context alone.
+func TestNoAnswerInTime(t *testing.T) {
+	t.Parallel()
+	hung := fmt.Errorf("list s3://backup/eu/: %w", context.DeadlineExceeded)
+	var coded exit
+	if err := fallbackExit(t.Context(), hung); !errors.As(err, &coded) || coded.code != run.ExitEnvironment || !strings.Contains(err.Error(), "no answer in time") {
+		t.Errorf("got %v", err)
+	}
+	if err := fallbackExit(t.Context(), fmt.Errorf("%w: not read within 30s: %w", bucket.ErrUnavailable, hung)); strings.Contains(err.Error(), "in time") {
+		t.Errorf("said twice: %v", err)
 	}
 }
 

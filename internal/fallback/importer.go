@@ -104,6 +104,8 @@ func (im *Importer) get(ctx context.Context, limit int64) (bucket.Object, error)
 	defer cancel()
 	object, err := im.Bucket.Get(attempt, im.Key, limit)
 	switch {
+	case errors.Is(err, bucket.ErrTooLarge):
+		return object, fmt.Errorf("%w; blackout_fallback_max_size sets the limit", err)
 	case err == nil || attempt.Err() == nil || ctx.Err() != nil:
 		return object, err
 	case errors.Is(err, bucket.ErrIncomplete):

@@ -177,6 +177,9 @@ func TestImportAnswers(t *testing.T) {
 			if text := err.Error(); !strings.Contains(text, importURL) || strings.Contains(text, "\n") || strings.Contains(text, "reader-password") {
 				t.Errorf("not one line that names the object and no secret: %q", text)
 			}
+			if test.name == "too large" && !strings.Contains(err.Error(), "blackout_fallback_max_size") {
+				t.Errorf("it is not said what sets the limit: %v", err)
+			}
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -215,6 +216,9 @@ func transportAdvice(err error) string {
 	}
 	if lookup, ok := errors.AsType[*net.DNSError](err); ok && lookup.IsNotFound {
 		return "check AWS_CONFIG_STORAGE_ENDPOINT, AWS_REGION and the machine's name servers"
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "nothing listens there: check AWS_CONFIG_STORAGE_ENDPOINT, and whether the store runs"
 	}
 	if strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
 		return "the store speaks http: write http:// in AWS_CONFIG_STORAGE_ENDPOINT, or give it a certificate"

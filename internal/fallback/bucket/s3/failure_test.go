@@ -170,7 +170,7 @@ func TestUnansweredRequests(t *testing.T) {
 	for name, test := range map[string]struct{ endpoint, want string }{
 		"unknown CA":            {untrusted.URL, "name its file by AWS_CA_BUNDLE or SSL_CERT_FILE"},
 		"https to a http store": {"https" + strings.TrimPrefix(plain.URL, "http"), "write http:// in AWS_CONFIG_STORAGE_ENDPOINT"},
-		"refused":               {gone.URL, "connection refused"},
+		"refused":               {gone.URL, "connection refused; nothing listens there: check AWS_CONFIG_STORAGE_ENDPOINT"},
 		"closed":                {closing.URL, closing.URL},
 	} {
 		t.Run(name, func(t *testing.T) {
