@@ -42,6 +42,13 @@ type Importer struct {
 	Attempts int           // 0 means 1: Kong does not repeat a failed read
 	Timeout  time.Duration // of one attempt; 0 means DefaultTimeout
 	Log      *slog.Logger  // nil means slog.Default()
+
+	// Accept spares a large snapshot a reading that is only to see whether it is one
+	// complete JSON object: where the caller parses the table anyhow, it does so here
+	// and reports true of nothing else. What it does not accept the importer looks
+	// at itself, so that a text that is complete still is imported, whatever the caller
+	// has against it. nil accepts nothing.
+	Accept func(table []byte) bool
 }
 
 // Import reads the snapshot: one GET per attempt. If the store says that there
@@ -87,7 +94,7 @@ func (im *Importer) read(ctx context.Context) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	table, err := decode(object, limit)
+	table, err := decode(object, limit, im.Accept)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("snapshot %s: %w", im.Name(), err)
 	}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -324,5 +325,41 @@ func TestImportOfABodyThatStalls(t *testing.T) {
 	im.Timeout = 200 * time.Millisecond
 	if _, err := im.Import(t.Context()); !errors.Is(err, bucket.ErrIncomplete) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What a caller accepts is not looked at again, and what it does not accept is
+// judged as without it.
+func TestImportOfWhatTheCallerParses(t *testing.T) {
+	t.Parallel()
+	broken := importTable[:20]
+	for name, test := range map[string]struct {
+		stored  string
+		accepts bool
+		asked   []string
+		want    error
+	}{
+		"accepted":              {stored: importTable, accepts: true, asked: []string{importTable}},
+		"accepted unseen":       {stored: broken, accepts: true, asked: []string{broken}},
+		"refused, but complete": {stored: importTable, asked: []string{importTable}},
+		"refused, as it should": {stored: broken, asked: []string{broken}, want: ErrInvalid},
+		"nothing to parse":      {stored: "[]", accepts: true, want: ErrInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, _ := serveStore(t, answer{body: []byte(test.stored)})
+			im, asked := newImporter(store), []string(nil)
+			im.Accept = func(table []byte) bool {
+				asked = append(asked, string(table))
+				return test.accepts
+			}
+			snapshot, err := im.Import(t.Context())
+			if !errors.Is(err, test.want) || err == nil && string(snapshot.ConfigTable) != test.stored {
+				t.Errorf("%q, error %v, want %v", snapshot.ConfigTable, err, test.want)
+			}
+			if !slices.Equal(asked, test.asked) {
+				t.Errorf("asked about %q, want %q", asked, test.asked)
+			}
+		})
 	}
 }

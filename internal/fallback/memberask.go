@@ -111,7 +111,7 @@ func (m *member) inspect(ctx context.Context, version string) (inspected, error)
 		return inspected{}, err
 	}
 	found.version = object.Version
-	table, err := decode(object, DefaultMaxBytes)
+	table, err := decode(object, DefaultMaxBytes, nil)
 	if err != nil {
 		return found, nil
 	}

@@ -26,8 +26,9 @@ const (
 	alwaysFits   = 16 << 20
 )
 
-// decode turns an object into a config_table: checksum, gzip, completeness.
-func decode(object bucket.Object, limit int64) ([]byte, error) {
+// decode turns an object into a config_table: checksum, gzip, completeness. For
+// accept see [Importer.Accept].
+func decode(object bucket.Object, limit int64, accept func([]byte) bool) ([]byte, error) {
 	if want := ReadBookkeeping(object.Info).SHA256; want != "" {
 		sum := sha256.Sum256(object.Body)
 		got := hex.EncodeToString(sum[:])
@@ -42,7 +43,7 @@ func decode(object bucket.Object, limit int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if err := requireObject(table); err != nil {
+	if err := requireObject(table, accept); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return table, nil
@@ -65,10 +66,14 @@ func gunzip(compressed []byte, limit int64) ([]byte, error) {
 	return plain, nil
 }
 
-// requireObject checks that data is one complete JSON object.
-func requireObject(data []byte) error {
+// requireObject checks that data is one complete JSON object, unless accept, which
+// may be nil, has found that already.
+func requireObject(data []byte, accept func([]byte) bool) error {
 	if err := requireBrace(data); err != nil {
 		return err
+	}
+	if accept != nil && accept(data) {
+		return nil
 	}
 	if !json.Valid(data) {
 		return errors.New("it is not one complete JSON value")

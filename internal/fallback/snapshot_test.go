@@ -43,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		if checked {
 			object.Metadata = map[string]string{metaSHA256: digest(data)}
 		}
-		table, err := decode(object, fuzzLimit)
+		table, err := decode(object, fuzzLimit, nil)
 		switch {
 		case err != nil && table != nil:
 			t.Fatalf("a part comes with the error %v", err)
@@ -67,7 +67,7 @@ func TestAGzipBombCostsLittle(t *testing.T) {
 	bomb := bytes.Repeat(compressed(t, make([]byte, 1<<20)), 24) // one member after the other is one file
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := decode(bucket.Object{Body: bomb}, DefaultMaxBytes)
+	_, err := decode(bucket.Object{Body: bomb}, DefaultMaxBytes, nil)
 	runtime.ReadMemStats(&after)
 	if !errors.Is(err, bucket.ErrTooLarge) {
 		t.Errorf("error %v", err)

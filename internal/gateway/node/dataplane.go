@@ -37,6 +37,7 @@ var errOvertaken = errors.New("a configuration is already in force")
 type configuration struct {
 	cache.Entry
 	source    source
+	table     *entity.Table // that Entry.Table is the text of; nil until it is parsed
 	balancing balancing
 	applied   time.Time
 }
@@ -50,7 +51,6 @@ type dataPlane struct {
 	backup backup
 	keeps  bool // the configuration for others, and proxies nothing; see keeper.go
 
-	table    *entity.Table                 // of the configuration in force; belongs to who applies
 	applying sync.Mutex                    // one configuration at a time
 	current  atomic.Pointer[configuration] // nil until routes are live
 
@@ -163,6 +163,9 @@ func (dp *dataPlane) restore() bool {
 // apply puts a configuration into force: validated whole, built, swapped
 // in, kept on the disk, and only then ready. After an error everything is as it
 // was before.
+//
+// The hash of what comes without one takes as long as the parsing. It is for the
+// control plane, the status and the cache, none of which requests have to wait for.
 func (dp *dataPlane) apply(c configuration) error {
 	dp.applying.Lock()
 	defer dp.applying.Unlock()
@@ -176,49 +179,61 @@ func (dp *dataPlane) apply(c configuration) error {
 	}
 	dp.building.Store(old == nil)
 	defer dp.building.Store(false)
-	table, served, err := dp.prepare(c)
+	served, err := dp.prepare(&c, old)
 	if err != nil {
 		return err
 	}
-	if c.Hash == "" {
-		hashes, err := table.Hashes()
-		if err != nil {
-			return err
-		}
-		c.Hash, c.Hashes = hashes.Config, &hashes
-	}
-	c.balancing = balancing{upstreams: table.Rows(entity.Upstreams.Name), targets: table.Rows(entity.Targets.Name)}
+	c.balancing = balancing{upstreams: c.table.Rows(entity.Upstreams.Name), targets: c.table.Rows(entity.Targets.Name)}
 	c.applied = time.Now()
 	if served != nil {
 		dp.proxy.Use(served)
 	}
+	dp.sum(&c)
 	dp.keep(c)
-	dp.table = table
 	dp.current.Store(&c)
 	dp.setLive()
-	for _, warning := range table.Warnings {
+	for _, warning := range c.table.Warnings {
 		dp.log.Warn("configuration.warning", "source", c.source, "warning", warning)
 	}
-	dp.log.Info("configuration.applied", "source", c.source, "hash", c.Hash, "services", len(table.Services), "routes", len(table.Routes))
+	dp.log.Info("configuration.applied", "source", c.source, "hash", c.Hash, "services", len(c.table.Services), "routes", len(c.table.Routes))
 	dp.offer(c)
 	return nil
 }
 
-// prepare validates a configuration whole and builds what serves with it, which is
-// nil on a node that serves nobody.
-func (dp *dataPlane) prepare(c configuration) (*entity.Table, *proxy.Configuration, error) {
-	table, err := dp.parse(c)
-	if err != nil {
-		return nil, nil, err
+// sum computes the hash of a configuration that came without one.
+func (dp *dataPlane) sum(c *configuration) {
+	if c.Hash != "" {
+		return
 	}
-	if c.source == fromStore && table.IsEmpty() {
-		return nil, nil, entity.ErrEmpty
+	hashes, err := c.table.Hashes()
+	if err != nil { // of a text that was parsed: a defect, and requests are served already
+		dp.log.Error("configuration.unhashed", "source", c.source, "error", err)
+		hashes.Config = entity.EmptyHash // a control plane sends its own, as to a node without one
+	}
+	c.Hash, c.Hashes = hashes.Config, &hashes
+}
+
+// prepare validates a configuration whole, if that is not done yet, and builds what
+// serves with it, which is nil on a node that serves nobody. old is the
+// configuration in force, or nil.
+func (dp *dataPlane) prepare(c, old *configuration) (*proxy.Configuration, error) {
+	if c.table == nil {
+		var before *entity.Table
+		if old != nil {
+			before = old.table
+		}
+		var err error
+		if c.table, err = dp.parse(*c, before); err != nil {
+			return nil, err
+		}
+	}
+	if c.source == fromStore && c.table.IsEmpty() {
+		return nil, entity.ErrEmpty
 	}
 	if dp.keeps {
-		return table, nil, nil
+		return nil, nil
 	}
-	served, err := dp.proxy.Build(table)
-	return table, served, err
+	return dp.proxy.Build(c.table)
 }
 
 // confirm notes that the configuration in force came once more.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"blackout/internal/fallback"
-	"blackout/internal/gateway/cache"
 )
 
 // importState is what the import learns of the control plane, and what the
@@ -139,13 +138,22 @@ func (dp *dataPlane) importWhenNeeded(ctx context.Context) {
 }
 
 func (dp *dataPlane) importOnce(ctx context.Context) error {
-	snapshot, err := dp.backup.importer.Import(ctx)
-	if err != nil {
+	importer, found := *dp.backup.importer, configuration{source: fromStore}
+	var refusal error
+	importer.Accept = func(text []byte) bool {
+		found.Table = text
+		found.table, refusal = dp.parse(found, nil)
+		return refusal == nil
+	}
+	if _, err := importer.Import(ctx); err != nil {
 		return err
 	}
-	err = dp.apply(configuration{Entry: cache.Entry{Table: snapshot.ConfigTable}, source: fromStore})
+	err := refusal
+	if err == nil {
+		err = dp.apply(found)
+	}
 	if err != nil && !errors.Is(err, errOvertaken) {
-		return fmt.Errorf("snapshot %s is refused: %w", dp.backup.importer.Name(), err)
+		return fmt.Errorf("snapshot %s is refused: %w", importer.Name(), err)
 	}
 	return err
 }

@@ -22,9 +22,10 @@ const keepsOnly = "this node keeps the fallback configuration and proxies nothin
 
 // parse validates a configuration by the schema. A node that only keeps
 // configurations takes one of another edition's as well, if its form is right, and
-// says what about it this gateway does not take.
-func (dp *dataPlane) parse(c configuration) (*entity.Table, error) {
-	table, err := dp.table.Next(c.Table)
+// says what about it this gateway does not take. before is the table in force, or
+// nil.
+func (dp *dataPlane) parse(c configuration, before *entity.Table) (*entity.Table, error) {
+	table, err := before.Next(c.Table)
 	if err == nil || !dp.keeps {
 		return table, err
 	}
