@@ -77,15 +77,6 @@ func HashText(raw []byte) (string, error) {
 	return hashes.Config, err
 }
 
-func hashText(raw []byte) (Hashes, error) {
-	all, err := decodeObject(raw)
-	if err != nil {
-		return Hashes{}, fmt.Errorf("decode config_table: %w", err)
-	}
-	delete(all, "_comment")
-	return Hash(all), nil
-}
-
 // ParseTable decodes and validates a config_table whole: it is accepted or
 // refused as one. Refused are text that is not exactly one JSON object, another
 // _format_version, records that break their schema, duplicate ids and other
