@@ -146,9 +146,12 @@ func scripted(t *testing.T, answer http.HandlerFunc) *Bucket {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// An answer before the whole request would reach a client that still writes.
-		if _, err := io.Copy(io.Discard, r.Body); err == nil {
-			answer(w, r)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
 		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
 	return openAt(t, server.URL)
