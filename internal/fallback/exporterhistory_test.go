@@ -166,7 +166,7 @@ func (n *backupNode) reconnect() {
 func (n *backupNode) kill() {
 	n.store.cut()
 	n.stop()
-	<-n.ended // what was pending is lost
+	_ = <-n.ended // what was pending is lost
 }
 
 // unsteady is a way to a store that delays requests and loses answers.
