@@ -119,7 +119,7 @@ type backupNode struct {
 	store    *unsteady
 	plane    *source
 	stop     context.CancelFunc
-	ended    chan error
+	ended    chan struct{}
 
 	mu     sync.Mutex
 	mark   uint64 // of its connection to the control plane
@@ -132,13 +132,16 @@ func startBackupNode(t *testing.T, endpoint, id string, plane *source, seed uint
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &backupNode{plane: plane, ended: make(chan error, 1), store: &unsteady{Bucket: opened, random: rand.New(rand.NewPCG(seed, 0))}}
+	n := &backupNode{plane: plane, ended: make(chan struct{}), store: &unsteady{Bucket: opened, random: rand.New(rand.NewPCG(seed, 0))}}
 	n.exporter = fallback.NewExporter(fallback.ExporterOptions{Bucket: n.store, Key: exportKey, NodeID: id, Name: id, Seed: seed,
 		Delay: 30 * time.Millisecond, Lease: 700 * time.Millisecond, RetryMin: 10 * time.Millisecond, RetryMax: 100 * time.Millisecond,
 		FlushTimeout: time.Millisecond, Refresh: n.reconnect, Log: slog.New(slog.DiscardHandler)})
 	var ctx context.Context
 	ctx, n.stop = context.WithCancel(t.Context())
-	go func() { n.ended <- n.exporter.Run(ctx) }()
+	go func() {
+		defer close(n.ended)
+		_ = n.exporter.Run(ctx) // what is pending when it is killed is lost
+	}()
 	n.exporter.Online(true)
 	return n
 }
@@ -166,7 +169,7 @@ func (n *backupNode) reconnect() {
 func (n *backupNode) kill() {
 	n.store.cut()
 	n.stop()
-	_ = <-n.ended // what was pending is lost
+	<-n.ended
 }
 
 // unsteady is a way to a store that delays requests and loses answers.
