@@ -4,6 +4,7 @@
 package s3front
 
 import (
+	"compress/gzip"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ const (
 // rewriteList takes the hidden object out of a list of objects and puts the other
 // in at its place, if the list is one that it belongs in.
 func (p *placed) rewriteList(res *http.Response) (bool, error) {
-	body, err := io.ReadAll(res.Body)
+	body, err := readList(res)
 	if err != nil {
 		return false, fmt.Errorf("read the store's list: %w", err)
 	}
@@ -100,6 +101,20 @@ func (p *placed) rewriteList(res *http.Response) (bool, error) {
 	}
 	list = keyCount.ReplaceAllString(list, "<KeyCount>"+strconv.Itoa(count)+"</KeyCount>")
 	return list != string(body), replaceBody(res, []byte(list))
+}
+
+// readList reads a list of objects, which a store may compress where it is long
+// (MinIO does, from 1000 bytes on). The answer goes on uncompressed.
+func readList(res *http.Response) ([]byte, error) {
+	if res.Header.Get("Content-Encoding") != "gzip" {
+		return io.ReadAll(res.Body)
+	}
+	expanded, err := gzip.NewReader(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	res.Header.Del("Content-Encoding")
+	return io.ReadAll(expanded)
 }
 
 // keyOf is the key of an entry of a list.

@@ -4,8 +4,11 @@
 package s3front
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -83,6 +86,29 @@ func FuzzRewriteList(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestCompressedListIsRewritten: stores compress long lists.
+func TestCompressedListIsRewritten(t *testing.T) {
+	t.Parallel()
+	var compressed bytes.Buffer
+	writer := gzip.NewWriter(&compressed)
+	_, err := writer.Write([]byte(`<ListBucketResult><KeyCount>1</KeyCount><Contents><Key>p/k</Key></Contents></ListBucketResult>`))
+	if err := errors.Join(err, writer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	p := placed{Rule: Rule{KeySuffix: "/k", Object: older("p/o")}}
+	res := &http.Response{Header: http.Header{"Content-Encoding": {"gzip"}}, Body: http.NoBody, Request: httptest.NewRequest("GET", "/b?prefix=p/", nil)}
+	if err := replaceBody(res, compressed.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := p.rewriteList(res); err != nil || !changed {
+		t.Fatalf("rewritten: %v, %v", changed, err)
+	}
+	list, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(list), "<Key>p/o</Key>") || strings.Contains(string(list), "<Key>p/k</Key>") || res.Header.Get("Content-Encoding") != "" {
+		t.Errorf("list %q, headers %v, %v", list, res.Header, err)
+	}
 }
 
 func TestControlRefusesWhatItDoesNotUnderstand(t *testing.T) {
