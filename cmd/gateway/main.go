@@ -23,6 +23,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -93,10 +94,12 @@ func serve(ctx context.Context, source conf.Source, stderr io.Writer) int {
 	log = slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level(config.LogLevel)}))
 	// What a library logs goes the same way.
 	slog.SetDefault(log)
+	restore := collectLess(getenv(source.Environ))
 	var seed [32]byte
 	_, _ = crand.Read(seed[:]) // never fails
 	running, err := node.Start(ctx, node.Options{
 		Config: config, Rand: rand.New(rand.NewChaCha8(seed)), Getenv: getenv(source.Environ), Log: log, // #nosec G404 -- spreads retries
+		Configured: restore,
 	})
 	if err != nil {
 		return refuse(log, err)
@@ -106,6 +109,18 @@ func serve(ctx context.Context, source conf.Source, stderr io.Writer) int {
 		return exitError
 	}
 	return exitOK
+}
+
+// collectLess makes garbage collections rarer until the returned function is called:
+// while a node reads its first configuration, its heap grows by what stays, and to look
+// through it again and again takes a fifth of the time. A GOGC of the user's stands.
+func collectLess(getenv func(string) string) (restore func()) {
+	if getenv("GOGC") != "" {
+		return func() {}
+	}
+	const percent = 400
+	before := debug.SetGCPercent(percent)
+	return func() { debug.SetGCPercent(before) }
 }
 
 // refuse says in one line why the node does not start.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -123,10 +124,17 @@ func (l layout) stamp(table []byte, comment string) ([]byte, error) {
 	body = append(body, head...)
 	for _, run := range l.runs {
 		body = append(body, ',')
-		body = append(body, table[run.from:run.to]...)
+		// A copy in one go stops the whole process where a garbage collection begins
+		// meanwhile: it waits until every goroutine can be interrupted.
+		for piece := range slices.Chunk(table[run.from:run.to], pieceSize) {
+			body = append(body, piece...)
+		}
 	}
 	return append(body, '}'), nil
 }
+
+// pieceSize is how many bytes are copied at once.
+const pieceSize = 256 << 10
 
 // The form of the comment, without the values.
 const (

@@ -221,19 +221,20 @@ func (t *Table) completeRows(schema *Schema, rows []Record, texts *sectionTexts)
 		if row["id"] == nil {
 			row["id"] = ids.make(schema, row)
 		}
-		wrong := Violations{received: true}
-		schema.complete(row, &wrong, received)
-		if err := wrong.err(); err != nil {
+	}
+	judged := judgeRows(schema, rows, texts)
+	for _, j := range judged {
+		i, row := j.row, rows[j.row]
+		if err := j.wrong.err(); err != nil {
 			return nil, fmt.Errorf("%s.%d: %w", schema.Name, i+1, err)
 		}
-		plain[i] = plain[i] && len(wrong.warnings) == 0
-		for _, warning := range wrong.warnings {
+		plain[i] = false
+		for _, warning := range j.wrong.warnings {
 			t.Warnings = append(t.Warnings, fmt.Sprintf("%s.%d: %s", schema.Name, i+1, warning))
 		}
 		if len(row) <= len(schema.Fields) {
 			continue
 		}
-		plain[i] = false
 		if err := t.others(schema, i, row, ignored); err != nil {
 			return nil, err
 		}

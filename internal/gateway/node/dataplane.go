@@ -84,6 +84,7 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 		imports: newImportState(config.Timing.NoConfigurationWait),
 	}
 	dp.live, dp.setLive = context.WithCancel(n.work)
+	context.AfterFunc(dp.live, n.options.Configured)
 	n.release = append(n.release, func() error { dp.setLive(); dp.proxy.Close(); return nil })
 	services, err := dp.services(n)
 	if err != nil {

@@ -42,6 +42,10 @@ type Options struct {
 	Hostname string              // os.Hostname
 	Log      *slog.Logger        // slog.Default()
 
+	// Configured is called once, when a data plane has its first configuration in force
+	// or ends without one, and when a control plane has started; nil does nothing.
+	Configured func()
+
 	// OpenBucket opens the object store; nil means [fallback.Parameters.Open].
 	OpenBucket func(config *conf.Config, getenv func(string) string) (bucket.Bucket, error)
 }
@@ -96,6 +100,9 @@ func complete(options *Options) error {
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
+	if options.Configured == nil {
+		options.Configured = func() {}
+	}
 	if options.OpenBucket == nil {
 		options.OpenBucket = openBucket
 	}
@@ -128,6 +135,7 @@ func (n *Node) assemble(ctx context.Context) error {
 	}
 	n.log = n.options.Log.With("role", config.Role, "node", n.id)
 	if controlPlane {
+		defer n.options.Configured()
 		return n.assembleControlPlane(ctx)
 	}
 	return n.assembleDataPlane(ctx)
