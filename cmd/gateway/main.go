@@ -118,7 +118,7 @@ func collectLess(getenv func(string) string) (restore func()) {
 	if getenv("GOGC") != "" {
 		return func() {}
 	}
-	const percent = 400
+	const percent = 1000
 	before := debug.SetGCPercent(percent)
 	return func() { debug.SetGCPercent(before) }
 }

@@ -74,6 +74,7 @@ type header struct {
 	Hash    string         `json:"hash"`
 	Hashes  *entity.Hashes `json:"hashes,omitempty"`
 	SHA256  string         `json:"sha256"` // of the table
+	Size    int64          `json:"size"`   // of the table, in bytes; 0 if it is not known
 }
 
 // Damaged is where a file that cannot be read is set aside.
@@ -140,10 +141,12 @@ func decode(data []byte) (header, []byte, error) {
 	if head.Format != format {
 		return header{}, nil, fmt.Errorf("format %d is not %d", head.Format, format)
 	}
-	table, err := io.ReadAll(lines)
-	if err != nil {
+	// The size spares growing a large table; what it says is not relied on.
+	text := bytes.NewBuffer(make([]byte, 0, max(min(head.Size, limit), 0)+bytes.MinRead))
+	if _, err := text.ReadFrom(lines); err != nil {
 		return header{}, nil, fmt.Errorf("read the table: %w", err)
 	}
+	table := text.Bytes()
 	if int64(len(table)) > limit-maxHeader {
 		return header{}, nil, fmt.Errorf("its %d bytes expand to more than %d", len(data), limit)
 	}
@@ -189,7 +192,7 @@ func (c Cache) Save(entry Entry) error {
 
 func (c Cache) encode(entry Entry) ([]byte, error) {
 	line, err := json.Marshal(header{Format: format, Version: majorMinor(c.Version), Hash: entry.Hash,
-		Hashes: entry.Hashes, SHA256: digest(entry.Table)})
+		Hashes: entry.Hashes, SHA256: digest(entry.Table), Size: int64(len(entry.Table))})
 	if err != nil {
 		return nil, err
 	}

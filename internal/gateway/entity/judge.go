@@ -4,9 +4,9 @@
 package entity
 
 import (
-	"runtime"
 	"slices"
-	"sync"
+
+	"blackout/internal/gateway/parallel"
 )
 
 // judgement is what there is to say about a row of which not everything is as its
@@ -16,27 +16,13 @@ type judgement struct {
 	wrong Violations
 }
 
-// fewestRows is how many rows are worth a goroutine.
-const fewestRows = 512
-
 // judgeRows fills in and validates the rows of one type, but for those that were
-// taken over, on all processors: what makes a row valid is in it alone. What it
-// returns is in the order of the rows.
+// taken over: what makes a row valid is in it alone. What it returns is in the order
+// of the rows.
 func judgeRows(schema *Schema, rows []Record, texts *sectionTexts) []judgement {
-	parts := max(1, min(runtime.GOMAXPROCS(0), len(rows)/fewestRows))
-	found := make([][]judgement, parts)
-	var others sync.WaitGroup
-	for part := range parts {
-		from, to := len(rows)*part/parts, len(rows)*(part+1)/parts
-		judge := func() { found[part] = judgeSome(schema, rows, from, to, texts) }
-		if part == parts-1 {
-			judge()
-			break
-		}
-		others.Go(judge)
-	}
-	others.Wait()
-	return slices.Concat(found...)
+	return slices.Concat(parallel.Rows(len(rows), func(from, to int) []judgement {
+		return judgeSome(schema, rows, from, to, texts)
+	})...)
 }
 
 func judgeSome(schema *Schema, rows []Record, from, to int, texts *sectionTexts) []judgement {

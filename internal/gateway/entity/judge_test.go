@@ -10,10 +10,13 @@ import (
 	"testing"
 )
 
-// manyServices is a config_table of so many services that they are judged in parts.
+// manyRows are so many that they are judged in parts.
+const manyRows = 4096
+
+// manyServices is a config_table of as many services.
 // The given rows, from 1, have another text in place of their host.
 func manyServices(special map[int]string) []byte {
-	rows := make([]string, 8*fewestRows)
+	rows := make([]string, manyRows)
 	for i := range rows {
 		host := `"host":"backend.example"`
 		if other, is := special[i+1]; is {
@@ -28,9 +31,9 @@ func manyServices(special map[int]string) []byte {
 // rows that are wrong is named, and warnings come in the order of the rows.
 func TestJudgedInParts(t *testing.T) {
 	const unknown = `"host":"backend.example","new_in_kong_9":true`
-	last := 8 * fewestRows
-	_, err := ParseTable(manyServices(map[int]string{last: `"host":7`, fewestRows + 5: `"host":8`, last - 1: `"host":9`}))
-	if want := fmt.Sprintf("services.%d: ", fewestRows+5); err == nil || !strings.Contains(err.Error(), want) {
+	last := manyRows
+	_, err := ParseTable(manyServices(map[int]string{last: `"host":7`, manyRows/2 + 5: `"host":8`, last - 1: `"host":9`}))
+	if want := fmt.Sprintf("services.%d: ", manyRows/2+5); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got error %v, want one about %s", err, want)
 	}
 

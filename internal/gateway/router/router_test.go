@@ -4,10 +4,12 @@
 package router
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -240,6 +242,40 @@ func TestFromTable(t *testing.T) {
 	}
 	if r = routes[1]; r.Service != nil || r.StripPath || r.Paths[0] != "/a" {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// TestFromTableOfMany reads so many routes that they are read in parts, of which some
+// are left out: the rest come in their order, and an error is of the first bad one.
+func TestFromTableOfMany(t *testing.T) {
+	t.Parallel()
+	const many = 5000
+	table := &entity.Table{Services: []entity.Record{{"id": "off", "enabled": false}}}
+	var want []string
+	for i := range many {
+		record := entity.Record{"id": fmt.Sprintf("r%d", i), "paths": []any{"/"}}
+		if i%3 == 0 || i > many-100 {
+			record["service"] = "off"
+		} else {
+			want = append(want, record.ID())
+		}
+		table.Routes = append(table.Routes, record)
+	}
+	routes, err := FromTable(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, route := range routes {
+		got = append(got, route.ID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %d routes, want %d in their order", len(got), len(want))
+	}
+
+	table.Routes[many/3+2]["service"], table.Routes[many-200]["service"] = "gone", "gone"
+	if _, err := FromTable(table); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("route r%d:", many/3+2)) {
+		t.Errorf("got error %v, want one about the first bad route", err)
 	}
 }
 

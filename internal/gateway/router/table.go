@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/parallel"
 )
 
 // FromTable reads the routes of a validated configuration, with their services.
@@ -24,23 +25,43 @@ func FromTable(table *entity.Table) ([]Route, error) {
 		}
 		services[record.ID()] = serviceOf(record)
 	}
-	routes := make([]Route, 0, len(table.Routes))
-	for _, record := range table.Routes {
+	routes := make([]Route, len(table.Routes))
+	taken := 0
+	for _, part := range parallel.Rows(len(routes), func(from, to int) some {
+		return readRoutes(table.Routes[from:to], routes[from:from:to], services, disabled)
+	}) {
+		if part.err != nil {
+			return nil, part.err
+		}
+		taken += copy(routes[taken:], part.routes)
+	}
+	return routes[:taken], nil
+}
+
+// some are a part of the routes, or what is wrong with the first bad one of them.
+type some struct {
+	routes []Route
+	err    error
+}
+
+// readRoutes appends the routes of the records to those given.
+func readRoutes(records []entity.Record, routes []Route, services map[string]*Service, disabled map[string]bool) some {
+	for _, record := range records {
 		id := record.Reference("service")
 		if disabled[id] || isStream(record) {
 			continue
 		}
 		route, err := routeOf(record)
 		if err != nil {
-			return nil, fmt.Errorf("route %s: %w", record.ID(), err)
+			return some{err: fmt.Errorf("route %s: %w", record.ID(), err)}
 		}
 		if id != "" && services[id] == nil {
-			return nil, fmt.Errorf("route %s: service %s is not in the configuration", record.ID(), id)
+			return some{err: fmt.Errorf("route %s: service %s is not in the configuration", record.ID(), id)}
 		}
 		route.Service = services[id]
 		routes = append(routes, route)
 	}
-	return routes, nil
+	return some{routes: routes}
 }
 
 func isStream(record entity.Record) bool {
