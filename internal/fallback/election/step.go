@@ -32,6 +32,7 @@ func (c Config) Step(s State, now time.Duration, in Input) (State, Output) {
 		m.answer(in)
 	case Stop:
 		m.stopping = true
+		m.hurry()
 	case Tick:
 	default:
 		panic(fmt.Sprintf("election: unknown input %T", in))
@@ -64,6 +65,16 @@ func (m *step) answer(a Answer) {
 		} else {
 			m.snapshotWritten(sent, a)
 		}
+	}
+}
+
+// hurry takes back the waits after what failed: who stops may be gone before they end.
+// What fails after it is waited for from the shortest on.
+func (m *step) hurry() {
+	m.snapshot.failures, m.snapshot.retryAt = 0, m.now
+	l := &m.lease
+	if l.failures > 0 || l.conflicts > 0 {
+		l.failures, l.lookAt, l.renewAt = 0, m.now, min(l.renewAt, m.now)
 	}
 }
 
