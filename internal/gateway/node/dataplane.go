@@ -52,6 +52,7 @@ type dataPlane struct {
 	keeps  bool // the configuration for others, and proxies nothing; see keeper.go
 
 	applying sync.Mutex                    // one configuration at a time
+	unkept   bool                          // the one in force is not on the disk; guarded by applying
 	current  atomic.Pointer[configuration] // nil until routes are live
 
 	expiry    time.Time    // of the node's cluster certificate
@@ -237,8 +238,12 @@ func (dp *dataPlane) prepare(c, old *configuration) (*proxy.Configuration, error
 	return dp.proxy.Build(c.table)
 }
 
-// confirm notes that the configuration in force came once more.
+// confirm notes that the configuration in force came once more. It may be that the
+// disk takes it now, which still holds the one before.
 func (dp *dataPlane) confirm(old *configuration, c configuration) {
+	if dp.unkept {
+		dp.keep(*old)
+	}
 	if old.source != c.source {
 		confirmed := *old
 		confirmed.source = c.source
@@ -249,12 +254,13 @@ func (dp *dataPlane) confirm(old *configuration, c configuration) {
 }
 
 // keep writes the configuration to the disk. A disk that fails costs the next
-// start, not this one.
+// start, not this one, unless the configuration comes again before that.
 func (dp *dataPlane) keep(c configuration) {
 	if c.source == fromCache {
 		return
 	}
-	if err := dp.cache.Save(c.Entry); err != nil {
+	err := dp.cache.Save(c.Entry)
+	if dp.unkept = err != nil; dp.unkept {
 		dp.log.Error("cache.unsaved", "hash", c.Hash, "error", err)
 	}
 }

@@ -5,6 +5,7 @@ package node
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -33,5 +34,21 @@ func TestOnlyAConfigurationOfMoreThanWorkspacesMakesReady(t *testing.T) {
 				t.Errorf("the hash is %s", dp.Hash())
 			}
 		})
+	}
+}
+
+// A disk that was full when a configuration came, and is not any more when the
+// control plane sends it again, gets it: else the next start would be with an old one.
+func TestAConfigurationThatCameAgainIsOnTheDisk(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "absent")
+	dp, _ := newImporting(t, slog.New(slog.DiscardHandler), filepath.Join(dir, "config.cache"))
+	dp.Configure(t.Context(), message(valid))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dp.Configure(t.Context(), message(valid))
+	if entry, err := dp.cache.Load(); err != nil || string(entry.Table) != valid {
+		t.Errorf("the disk has %s, %v", entry.Table, err)
 	}
 }
