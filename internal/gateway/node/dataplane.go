@@ -387,7 +387,7 @@ func (dp *dataPlane) Configure(_ context.Context, message hybrid.Reconfigure) {
 		dp.log.Error("configuration.refused", "source", fromControlPlane, "hash", message.Hash,
 			"error", fmt.Errorf("bad config received from control plane: %w", err))
 		dp.refused.Add(1)
-		dp.imports.quiet.begin() // it may yet send a better one
+		dp.imports.quiet.refuse()
 	}
 }
 

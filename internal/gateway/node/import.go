@@ -39,10 +39,13 @@ func (s *importState) fail() {
 
 // quiet measures how long a connected control plane leaves the node without a
 // usable configuration. It stands still while one that arrived is being
-// applied: however long that takes, the control plane has delivered.
+// applied: however long that takes, the control plane has delivered. Its methods
+// belong to the client.
 type quiet struct {
-	timer *time.Timer
-	wait  time.Duration
+	timer   *time.Timer
+	wait    time.Duration
+	until   time.Time // when it is over
+	refused bool      // a configuration was
 }
 
 func newQuiet(wait time.Duration) quiet {
@@ -53,8 +56,20 @@ func newQuiet(wait time.Duration) quiet {
 
 // begin starts the wait anew; end takes back also a wait that is over and was
 // not noticed yet.
-func (q quiet) begin() { q.timer.Reset(q.wait) }
-func (q quiet) end()   { q.timer.Stop() }
+func (q *quiet) begin() { q.until = time.Now().Add(q.wait); q.timer.Reset(q.wait) }
+func (q *quiet) end()   { q.timer.Stop() }
+
+// refuse goes on with the wait after a configuration that is not usable. The first
+// one starts it anew: the control plane may yet send a better one. One that sends
+// nothing better again and again must not keep the node waiting for ever.
+func (q *quiet) refuse() {
+	if !q.refused {
+		q.refused = true
+		q.begin()
+		return
+	}
+	q.timer.Reset(time.Until(q.until))
+}
 
 // end notes how the import ended that [importState.begin] noted.
 func (s *importState) end(failure error) {

@@ -131,6 +131,26 @@ func TestARefusedConfigurationStartsTheWaitAnew(t *testing.T) {
 	})
 }
 
+// A control plane may send one configuration after another that the node refuses.
+func TestRefusedConfigurationsDoNotPutTheImportOffForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dp, store := newImporting(t, slog.New(slog.DiscardHandler), filepath.Join(t.TempDir(), "config.cache"))
+		dp.Connected()
+		var importing sync.WaitGroup
+		importing.Go(func() { dp.importWhenNeeded(t.Context()) })
+		for range 10 {
+			<-time.After(wait - time.Second) // of the bubble's clock
+			dp.Configure(t.Context(), message(invalid))
+		}
+		if len(store.at) == 0 {
+			t.Error("the store is not read although every configuration is refused")
+			dp.imports.fail()
+		}
+		importing.Wait()
+	})
+}
+
 // A data plane whose control plane is gone for an hour of fake time reads the
 // store when it starts, and then goes on dialling: some four hundred times, while
 // the store, which is a real one, counts no further request.
