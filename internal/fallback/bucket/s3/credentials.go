@@ -61,7 +61,7 @@ func (r role) RetrieveWithCredContext(with *credentials.CredContext) (credential
 		err = errors.New("the answer holds none")
 	}
 	if err != nil {
-		return credentials.Value{}, &credentialsError{source: r.source, advice: r.advice, err: err}
+		return credentials.Value{}, &credentialsError{source: r.source, advice: r.advice, err: withoutPath(err)}
 	}
 	return value, nil
 }
@@ -101,7 +101,7 @@ func roleOf(getenv func(string) string, transport *http.Transport) (*role, error
 			return nil, errors.New("AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN; set both")
 		}
 		identity := &credentials.IAM{
-			Client:   &http.Client{Timeout: roleTimeout, Transport: transport},
+			Client:   &http.Client{Timeout: roleTimeout, Transport: transport, CheckRedirect: noRedirect},
 			Endpoint: cmp.Or(getenv("AWS_ENDPOINT_URL_STS"), getenv("AWS_ENDPOINT_URL")),
 			Region:   region(getenv),
 		}
@@ -120,7 +120,7 @@ func roleOf(getenv func(string) string, transport *http.Transport) (*role, error
 		return nil, err
 	}
 	agent := &agent{url: full, token: getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN"), tokenFile: getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
-		client: &http.Client{Timeout: roleTimeout, Transport: direct(roleTimeout)}}
+		client: &http.Client{Timeout: roleTimeout, Transport: direct(roleTimeout), CheckRedirect: noRedirect}}
 	return &role{agent, "the container agent", "see whether the task or the pod has a role"}, nil
 }
 
@@ -141,6 +141,10 @@ func instanceRole(getenv func(string) string) role {
 func direct(timeout time.Duration) *http.Transport {
 	return &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: timeout}).DialContext}
 }
+
+// noRedirect makes a redirection the answer: it could lead to where [mayAskAgent] does
+// not let the token go.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // mayAskAgent refuses to send the container's token in clear to anyone but the
 // agents of ECS and EKS and what runs in the same machine.

@@ -225,3 +225,36 @@ func blackHole(t *testing.T) string {
 	t.Cleanup(func() { listener.Close() })
 	return listener.Addr().String()
 }
+
+// TestAgentIsNotTold: who knows the path of an agent's address may ask for the
+// credentials, so that no error may tell it.
+func TestAgentIsNotTold(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for _, address := range []string{gone.URL + "/v2/credentials/s3cret", gone.URL + "/?key=s3cret", strings.Replace(gone.URL, "://", "://s3cret@", 1)} {
+		opened := openBucket(t, Options{Getenv: with(map[string]string{"AWS_CONFIG_STORAGE_ENDPOINT": "http://127.0.0.1:1/", "AWS_CONTAINER_CREDENTIALS_FULL_URI": address})})
+		_, err := opened.Get(t.Context(), testKey, 1)
+		if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "no credentials from the container agent: "+gone.URL+": dial tcp") {
+			t.Errorf("%s: error %v", address, err)
+		}
+	}
+}
+
+// TestAgentDoesNotRedirect: its token goes to nobody else, and nobody else gives
+// credentials.
+func TestAgentDoesNotRedirect(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Bool
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Store(true)
+		fmt.Fprintf(w, agentAnswer, 1)
+	}))
+	t.Cleanup(other.Close)
+	agent := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(agent.Close)
+	opened := openBucket(t, Options{Getenv: with(map[string]string{"AWS_CONFIG_STORAGE_ENDPOINT": "http://127.0.0.1:1/", "AWS_CONTAINER_CREDENTIALS_FULL_URI": agent.URL})})
+	if _, err := opened.Get(t.Context(), testKey, 1); err == nil || !strings.Contains(err.Error(), "it answers 307") || asked.Load() {
+		t.Errorf("asked elsewhere: %v, error %v", asked.Load(), err)
+	}
+}

@@ -190,19 +190,31 @@ func (b *Bucket) unanswered(err error) error {
 	if _, ok := errors.AsType[*credentialsError](err); ok {
 		return fmt.Errorf("%w: %w", bucket.ErrUnavailable, err)
 	}
-	origin := b.core.EndpointURL()
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		if asked, parseErr := url.Parse(failed.URL); parseErr == nil {
-			origin = asked
-		}
-		err = failed.Err
+	told := withoutPath(err)
+	if _, ok := errors.AsType[*url.Error](err); !ok {
+		told = fmt.Errorf("%s: %w", origin(b.core.EndpointURL()), err)
 	}
-	where := origin.Scheme + "://" + origin.Host
 	if advice := transportAdvice(err); advice != "" {
-		return fmt.Errorf("%w: %s: %w; %s", bucket.ErrUnavailable, where, err, advice)
+		return fmt.Errorf("%w: %w; %s", bucket.ErrUnavailable, told, advice)
 	}
-	return fmt.Errorf("%w: %s: %w", bucket.ErrUnavailable, where, err)
+	return fmt.Errorf("%w: %w", bucket.ErrUnavailable, told)
 }
+
+// withoutPath is an error of the HTTP client that tells of the URL only who was asked:
+// what follows may be secret, as the path of a container agent is.
+func withoutPath(err error) error {
+	failed, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
+	}
+	asked, parseErr := url.Parse(failed.URL)
+	if parseErr != nil {
+		return failed.Err
+	}
+	return fmt.Errorf("%s: %w", origin(asked), failed.Err)
+}
+
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 func transportAdvice(err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
