@@ -217,6 +217,9 @@ func withoutPath(err error) error {
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 func transportAdvice(err error) string {
+	if way, ok := errors.AsType[*net.OpError](err); ok && way.Op == "proxyconnect" {
+		return "the proxy of HTTP_PROXY or HTTPS_PROXY is not reached: correct it, or name the store in NO_PROXY"
+	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "if the store's CA is a private one, name its file by AWS_CA_BUNDLE or SSL_CERT_FILE"
 	}

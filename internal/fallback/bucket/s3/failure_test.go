@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +183,23 @@ func TestUnansweredRequests(t *testing.T) {
 			}
 			expectFit(t, err, "get s3://backup/"+testKey+": the store is unavailable: ")
 		})
+	}
+}
+
+// A proxy that is not reached is not taken for the store.
+func TestUnreachedProxy(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	proxy, err := url.Parse(strings.Replace(gone.URL, "://", "://me:s3cret@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := openBucket(t, Options{Getenv: environment("https://store.example:9000")})
+	opened.transport.Proxy = http.ProxyURL(proxy)
+	_, err = opened.Get(t.Context(), testKey, 100)
+	if !errors.Is(err, bucket.ErrUnavailable) || !strings.Contains(err.Error(), "; the proxy of HTTP_PROXY or HTTPS_PROXY is not reached") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("error %v", err)
 	}
 }
 
