@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -33,7 +34,9 @@ type Options struct {
 //     (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI), else the instance's. The
 //     instance metadata service is asked only where the store is AWS itself, and
 //     waited for two seconds in all.
-//   - AWS_REGION, else AWS_DEFAULT_REGION, else us-east-1.
+//   - AWS_REGION, else AWS_DEFAULT_REGION, else us-east-1. AWS itself is reached by
+//     s3.<region>.amazonaws.com, or, with AWS_USE_DUALSTACK_ENDPOINT=true, by the name
+//     that has IPv6 addresses too.
 //   - AWS_CONFIG_STORAGE_ENDPOINT, the http or https URL of an S3-compatible store,
 //     which is then addressed in path style.
 //   - AWS_CA_BUNDLE, a file of the PEM certificates of those CAs that are trusted
@@ -60,6 +63,9 @@ func Open(options Options) (*Bucket, error) {
 	if b.core, err = minio.NewCore(endpoint, client); err != nil {
 		return nil, err
 	}
+	// minio-go's default would be the names with "dualstack", which private endpoints
+	// and lists of allowed hosts mostly lack.
+	b.core.SetS3EnableDualstack(strings.EqualFold(options.Getenv("AWS_USE_DUALSTACK_ENDPOINT"), "true"))
 	return b, nil
 }
 

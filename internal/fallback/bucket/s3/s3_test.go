@@ -4,10 +4,12 @@
 package s3
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -213,6 +215,30 @@ func TestGetAnswers(t *testing.T) {
 				t.Errorf("got %q, %v, want %v", got.Body, err, test.want)
 			}
 			counter.expect(t, "GET /backup/p/1.0/config.json")
+		})
+	}
+}
+
+// TestAWSHosts: AWS is reached by the names that the AWS SDKs and Kong use.
+func TestAWSHosts(t *testing.T) {
+	t.Parallel()
+	for want, set := range map[string][]string{
+		"backup.s3.us-east-1.amazonaws.com:443":           {},
+		"backup.s3.eu-west-1.amazonaws.com:443":           {"AWS_REGION", "eu-west-1"},
+		"backup.s3.dualstack.eu-west-1.amazonaws.com:443": {"AWS_REGION", "eu-west-1", "AWS_USE_DUALSTACK_ENDPOINT", "true"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			opened := openBucket(t, Options{Getenv: with(map[string]string{"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, set...)})
+			var got string
+			opened.transport.Proxy = nil
+			opened.transport.DialContext = func(_ context.Context, _, address string) (net.Conn, error) {
+				got = address
+				return nil, errors.New("not today")
+			}
+			if _, err := opened.Get(t.Context(), testKey, 1); err == nil || got != want {
+				t.Errorf("dialled %s, error %v", got, err)
+			}
 		})
 	}
 }
