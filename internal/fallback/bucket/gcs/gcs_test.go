@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -348,5 +350,54 @@ func TestAnEncryptionKeyOfTheCustomerIsTold(t *testing.T) {
 	})
 	if info, err := opened.Head(t.Context(), "k"); err != nil || info.Encryption != "gcp:kms" {
 		t.Errorf("%+v, %v", info, err)
+	}
+}
+
+// Requests that are under way at the same time share no connection, which would end
+// with the first of them: they do not go by HTTP/2.
+func TestRequestsShareNoConnection(t *testing.T) {
+	t.Parallel()
+	store := &fakeStore{pageSize: 1000, objects: map[string]fakeObject{}}
+	store.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("%s %s by %s", r.Method, r.URL.Path, r.Proto)
+		}
+		store.ServeHTTP(w, r)
+	}))
+	store.EnableHTTP2 = true
+	store.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo) // one client does not trust it
+	store.StartTLS()
+	t.Cleanup(store.Close)
+	readyHTTP2(t, store.URL)
+	opened, err := Open(Options{Bucket: "backup", Getenv: func(name string) string {
+		return map[string]string{"STORAGE_EMULATOR_HOST": store.URL}[name]
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened.transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+	opened.transport.TLSClientConfig.RootCAs.AddCert(store.Certificate())
+	var puts sync.WaitGroup
+	for i := range 20 {
+		puts.Go(func() {
+			if _, err := opened.Put(t.Context(), fmt.Sprint(i), []byte("{}"), bucket.PutOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	puts.Wait()
+}
+
+// readyHTTP2 makes Go's default transport, of which ours is a clone, offer HTTP/2, as
+// its first use in a process does.
+func readyHTTP2(t *testing.T, address string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
+		response.Body.Close()
+		t.Error("an unknown authority is trusted")
 	}
 }

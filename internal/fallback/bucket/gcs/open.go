@@ -4,6 +4,7 @@
 package gcs
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/url"
@@ -86,11 +87,15 @@ func onGoogle(productFile string) bool {
 }
 
 // newTransport makes a connection per request: requests are rare, and a kept
-// connection that died in an outage would cost the only attempt. Transparent
-// decompression would hide the object's real length.
+// connection that died in an outage would cost the only attempt. HTTP/2 would put
+// those that are under way at the same time on one connection, which ends with the
+// first of them. Transparent decompression would hide the object's real length.
 func newTransport() *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetHTTP1(true)
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12} // one that was cloned may offer HTTP/2
 	transport.DisableCompression = true
 	transport.ResponseHeaderTimeout = 30 * time.Second
 	return transport

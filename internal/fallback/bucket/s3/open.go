@@ -90,11 +90,15 @@ func clientOptions(endpoint string) (host string, options *minio.Options, err er
 }
 
 // newTransport makes a connection per request: requests are rare, and a kept
-// connection that died in an outage would cost the only attempt. Transparent
-// decompression would hide the object's real length.
+// connection that died in an outage would cost the only attempt. HTTP/2 would put
+// those that are under way at the same time on one connection, which ends with the
+// first of them. Transparent decompression would hide the object's real length.
 func newTransport(caBundle string) (*http.Transport, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetHTTP1(true)
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12} // one that was cloned may offer HTTP/2
 	transport.DisableCompression = true
 	transport.ResponseHeaderTimeout = 30 * time.Second
 	if caBundle == "" {
@@ -108,6 +112,6 @@ func newTransport(caBundle string) (*http.Transport, error) {
 	if !roots.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("AWS_CA_BUNDLE: %s holds no certificate in PEM", caBundle)
 	}
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	transport.TLSClientConfig.RootCAs = roots
 	return transport, nil
 }
