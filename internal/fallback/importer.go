@@ -21,9 +21,12 @@ const DefaultMaxBytes = 256 << 20
 // answer and the whole of its body.
 const DefaultTimeout = 30 * time.Second
 
-// retryWait is the time before the second attempt of an import. It doubles
-// with every further one.
-const retryWait = 500 * time.Millisecond
+// The time before the second attempt of an import, which doubles with every further
+// one, and the longest before any.
+const (
+	retryWait    = 500 * time.Millisecond
+	maxRetryWait = 30 * time.Second
+)
 
 // Snapshot is a configuration as it was found in the store.
 type Snapshot struct {
@@ -73,7 +76,7 @@ func (im *Importer) Import(ctx context.Context) (Snapshot, error) {
 		if ended := sleep(ctx, wait); ended != nil {
 			return Snapshot{}, fmt.Errorf("import fallback configuration: %w, before the next attempt after: %w", ended, err)
 		}
-		wait *= 2
+		wait = min(2*wait, maxRetryWait)
 	}
 }
 

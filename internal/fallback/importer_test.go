@@ -235,6 +235,7 @@ func TestImportAttempts(t *testing.T) {
 		{attempts: 1, failures: 0, reads: 1, ok: true},
 		{attempts: 3, failures: 2, reads: 3, took: 1500 * time.Millisecond, ok: true},
 		{attempts: 3, failures: 9, reads: 3, took: 1500 * time.Millisecond, ok: false},
+		{attempts: 40, failures: 99, reads: 40, took: 31500*time.Millisecond + 33*30*time.Second, ok: false},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%d of %d", test.failures, test.attempts), func(t *testing.T) {
