@@ -69,7 +69,7 @@ func (r role) RetrieveWithCredContext(with *credentials.CredContext) (credential
 // accessCredentials finds out who the node is: by keys in the environment, else by
 // what Kubernetes or a container agent says in it, else, on AWS, by the instance's
 // role. It asks nobody yet.
-func accessCredentials(getenv func(string) string, customEndpoint bool, transport *http.Transport) (provider *credentials.Credentials, static bool, err error) {
+func accessCredentials(getenv func(string) string, aws bool, transport *http.Transport) (provider *credentials.Credentials, static bool, err error) {
 	access, secret := getenv("AWS_ACCESS_KEY_ID"), getenv("AWS_SECRET_ACCESS_KEY")
 	switch {
 	case access != "" && secret != "":
@@ -84,7 +84,7 @@ func accessCredentials(getenv func(string) string, customEndpoint bool, transpor
 	if found != nil {
 		return credentials.New(*found), false, nil
 	}
-	if customEndpoint {
+	if !aws {
 		return nil, false, errors.New("AWS_CONFIG_STORAGE_ENDPOINT is set without credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	if strings.EqualFold(getenv("AWS_EC2_METADATA_DISABLED"), "true") {

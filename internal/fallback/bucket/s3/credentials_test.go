@@ -37,6 +37,8 @@ func TestOpenRefusesHalfAnEnvironment(t *testing.T) {
 		{"endpoint with path", []string{"AWS_CONFIG_STORAGE_ENDPOINT", "http://store/path"}, "AWS_CONFIG_STORAGE_ENDPOINT is not"},
 		{"AWS itself", []string{"AWS_CONFIG_STORAGE_ENDPOINT", ""}, none},
 		{"endpoint without credentials", []string{"AWS_ACCESS_KEY_ID", "", "AWS_SECRET_ACCESS_KEY", ""}, "set without credentials"},
+		{"AWS by a private endpoint without credentials", []string{"AWS_ACCESS_KEY_ID", "", "AWS_SECRET_ACCESS_KEY", "", "AWS_CONFIG_STORAGE_ENDPOINT", "https://bucket.vpce-1a2b-3c4d.s3.eu-west-1.vpce.amazonaws.com"}, none},
+		{"what only looks like AWS, without credentials", []string{"AWS_ACCESS_KEY_ID", "", "AWS_SECRET_ACCESS_KEY", "", "AWS_CONFIG_STORAGE_ENDPOINT", "https://amazonaws.com.example:443"}, "set without credentials"},
 		{"AWS without credentials", []string{"AWS_ACCESS_KEY_ID", "", "AWS_SECRET_ACCESS_KEY", "", "AWS_CONFIG_STORAGE_ENDPOINT", ""}, none},
 		{"no metadata service", []string{"AWS_ACCESS_KEY_ID", "", "AWS_SECRET_ACCESS_KEY", "", "AWS_CONFIG_STORAGE_ENDPOINT", "", "AWS_EC2_METADATA_DISABLED", "true"}, "AWS_EC2_METADATA_DISABLED"},
 		{"endpoint with a role", []string{"AWS_ACCESS_KEY_ID", "", "AWS_SECRET_ACCESS_KEY", "", "AWS_ROLE_ARN", "r", "AWS_WEB_IDENTITY_TOKEN_FILE", "f"}, none},

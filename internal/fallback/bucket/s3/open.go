@@ -55,7 +55,7 @@ func Open(options Options) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.credentials, b.static, err = accessCredentials(options.Getenv, client.BucketLookup == minio.BucketLookupPath, b.transport)
+	b.credentials, b.static, err = accessCredentials(options.Getenv, isAWS(endpoint), b.transport)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +87,13 @@ func clientOptions(endpoint string) (host string, options *minio.Options, err er
 	}
 	options.Secure, options.BucketLookup = u.Scheme == "https", minio.BucketLookupPath
 	return u.Host, options, nil
+}
+
+// isAWS says whether a host with or without a port is AWS's own, be it by an endpoint
+// in a private network.
+func isAWS(host string) bool {
+	name := (&url.URL{Host: host}).Hostname()
+	return strings.HasSuffix(name, ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
 }
 
 // newTransport makes a connection per request: requests are rare, and a kept
