@@ -40,7 +40,7 @@ type ExporterOptions struct {
 	Check time.Duration // how often the leader looks whether somebody else changed the snapshot; negative: never; 1 min
 	Alone bool          // there is no election: this is the only backup node
 
-	PutTimeout   time.Duration // of one upload, and of what is asked about the snapshot; 30 s
+	PutTimeout   time.Duration // of one upload, with a second more for each MiB, and of what is asked about the snapshot; 30 s
 	FlushTimeout time.Duration // how long Run goes on after its context's end to upload what is pending; 5 s
 	RetryMin     time.Duration // wait after a first failed request, doubling with each further one; 500 ms
 	RetryMax     time.Duration // longest wait between attempts; 30 s

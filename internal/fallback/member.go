@@ -165,8 +165,12 @@ func (m *member) takeAnswer(a reply) {
 // ask sends a request and waits for its end.
 func (m *member) ask(r election.Request, newest *offer, known inspected) reply {
 	timeout := m.options.PutTimeout
-	if r.Kind == election.ReadLease || r.Kind == election.WriteLease {
+	switch r.Kind {
+	case election.ReadLease, election.WriteLease:
 		timeout = leaseTimeout(m.options.Lease)
+	case election.WriteSnapshot:
+		timeout += time.Duration(newest.parts.size) * time.Second / slowestUpload
+	case election.HeadSnapshot:
 	}
 	ctx, cancel := context.WithTimeout(m.work, timeout)
 	defer cancel()
@@ -182,6 +186,10 @@ func (m *member) ask(r election.Request, newest *offer, known inspected) reply {
 	}
 	panic(fmt.Sprintf("fallback: unknown request %d", r.Kind))
 }
+
+// slowestUpload is how many bytes of a snapshot must go in a second: an upload that is
+// slower is given up, and one that is faster is not, however large the snapshot is.
+const slowestUpload = 1 << 20
 
 // leaseTimeout bounds a request about the lease: a leader must have the time to
 // try again before its lease runs out.
