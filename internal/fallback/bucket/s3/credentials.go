@@ -103,7 +103,7 @@ func roleOf(getenv func(string) string, transport *http.Transport) (*role, error
 		identity := &credentials.IAM{
 			Client:   &http.Client{Timeout: roleTimeout, Transport: transport, CheckRedirect: noRedirect},
 			Endpoint: cmp.Or(getenv("AWS_ENDPOINT_URL_STS"), getenv("AWS_ENDPOINT_URL")),
-			Region:   region(getenv),
+			Region:   region(getenv, ""),
 		}
 		identity.EKSIdentity.TokenFile, identity.EKSIdentity.RoleARN = tokenFile, arn
 		identity.EKSIdentity.RoleSessionName = getenv("AWS_ROLE_SESSION_NAME")

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
 // Options say which bucket to open, and how.
@@ -34,16 +35,16 @@ type Options struct {
 //     (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI), else the instance's. The
 //     instance metadata service is asked only where the store is AWS itself, and
 //     waited for two seconds in all.
-//   - AWS_REGION, else AWS_DEFAULT_REGION, else us-east-1. AWS itself is reached by
-//     s3.<region>.amazonaws.com, or, with AWS_USE_DUALSTACK_ENDPOINT=true, by the name
-//     that has IPv6 addresses too.
+//   - AWS_REGION, else AWS_DEFAULT_REGION, else the region of the endpoint, if that is
+//     AWS's, else us-east-1. AWS is reached by s3.<region>.amazonaws.com, or, with
+//     AWS_USE_DUALSTACK_ENDPOINT=true, by the name that has IPv6 addresses too.
 //   - AWS_CONFIG_STORAGE_ENDPOINT, the http or https URL of an S3-compatible store,
 //     which is then addressed in path style.
 //   - AWS_CA_BUNDLE, a file of the PEM certificates of those CAs that are trusted
 //     instead of the system's. Go's own SSL_CERT_FILE and SSL_CERT_DIR replace the
 //     system's too, for the whole process.
 func Open(options Options) (*Bucket, error) {
-	b := &Bucket{name: options.Bucket, region: region(options.Getenv)}
+	b := &Bucket{name: options.Bucket}
 	var err error
 	if b.put, err = parsePutConfig(options.PutConfig); err != nil {
 		return nil, err
@@ -55,6 +56,8 @@ func Open(options Options) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
+	// minio-go reaches AWS by the region's host, whichever of AWS's was asked for.
+	b.region = region(options.Getenv, s3utils.GetRegionFromURL(url.URL{Host: endpoint}))
 	b.credentials, b.static, err = accessCredentials(options.Getenv, isAWS(endpoint), b.transport)
 	if err != nil {
 		return nil, err
@@ -69,8 +72,9 @@ func Open(options Options) (*Bucket, error) {
 	return b, nil
 }
 
-func region(getenv func(string) string) string {
-	return cmp.Or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"), "us-east-1")
+// region is that of the environment, else the given one, which may be empty.
+func region(getenv func(string) string, otherwise string) string {
+	return cmp.Or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"), otherwise, "us-east-1")
 }
 
 func clientOptions(endpoint string) (host string, options *minio.Options, err error) {

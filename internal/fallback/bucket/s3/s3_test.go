@@ -225,6 +225,7 @@ func TestAWSHosts(t *testing.T) {
 	for want, set := range map[string][]string{
 		"backup.s3.us-east-1.amazonaws.com:443":           {},
 		"backup.s3.eu-west-1.amazonaws.com:443":           {"AWS_REGION", "eu-west-1"},
+		"s3.eu-west-1.amazonaws.com:443":                  {"AWS_CONFIG_STORAGE_ENDPOINT", "https://s3.eu-west-1.amazonaws.com"},
 		"backup.s3.dualstack.eu-west-1.amazonaws.com:443": {"AWS_REGION", "eu-west-1", "AWS_USE_DUALSTACK_ENDPOINT", "true"},
 	} {
 		t.Run(want, func(t *testing.T) {
