@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,7 @@ Exit codes:
 // fallbackFlags are the flags of every command below fallback.
 type fallbackFlags struct {
 	storage       string
+	maxSize       string // of a snapshot that is read
 	asJSON, human bool
 }
 
@@ -92,6 +94,37 @@ func (f *fallbackFlags) with(do func(*operator.Storage) error) error {
 	}
 	defer storage.Close()
 	return do(storage)
+}
+
+// reading does something with a storage whose snapshots are read whole.
+func (f *fallbackFlags) reading(do func(*operator.Storage) error) error {
+	limit, err := parseSize(f.maxSize)
+	if err != nil {
+		return err
+	}
+	return f.with(func(s *operator.Storage) error {
+		s.MaxBytes = limit
+		return do(s)
+	})
+}
+
+// addMaxSize adds the flag of a command that reads snapshots whole.
+func (f *fallbackFlags) addMaxSize(c *cobra.Command) {
+	size := os.Getenv(operator.MaxSizeVariable)
+	if size == "" {
+		size = strconv.Itoa(fallback.DefaultMaxBytes)
+	}
+	c.Flags().StringVar(&f.maxSize, "max-size", size, "bytes of the largest snapshot to take, as the nodes' blackout_fallback_max_size")
+}
+
+// parseSize reads a number of bytes, in the bounds that a node sets.
+func parseSize(text string) (int64, error) {
+	const largest = 1 << 30
+	size, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || size < 1 || size > largest {
+		return 0, fmt.Errorf("%w: --max-size, by default %s, is %q; write bytes, from 1 to %d", run.ErrUsage, operator.MaxSizeVariable, text, largest)
+	}
+	return size, nil
 }
 
 // texter is what can be written for people, too.

@@ -183,6 +183,35 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// TestFallbackMaxSize: what is too large for the nodes is so for the commands that read it,
+// and each says what sets the limit.
+func TestFallbackMaxSize(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	kong := declare(t, declaration)
+	s.expect(0, "seed", "--version", "3.9.1", "--file", kong)
+	small := append([]string{operator.MaxSizeVariable + "=100"}, s.env...)
+	for i, step := range []struct {
+		env  []string
+		args []string
+		code int
+	}{
+		{s.env, []string{"verify", "--version", "3.9.1", "--max-size", "100"}, 1},
+		{small, []string{"verify", "--version", "3.9.1"}, 1},
+		{small, []string{"verify", "--version", "3.9.1", "--max-size", "100000"}, 0},
+		{s.env, []string{"diff", "--version", "3.9.1", "--file", kong, "--max-size", "100"}, 1},
+		{s.env, []string{"seed", "--version", "3.9.1", "--file", kong, "--force", "--max-size", "100"}, 1},
+		{small, []string{"inspect", "--version", "3.9.1"}, 0}, // it reads no snapshot
+	} {
+		o := program(t, step.env, step.args...)
+		said := o.out + o.errors
+		names := strings.Contains(said, "blackout_fallback_max_size") && strings.Contains(said, "--max-size") && strings.Contains(said, "the limit is 100")
+		if o.code != step.code || names != (step.code != 0) {
+			t.Errorf("%d. %v: %+v, want exit code %d, and the limit named if it is not 0", i, step.args, o, step.code)
+		}
+	}
+}
+
 // TestFallbackExport writes a file's config_table, byte for byte but for what exporters add.
 func TestFallbackExport(t *testing.T) {
 	t.Parallel()
@@ -258,6 +287,14 @@ func TestFallbackUsage(t *testing.T) {
 		"half a credential":    {append([]string{"AWS_SECRET_ACCESS_KEY="}, s.env[:2]...), []string{"inspect", "--storage", "s3://backup"}, []string{"AWS_SECRET_ACCESS_KEY"}},
 		"no version":           {s.env, []string{"verify"}, []string{"--version"}},
 		"bad version":          {s.env, []string{"verify", "--version", "3/9"}, []string{"3/9"}},
+		"no number":            {s.env, []string{"inspect", "--version", "banana"}, []string{`"banana"`, "--version", "3.9.1"}},
+		"half a version":       {s.env, []string{"seed", "--version", "3.9", "--file", kong}, []string{`"3.9"`, "3.9.1"}},
+		"version with a v":     {s.env, []string{"iam", "--role", "importer", "--version", "v3.9.1"}, []string{`"v3.9.1"`, "3.9.1"}},
+		"name of a version":    {s.env, []string{"bucket-init", "--version", "latest"}, []string{`"latest"`, "3.9.1"}},
+		"no size":              {s.env, []string{"verify", "--version", "3.9.1", "--max-size", "256m"}, []string{"--max-size", "256m", "1073741824"}},
+		"size of nothing":      {s.env, []string{"diff", "--version", "3.9.1", "--file", kong, "--max-size", "0"}, []string{"--max-size"}},
+		"size too large":       {s.env, []string{"seed", "--version", "3.9.1", "--file", kong, "--max-size", "1073741825"}, []string{"--max-size"}},
+		"no size of the node":  {append([]string{operator.MaxSizeVariable + "=big"}, s.env...), []string{"verify", "--version", "3.9.1"}, []string{operator.MaxSizeVariable, "big"}},
 		"bad time":             {s.env, []string{"verify", "--version", "3.9.1", "--expiring", "soon"}, []string{"soon", "30d"}},
 		"negative time":        {s.env, []string{"verify", "--version", "3.9.1", "--expiring=-1h"}, []string{"-1h", "30d"}},
 		"unknown gateway":      {s.env, []string{"verify", "--version", "3.9.1", "--gateway", "nginx"}, []string{"nginx", "kong"}},

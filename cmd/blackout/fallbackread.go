@@ -62,6 +62,7 @@ changes the exit code with --strict alone.`,
 		Args:    noArguments,
 	}
 	addVersion(c, &options.Version, "exact version of the node that is to boot")
+	f.addMaxSize(c)
 	c.Flags().StringVar(&expiring, "expiring", "30d", "name certificates that end within this time, as in 30d or 12h")
 	c.Flags().StringVar(&options.Gateway, "gateway", operator.OwnGateway, "whose data planes are to boot: "+operator.OwnGateway+", "+operator.Kong)
 	c.Flags().BoolVar(&strict, "strict", false, "exit with 1 on warnings and expiring certificates as well")
@@ -73,7 +74,7 @@ changes the exit code with --strict alone.`,
 		if options.Gateway != operator.OwnGateway && options.Gateway != operator.Kong {
 			return fmt.Errorf("%w: unknown gateway %q; there are %s and %s", run.ErrUsage, options.Gateway, operator.OwnGateway, operator.Kong)
 		}
-		return f.with(func(s *operator.Storage) error {
+		return f.reading(func(s *operator.Storage) error {
 			v, err := s.Verify(c.Context(), options)
 			if err != nil {
 				return err
@@ -145,9 +146,10 @@ be secrets. The exit code is 1 if anything differs.`,
 		Args:    noArguments,
 	}
 	addVersion(c, &version, "version whose snapshot is compared")
+	f.addMaxSize(c)
 	source.add(c, "declarative file, YAML or JSON")
 	c.RunE = f.ran(func(c *cobra.Command) error {
-		return f.with(func(s *operator.Storage) error {
+		return f.reading(func(s *operator.Storage) error {
 			with, err := source.read(c.Context(), operator.ReadFile)
 			if err != nil {
 				return err

@@ -34,7 +34,7 @@ file that holds a config_table as a backup node writes it.` + writeHelp,
 		Example: "  blackout fallback export --version 3.9.1 --control-plane http://cp:8001\n  blackout fallback export --version 3.9.1 --file config.json --force",
 		Args:    noArguments,
 	}
-	addWriting(c, &options)
+	f.addWriting(c, &options)
 	source.add(c, "file with a config_table, JSON, written as it is")
 	c.RunE = f.writes(&options, func(ctx context.Context) (*operator.Configuration, error) {
 		return source.read(ctx, operator.ReadTable)
@@ -54,7 +54,7 @@ same snapshot.` + writeHelp,
 		Example: "  blackout fallback seed --version 3.9.1 --file kong.yaml",
 		Args:    noArguments,
 	}
-	addWriting(c, &options)
+	f.addWriting(c, &options)
 	c.Flags().StringVar(&file, "file", "", "declarative file, YAML or JSON")
 	c.RunE = f.writes(&options, func(context.Context) (*operator.Configuration, error) {
 		if file == "" {
@@ -65,8 +65,9 @@ same snapshot.` + writeHelp,
 	return c
 }
 
-func addWriting(c *cobra.Command, options *operator.ReplaceOptions) {
+func (f *fallbackFlags) addWriting(c *cobra.Command, options *operator.ReplaceOptions) {
 	addVersion(c, &options.Version, "version whose snapshot is written")
+	f.addMaxSize(c)
 	c.Flags().BoolVar(&options.Force, "force", false, "replace a snapshot that holds something")
 	c.Flags().BoolVar(&options.DryRun, "dry-run", false, "say what would be written and replaced, and write nothing")
 }
@@ -74,7 +75,7 @@ func addWriting(c *cobra.Command, options *operator.ReplaceOptions) {
 // writes makes the command that writes what is read.
 func (f *fallbackFlags) writes(options *operator.ReplaceOptions, read func(context.Context) (*operator.Configuration, error)) func(*cobra.Command, []string) error {
 	return f.ran(func(c *cobra.Command) error {
-		return f.with(func(s *operator.Storage) error {
+		return f.reading(func(s *operator.Storage) error {
 			with, err := read(c.Context())
 			if err != nil {
 				return err

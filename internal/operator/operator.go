@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"blackout/internal/fallback"
@@ -33,6 +34,7 @@ import (
 const (
 	StorageVariable  = "KONG_CLUSTER_FALLBACK_CONFIG_STORAGE"
 	S3ConfigVariable = "KONG_CLUSTER_FALLBACK_EXPORT_S3_CONFIG"
+	MaxSizeVariable  = "KONG_BLACKOUT_FALLBACK_MAX_SIZE"
 )
 
 // ErrInput is returned, wrapped, for what the caller gave and cannot be used: a
@@ -57,6 +59,7 @@ const requestTimeout = 30 * time.Second
 type Storage struct {
 	Bucket   bucket.Bucket
 	Location fallback.Location
+	MaxBytes int64            // of a snapshot that is read, as the nodes' blackout_fallback_max_size; 0: [fallback.DefaultMaxBytes]
 	Now      func() time.Time // time.Now
 }
 
@@ -92,17 +95,20 @@ func (s *Storage) now() time.Time {
 	return time.Now().UTC()
 }
 
-// key is where the snapshot of a version is. The version must be one that can be
-// part of a key.
+// gatewayVersion is how a node writes its version in a key: three numbers of Kong 3.x, four
+// of Kong Enterprise, and what blackout_bucket_version may add to them.
+var gatewayVersion = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9}){2,3}([-+_][0-9A-Za-z.+_-]{1,63})?$`)
+
+// key is where the snapshot of a version is. A version that no node has is [ErrInput]: a
+// snapshot under it would never be read.
 func (s *Storage) key(version string) (string, error) {
-	parameters := fallback.Parameters{Storage: s.Location.String(), Import: true, Version: version}
-	if version == "" {
+	switch {
+	case version == "":
 		return "", fmt.Errorf("the version %w: it is empty; give --version, the exact one of the node, such as 3.9.1", ErrInput)
+	case !gatewayVersion.MatchString(version):
+		return "", fmt.Errorf("the version %w: --version %q; give the exact one of the node, three or four numbers such as 3.9.1 or 3.12.0.0", ErrInput, version)
 	}
-	if err := parameters.Validate(false); err != nil {
-		return "", fmt.Errorf("the version %w: %w", ErrInput, err)
-	}
-	return parameters.Key(), nil
+	return fallback.Key(s.Location.Prefix, version), nil
 }
 
 // bound bounds one request.

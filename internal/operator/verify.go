@@ -85,8 +85,11 @@ func (s *Storage) Verify(ctx context.Context, options VerifyOptions) (Verificati
 // read reads a snapshot as an importer does. The object is nil if none arrived whole.
 func (s *Storage) read(ctx context.Context, key string) (fallback.Snapshot, *bucket.Object, error) {
 	keeper := &objectKeeper{Bucket: s.Bucket}
-	importer := fallback.Importer{Bucket: keeper, Key: key, Log: slog.New(slog.DiscardHandler)}
+	importer := fallback.Importer{Bucket: keeper, Key: key, MaxBytes: s.MaxBytes, Log: slog.New(slog.DiscardHandler)}
 	snapshot, err := importer.Import(ctx)
+	if errors.Is(err, bucket.ErrTooLarge) {
+		err = fmt.Errorf("%w; --max-size sets this command's", err)
+	}
 	return snapshot, keeper.object, err
 }
 
