@@ -36,6 +36,49 @@ func TestMetricsPageIsTheTable(t *testing.T) {
 	}
 }
 
+// watchList is the end of the page. A tilde stands for a backquote.
+var watchList = strings.ReplaceAll(`
+What to watch
+
+- ~blackout_configuration_source{source="store"} == 1~: a data plane serves the copy from object storage; its control plane gave it nothing.
+- ~blackout_export_lag_seconds~ much above ~cluster_fallback_config_export_delay~: the copy falls behind.
+- ~blackout_export_failures~ above 0 for longer than a minute: the object storage refuses or does not answer; ~fallback.last_error~ of ~/status~ says why.
+- ~blackout_store_requests_total{result="denied"}~ rising: a node may not do what it must; ~blackout fallback iam~ prints the rights.
+- ~sum(blackout_export_role{role!="standby"})~ over the backup nodes of one storage and version: 1. With 0 nobody writes the copy; with 2 two nodes do without an
+  election, or storage and version are not the same.
+- ~increase(blackout_export_takeovers_total[1h])~ above 1: backup nodes take the writing from each other; see whether they reach the storage, and whether ~blackout_fallback_lease~ is
+  the same on all.
+- ~blackout_snapshot_age_seconds~ absent on a backup node that has run for longer than the export delay: there is no copy. A large age alone is none to worry about: a copy is
+  written when the configuration changes. On a data plane that serves the copy it tells how old its configuration is.
+- ~blackout_configuration_refused_total~ rising: the control plane sends what this data plane cannot use; it goes on with what it has.
+- ~kong_data_plane_config_hash~ of one data plane staying behind the others: the same, seen from the control plane.
+`, "~", "`")
+
+// Whatever a node tells of the copy is among what to watch.
+func TestMetricsOfTheCopyAreWatched(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "gateway-metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, watched, _ := strings.Cut(string(page), "What to watch")
+	seen := 0
+	for _, m := range metricTable() {
+		for _, family := range []string{"blackout_export_", "blackout_fallback_", "blackout_snapshot_", "blackout_store_"} {
+			if !strings.HasPrefix(m.name, family) {
+				continue
+			}
+			seen++
+			if !strings.Contains(watched, m.name) {
+				t.Errorf("the page says nothing of when to look after %s", m.name)
+			}
+		}
+	}
+	if seen < 6 {
+		t.Errorf("found %d metrics of the copy", seen)
+	}
+}
+
 func metricsPage() string {
 	var page strings.Builder
 	page.WriteString(`# Metrics of the gateway
@@ -59,14 +102,7 @@ plugin, which is not here.
 		}
 		fmt.Fprintf(&page, "| `%s` | %s | %s | %s | %s |\n", m.name, kind, strings.Join(m.labels, ", "), on, m.help)
 	}
-	page.WriteString(`
-What to watch
-
-- ` + "`blackout_configuration_source{source=\"store\"} == 1`" + `: a data plane serves the copy from object storage; its control plane gave it nothing.
-- ` + "`blackout_export_lag_seconds`" + ` much above ` + "`cluster_fallback_config_export_delay`" + `: the copy falls behind.
-- ` + "`blackout_configuration_refused_total`" + ` rising: the control plane sends what this data plane cannot use; it goes on with what it has.
-- ` + "`kong_data_plane_config_hash`" + ` of one data plane staying behind the others: the same, seen from the control plane.
-`)
+	page.WriteString(watchList)
 	return page.String()
 }
 
