@@ -23,6 +23,10 @@ const (
 	// clearer.
 	listTimeout = 5 * time.Second
 
+	// maxListed bounds the objects that are looked at for them: anybody's may lie
+	// below the prefix.
+	maxListed = 10_000
+
 	// shownVersions is how many of them an error names.
 	shownVersions = 5
 )
@@ -49,17 +53,17 @@ func mayBeAbsent(denial error) bool {
 }
 
 // otherVersions says which versions have a snapshot beside the one that is not
-// there. It sends one LIST.
+// there. It sends one LIST, of as many pages as hold maxListed objects.
 func (im *Importer) otherVersions(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	own := path.Base(path.Dir(im.Key))
 	prefix := strings.TrimSuffix(im.Key, Key("", own))
-	all, err := im.Bucket.List(ctx, prefix)
+	listed, more, err := im.Bucket.List(ctx, prefix, maxListed)
 	if err != nil {
 		im.log().Debug("fallback versions not listed", "object", im.Name(), "error", err)
 	}
-	found := snapshotVersions(prefix, all)
+	found := snapshotVersions(prefix, listed)
 	switch {
 	case errors.Is(err, bucket.ErrDenied):
 		return "the node may not list which versions there are"
@@ -67,6 +71,8 @@ func (im *Importer) otherVersions(ctx context.Context) string {
 		return "which versions there are could not be listed"
 	case slices.Contains(found, own):
 		return "it was written since: start the node again to use it"
+	case len(found) == 0 && more:
+		return fmt.Sprintf("among the first %d objects there are no snapshots: check the storage URL, and whether a backup node exports to it", maxListed)
 	case len(found) == 0:
 		return "no version has a snapshot there: check the storage URL, and whether a backup node exports to it"
 	}

@@ -34,6 +34,7 @@ func TestAMissingSnapshotSaysWhichVersionsThereAre(t *testing.T) {
 		"many": {objects: []string{"p/1.1/config.json", "p/1.2/config.json", "p/1.3/config.json", "p/1.4/config.json", "p/1.5/config.json", "p/1.6/config.json", "p/1.10/config.json"},
 			want: "found 1.10, 1.6, 1.5, 1.4, 1.3 and 2 more: "},
 		"none":           {objects: []string{"q/0.9/config.json"}, want: "no version has a snapshot there"},
+		"a crowd":        {objects: crowd(maxListed+1, "p/backups/%05d"), want: "among the first 10000 objects there are no snapshots"},
 		"not a version":  {objects: []string{"p/\x1b[2J/config.json", "p/a b/config.json"}, want: "no version has a snapshot there"},
 		"at the root":    {key: "1.0/config.json", objects: []string{"0.9/config.json", "deep/er/config.json"}, want: "found 0.9: "},
 		"listing denied": {objects: []string{"p/0.9/config.json"}, listing: denied, want: "the node may not list which versions there are", unwanted: "0.9"},
@@ -69,6 +70,15 @@ func TestAMissingSnapshotSaysWhichVersionsThereAre(t *testing.T) {
 			}
 		})
 	}
+}
+
+// crowd are n keys.
+func crowd(n int, format string) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf(format, i)
+	}
+	return keys
 }
 
 func TestASnapshotThatComesWhileItIsMissedIsTold(t *testing.T) {

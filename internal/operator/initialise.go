@@ -76,7 +76,7 @@ func (s *Storage) Initialise(ctx context.Context, admin Administration, options 
 		do("bucket: create it, if it is not there", admin.Create)
 	}
 	// Some stores take settings of a bucket that is not there: MinIO, versioning.
-	listed, err := s.list(ctx)
+	listed, more, err := s.list(ctx)
 	if errors.Is(err, bucket.ErrNotFound) && !options.Create {
 		return i, fmt.Errorf("%w; --create creates it", err)
 	}
@@ -86,6 +86,9 @@ func (s *Storage) Initialise(ctx context.Context, admin Administration, options 
 	}
 	if err != nil && (!options.Create || !options.DryRun) {
 		i.Notes = append(i.Notes, "which versions there are is not known: "+err.Error())
+	}
+	if more {
+		i.Notes = append(i.Notes, fmt.Sprintf("only the first %d objects below the prefix were looked at for versions: name each with --version", MaxListed))
 	}
 	for _, version := range s.versions(&i, listed, options.Versions) {
 		prefix := s.prefix() + version + "/" + electionDir

@@ -22,6 +22,7 @@ type Inventory struct {
 	At       time.Time `json:"at"`                 // when it was looked at
 	Versions []Version `json:"versions"`           // in the order of their names
 	Others   []Object  `json:"others"`             // objects below the prefix that no node wrote
+	More     bool      `json:"more"`               // there are more than the [MaxListed] objects that were listed
 	Settings *Settings `json:"settings,omitempty"` // of the bucket, where they were asked for
 }
 
@@ -65,10 +66,14 @@ type Lease struct {
 	Error    string `json:"error,omitempty"` // why the rest is not known
 }
 
+// MaxListed is how many of a storage's objects are looked at, in the order of their keys:
+// anybody's may lie below its prefix.
+const MaxListed = 10_000
+
 // maxLease is the largest lease object that is read, in bytes.
 const maxLease = 64 << 10
 
-// Inspect lists the storage and asks for each snapshot's metadata and each lease. With
+// Inspect lists the storage's first [MaxListed] objects and asks for each snapshot's metadata and each lease. With
 // a version it looks at the objects of that one alone, without listing: an account
 // that may not list can do that. What a single object could not be asked for is noted
 // at it; the error is the listing's.
@@ -82,10 +87,11 @@ func (s *Storage) Inspect(ctx context.Context, version string) (Inventory, error
 		found.Versions = append(found.Versions, one)
 		return found, nil
 	}
-	listed, err := s.list(ctx)
+	listed, more, err := s.list(ctx)
 	if err != nil {
 		return Inventory{}, err
 	}
+	found.More = more
 	for _, info := range listed {
 		s.sort(&found, info)
 	}
@@ -105,10 +111,10 @@ func (s *Storage) Inspect(ctx context.Context, version string) (Inventory, error
 	return found, nil
 }
 
-func (s *Storage) list(ctx context.Context) ([]bucket.Info, error) {
+func (s *Storage) list(ctx context.Context) (first []bucket.Info, more bool, err error) {
 	ctx, cancel := bound(ctx)
 	defer cancel()
-	return s.Bucket.List(ctx, s.prefix())
+	return s.Bucket.List(ctx, s.prefix(), MaxListed)
 }
 
 // sort puts a listed object where it belongs.

@@ -6,12 +6,14 @@ package operator_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/bucket/buckettest"
+	"blackout/internal/operator"
 )
 
 func TestInspect(t *testing.T) {
@@ -77,6 +79,33 @@ func TestInspectEmptyBucket(t *testing.T) {
 	}
 	one, err := s.Inspect(t.Context(), version)
 	if err != nil || one.Versions[0].Snapshot != nil || one.Versions[0].Lease != nil {
+		t.Errorf("got %+v, %v", one, err)
+	}
+}
+
+// TestInspectCrowdedStorage: what others keep below the prefix is listed in part, and that
+// is said.
+func TestInspectCrowdedStorage(t *testing.T) {
+	t.Parallel()
+	memory := &buckettest.Memory{}
+	for i := range operator.MaxListed {
+		put(t, memory, fmt.Sprintf("eu/3.9.1/archive/%05d", i), "of somebody else", nil)
+	}
+	s := storage(memory)
+	all, err := s.Inspect(t.Context(), "")
+	if err != nil || all.More || len(all.Others) != operator.MaxListed {
+		t.Errorf("more: %t, %d others, %v", all.More, len(all.Others), err)
+	}
+	put(t, memory, key, "{}", nil)
+	crowded, err := s.Inspect(t.Context(), "")
+	var text strings.Builder
+	if err != nil || !crowded.More || len(crowded.Others) != operator.MaxListed || crowded.Text(&text) != nil {
+		t.Fatalf("more: %t, %d others, %v", crowded.More, len(crowded.Others), err)
+	}
+	if strings.Contains(text.String(), "there is no snapshot") || !strings.Contains(text.String(), "--version looks at one version") {
+		t.Error("a listing in part is told as if it were whole")
+	}
+	if one, err := s.Inspect(t.Context(), version); err != nil || one.Versions[0].Snapshot == nil {
 		t.Errorf("got %+v, %v", one, err)
 	}
 }

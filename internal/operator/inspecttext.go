@@ -16,7 +16,10 @@ func (i Inventory) Text(w io.Writer) error {
 		p.line(0, "version", "%s", v.Version)
 		v.text(&p)
 	}
-	if len(i.Versions) == 0 {
+	switch {
+	case i.More:
+		p.item(0, "these are the first %d objects below the prefix, and there are more: --version looks at one version without listing", MaxListed)
+	case len(i.Versions) == 0:
 		p.item(0, "there is no snapshot")
 	}
 	if len(i.Others) > 0 {

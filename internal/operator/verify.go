@@ -126,7 +126,7 @@ func (v *Verification) warn(reason string) { v.Warnings = append(v.Warnings, Fin
 // nameOthers names the versions that the bucket has snapshots of. Not being allowed to
 // list it is no failure.
 func (s *Storage) nameOthers(ctx context.Context, v *Verification) {
-	listed, err := s.list(ctx)
+	listed, _, err := s.list(ctx)
 	if err != nil {
 		return
 	}

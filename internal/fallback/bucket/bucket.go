@@ -6,8 +6,8 @@
 // S3-compatible stores, on Google Cloud Storage and on a mounted directory; all
 // of them pass the tests of package buckettest.
 //
-// Every call sends one request, or as many pages as [Bucket.List] takes, and
-// repeats none: what to do about a failure is for the caller to say, who alone
+// Every call sends one request, or as many pages as the limit of [Bucket.List] takes,
+// and repeats none: what to do about a failure is for the caller to say, who alone
 // knows whether a request whose answer was lost may be sent again.
 package bucket
 
@@ -48,9 +48,9 @@ type Bucket interface {
 	// one, whole. It returns the new object's version.
 	Put(ctx context.Context, key string, body []byte, options PutOptions) (version string, err error)
 
-	// List tells of the objects whose keys begin with prefix, in the keys' order,
-	// without their metadata and encryption.
-	List(ctx context.Context, prefix string) ([]Info, error)
+	// List tells of the first limit objects whose keys begin with prefix, in the keys'
+	// order, without their metadata and encryption, and whether there are more.
+	List(ctx context.Context, prefix string, limit int) (first []Info, more bool, err error)
 
 	// Close releases connections. The bucket cannot be used after it.
 	Close()

@@ -162,7 +162,9 @@ func (s *fakeStore) Put(_ context.Context, _ string, body []byte, put bucket.Put
 }
 
 // List tells of nothing.
-func (s *fakeStore) List(context.Context, string) ([]bucket.Info, error) { return nil, nil }
+func (s *fakeStore) List(context.Context, string, int) ([]bucket.Info, bool, error) {
+	return nil, false, nil
+}
 
 func (s *fakeStore) Close() {
 	s.mu.Lock()

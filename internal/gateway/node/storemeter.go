@@ -59,10 +59,10 @@ func (b *meteredBucket) Head(ctx context.Context, key string) (bucket.Info, erro
 }
 
 // List implements [bucket.Bucket].
-func (b *meteredBucket) List(ctx context.Context, prefix string) ([]bucket.Info, error) {
-	all, err := b.Bucket.List(ctx, prefix)
+func (b *meteredBucket) List(ctx context.Context, prefix string, limit int) (first []bucket.Info, more bool, err error) {
+	first, more, err = b.Bucket.List(ctx, prefix, limit)
 	b.meter.count("list", prefix, time.Time{}, err)
-	return all, err
+	return first, more, err
 }
 
 // count counts a request; written is when the object was, if it is the copy.

@@ -36,6 +36,7 @@ func Test(t *testing.T, open func(t *testing.T) bucket.Bucket, leaveOut ...strin
 		{"SaysWhatIsNotThere", (*conformance).saysWhatIsNotThere},
 		{"Limits", (*conformance).limits},
 		{"Lists", (*conformance).lists},
+		{"ListsTheFirst", (*conformance).listsTheFirst},
 		{"ListsPages", (*conformance).listsPages},
 		{"CreatesOnce", (*conformance).createsOnce},
 		{"ComparesVersions", (*conformance).comparesVersions},
@@ -63,8 +64,11 @@ type conformance struct {
 	prefix string
 }
 
-// ample is a limit that no object of the cases reaches.
-const ample = 64 << 20
+// ample and enough are limits that no object and no listing of the cases reaches.
+const (
+	ample  = 64 << 20
+	enough = 10_000
+)
 
 func (c *conformance) readsWhatWasWritten() {
 	body, meta := []byte(`{"a":1}`), map[string]string{"blackout-hash": "h1"}
@@ -197,20 +201,47 @@ func (c *conformance) lists() {
 	}
 }
 
+// listsTheFirst has more objects than are asked for.
+func (c *conformance) listsTheFirst() {
+	keys := []string{"a", "b/1", "b/2", "c"}
+	for _, key := range slices.Backward(keys) {
+		c.put(c.prefix+key, []byte(key), bucket.PutOptions{})
+	}
+	for limit := range len(keys) + 2 {
+		c.listFirst(limit, keys)
+	}
+}
+
+// listFirst compares a listing with the keys, in order, that all objects have.
+func (c *conformance) listFirst(limit int, keys []string) {
+	c.Helper()
+	first, more, err := c.List(c.Context(), c.prefix, limit)
+	var got []string
+	for _, info := range first {
+		got = append(got, strings.TrimPrefix(info.Key, c.prefix))
+	}
+	if want := keys[:min(limit, len(keys))]; err != nil || !slices.Equal(got, want) || more != (limit < len(keys)) {
+		c.Errorf("the first %d: %d objects, %q, more: %t, %v", limit, len(got), got[:min(len(got), 5)], more, err)
+	}
+}
+
 // listsPages has more objects than a page of any store.
 func (c *conformance) listsPages() {
 	if testing.Short() {
 		c.Skip("it writes a thousand objects")
 	}
-	const objects, writers = 1005, 16
+	const writers = 16
+	keys := make([]string, 1005)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%04d", i)
+	}
 	c.together(writers, func(writer int) {
-		for i := writer; i < objects; i += writers {
-			c.put(fmt.Sprintf("%s%04d", c.prefix, i), []byte("x"), bucket.PutOptions{})
+		for i := writer; i < len(keys); i += writers {
+			c.put(c.prefix+keys[i], []byte("x"), bucket.PutOptions{})
 		}
 	})
-	got := c.list(c.prefix)
-	if len(got) != objects || !slices.IsSortedFunc(got, func(a, b bucket.Info) int { return strings.Compare(a.Key, b.Key) }) {
-		c.Errorf("listed %d objects, or not in order; want %d", len(got), objects)
+	for _, limit := range []int{999, 1000, 1001, len(keys), enough} {
+		c.listFirst(limit, keys)
 	}
 }
 
@@ -220,7 +251,7 @@ func (c *conformance) heedsTheContext() {
 	_, errGet := c.Get(ctx, c.prefix+"k", ample)
 	_, errHead := c.Head(ctx, c.prefix+"k")
 	_, errPut := c.Put(ctx, c.prefix+"k", []byte("x"), bucket.PutOptions{})
-	_, errList := c.List(ctx, c.prefix)
+	_, _, errList := c.List(ctx, c.prefix, enough)
 	for call, err := range map[string]error{"get": errGet, "head": errHead, "put": errPut, "list": errList} {
 		if !errors.Is(err, context.Canceled) {
 			c.Errorf("%s: %v", call, err)
@@ -269,9 +300,9 @@ func (c *conformance) head(key string) bucket.Info {
 
 func (c *conformance) list(prefix string) []bucket.Info {
 	c.Helper()
-	all, err := c.List(c.Context(), prefix)
-	if err != nil {
-		c.Errorf("list: %v", err)
+	all, more, err := c.List(c.Context(), prefix, enough)
+	if err != nil || more {
+		c.Errorf("list: %v, more: %t", err, more)
 	}
 	return all
 }

@@ -140,18 +140,22 @@ func (m *Memory) Put(ctx context.Context, key string, body []byte, options bucke
 }
 
 // List implements [bucket.Bucket].
-func (m *Memory) List(ctx context.Context, prefix string) (all []bucket.Info, err error) {
+func (m *Memory) List(ctx context.Context, prefix string, limit int) (first []bucket.Info, more bool, err error) {
 	err = m.do(ctx, Call{Kind: "list", Key: prefix}, func() error {
 		for _, key := range slices.Sorted(maps.Keys(m.objects)) {
-			if strings.HasPrefix(key, prefix) {
-				info := m.objects[key].Info
-				info.Metadata = nil
-				all = append(all, info)
+			if !strings.HasPrefix(key, prefix) {
+				continue
 			}
+			if more = len(first) == limit; more {
+				break
+			}
+			info := m.objects[key].Info
+			info.Metadata = nil
+			first = append(first, info)
 		}
 		return nil
 	})
-	return all, err
+	return first, more, err
 }
 
 // Delete removes objects, as a lifecycle rule does; it is no request.

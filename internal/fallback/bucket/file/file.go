@@ -117,14 +117,15 @@ func head(root *os.Root, key string) (bucket.Info, error) {
 	})
 }
 
-// List implements [bucket.Bucket].
-func (b *Bucket) List(ctx context.Context, prefix string) ([]bucket.Info, error) {
-	return run(ctx, b, "list", prefix, func(ctx context.Context, root *os.Root) ([]bucket.Info, error) {
+// List implements [bucket.Bucket]. Telling of an object reads it whole, so that the limit
+// spares more than memory.
+func (b *Bucket) List(ctx context.Context, prefix string, limit int) (first []bucket.Info, more bool, err error) {
+	first, err = run(ctx, b, "list", prefix, func(ctx context.Context, root *os.Root) ([]bucket.Info, error) {
 		keys, err := keysBelow(ctx, root, prefix)
 		if err != nil {
 			return nil, err
 		}
-		var all []bucket.Info
+		var found []bucket.Info
 		for _, key := range keys {
 			info, err := head(root, key)
 			switch {
@@ -136,10 +137,13 @@ func (b *Bucket) List(ctx context.Context, prefix string) ([]bucket.Info, error)
 				return nil, ctx.Err()
 			}
 			info.Metadata = nil
-			all = append(all, info)
+			if found = append(found, info); len(found) > limit {
+				break
+			}
 		}
-		return all, nil
+		return found, nil
 	})
+	return first[:min(len(first), limit)], len(first) > limit, err
 }
 
 // keysBelow are the keys that begin with a prefix, in order. Links are keys, for

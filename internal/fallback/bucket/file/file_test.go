@@ -312,7 +312,7 @@ func TestListTellsOfObjectsAlone(t *testing.T) {
 		"q/..data/c": nil,
 	}
 	for prefix, want := range tests {
-		listed, err := b.List(t.Context(), prefix)
+		listed, _, err := b.List(t.Context(), prefix, 100)
 		if err != nil {
 			t.Errorf("%q: %v", prefix, err)
 			continue
@@ -366,7 +366,7 @@ func TestADirectoryThatIsNotThereIsNotMade(t *testing.T) {
 	}
 	_, get := b.Get(t.Context(), key, 1)
 	_, put := b.Put(t.Context(), key, nil, bucket.PutOptions{})
-	_, list := b.List(t.Context(), "")
+	_, _, list := b.List(t.Context(), "", 100)
 	for _, err := range []error{get, put, list} {
 		if !errors.Is(err, bucket.ErrNotFound) || !strings.Contains(fmt.Sprint(err), "is the volume mounted?") {
 			t.Errorf("error %v", err)
@@ -389,7 +389,7 @@ func TestAPipeInAnObjectsPlaceDoesNotHang(t *testing.T) {
 	if _, err := b.Get(t.Context(), "pipe", 1); !errors.Is(err, bucket.ErrNotFound) {
 		t.Errorf("error %v", err)
 	}
-	if listed, err := b.List(t.Context(), ""); err != nil || len(listed) != 0 {
+	if listed, _, err := b.List(t.Context(), "", 100); err != nil || len(listed) != 0 {
 		t.Errorf("listed %v, %v", listed, err)
 	}
 }

@@ -311,7 +311,7 @@ func readAsStranger(dir string) error {
 	if _, err := b.Put(context.Background(), "other/config.json", nil, bucket.PutOptions{}); !errors.Is(err, bucket.ErrDenied) {
 		return fmt.Errorf("put: %w", err)
 	}
-	if listed, err := b.List(context.Background(), ""); err != nil || len(listed) != 0 {
+	if listed, _, err := b.List(context.Background(), "", 100); err != nil || len(listed) != 0 {
 		return fmt.Errorf("list: %v %w", listed, err)
 	}
 	return nil

@@ -66,7 +66,7 @@ func TestSnapshotsThroughFakeGCS(t *testing.T) {
 	if err != nil || info.Size != int64(len(table)) || info.Version != version || !reflect.DeepEqual(info.Metadata, metadata) || info.Modified.IsZero() {
 		t.Errorf("head: %+v, %v; version %s", info, err, version)
 	}
-	listed, err := opened.List(t.Context(), "prod/")
+	listed, _, err := opened.List(t.Context(), "prod/", 100)
 	if err != nil || len(listed) != 1 || listed[0].Version != version || listed[0].Key != key {
 		t.Errorf("listed %+v, %v", listed, err)
 	}

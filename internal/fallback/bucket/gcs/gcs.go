@@ -179,25 +179,24 @@ func (b *Bucket) Head(ctx context.Context, key string) (bucket.Info, error) {
 }
 
 // List implements [bucket.Bucket].
-func (b *Bucket) List(ctx context.Context, prefix string) ([]bucket.Info, error) {
-	var all []bucket.Info
+func (b *Bucket) List(ctx context.Context, prefix string, limit int) (first []bucket.Info, more bool, err error) {
 	for token, seen := "", map[string]bool{}; ; {
 		seen[token] = true
 		page, next, err := b.page(ctx, prefix, token)
 		if err != nil {
-			return nil, b.failure("list", prefix, err)
+			return nil, false, b.failure("list", prefix, err)
 		}
-		all = append(all, page...)
-		if next == "" {
+		first = append(first, page...)
+		if next == "" || len(first) > limit {
 			break
 		}
 		if seen[next] {
-			return nil, b.failure("list", prefix, fmt.Errorf("%w: its listing does not end", bucket.ErrUnavailable))
+			return nil, false, b.failure("list", prefix, fmt.Errorf("%w: its listing does not end", bucket.ErrUnavailable))
 		}
 		token = next
 	}
-	slices.SortFunc(all, func(a, b bucket.Info) int { return strings.Compare(a.Key, b.Key) })
-	return all, nil
+	slices.SortFunc(first, func(a, b bucket.Info) int { return strings.Compare(a.Key, b.Key) })
+	return first[:min(len(first), limit)], len(first) > limit, nil
 }
 
 func (b *Bucket) page(ctx context.Context, prefix, token string) (all []bucket.Info, next string, err error) {

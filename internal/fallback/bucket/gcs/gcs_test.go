@@ -53,7 +53,7 @@ func TestAnObjectComesBackAsItWasPut(t *testing.T) {
 			t.Errorf("%s: %+v, version %s", what, got, version)
 		}
 	}
-	listed, err := opened.List(t.Context(), "prod eu/")
+	listed, _, err := opened.List(t.Context(), "prod eu/", 100)
 	if err != nil || len(listed) != 1 || listed[0].Key != key || listed[0].Version != version {
 		t.Errorf("listed %+v, %v", listed, err)
 	}
@@ -103,7 +103,7 @@ func TestListReadsAllPagesInOrder(t *testing.T) {
 		}
 	}
 	store.seen()
-	listed, err := opened.List(t.Context(), "p/")
+	listed, _, err := opened.List(t.Context(), "p/", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestListReadsAllPagesInOrder(t *testing.T) {
 	if seen := store.seen(); len(seen) != 3 {
 		t.Errorf("five objects in pages of two took %q", seen)
 	}
-	if none, err := opened.List(t.Context(), "absent/"); err != nil || len(none) != 0 {
+	if none, _, err := opened.List(t.Context(), "absent/", 100); err != nil || len(none) != 0 {
 		t.Errorf("of none: %v, %v", none, err)
 	}
 }
@@ -326,7 +326,7 @@ func TestAListingThatDoesNotEndIsGivenUp(t *testing.T) {
 	opened := scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"items":[{"name":"a","size":"1","generation":"1"}],"nextPageToken":"same"}`)
 	})
-	if _, err := opened.List(t.Context(), ""); !errors.Is(err, bucket.ErrUnavailable) {
+	if _, _, err := opened.List(t.Context(), "", 100); !errors.Is(err, bucket.ErrUnavailable) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -140,13 +140,13 @@ func TestRoles(t *testing.T) {
 			opened := openBucket(t, Options{Getenv: with(map[string]string{"AWS_CONFIG_STORAGE_ENDPOINT": endpoint}, environment...)})
 			before := answers.Load()
 			for range 3 {
-				if _, err := opened.List(t.Context(), "p/"); err != nil {
+				if _, _, err := opened.List(t.Context(), "p/", 100); err != nil {
 					t.Fatal(err)
 				}
 			}
 			store.expect(t, fmt.Sprintf("role-key-%d", before+1), "role-token")
 			opened.credentials.Expire() // as an answer ExpiredToken does
-			if _, err := opened.List(t.Context(), "p/"); err != nil {
+			if _, _, err := opened.List(t.Context(), "p/", 100); err != nil {
 				t.Fatal(err)
 			}
 			store.expect(t, fmt.Sprintf("role-key-%d", before+2), "role-token")

@@ -164,7 +164,7 @@ func TestMinIOAccounts(t *testing.T) {
 	reader := server.assumeRole(t, document(policy("", "s3:GetObject")))
 	testAccounts(t, server, writer, reader)
 	t.Run("list beyond the prefix", func(t *testing.T) {
-		if _, err := server.open(t, Options{}, reader...).List(t.Context(), ""); !errors.Is(err, bucket.ErrDenied) {
+		if _, _, err := server.open(t, Options{}, reader...).List(t.Context(), "", 100); !errors.Is(err, bucket.ErrDenied) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -214,7 +214,7 @@ func testAccounts(t *testing.T, server *real, writer, reader []string) {
 	if err := put(root, "q/1.0/config.json", bucket.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	_, listed := r.List(t.Context(), "p/")
+	_, _, listed := r.List(t.Context(), "p/", 100)
 	_, head := r.Head(t.Context(), testKey)
 	for _, test := range []struct {
 		what string

@@ -65,18 +65,20 @@ func (b *Bucket) Head(ctx context.Context, key string) (bucket.Info, error) {
 }
 
 // List implements [bucket.Bucket].
-func (b *Bucket) List(ctx context.Context, prefix string) ([]bucket.Info, error) {
+func (b *Bucket) List(ctx context.Context, prefix string, limit int) (first []bucket.Info, more bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the lister where it is left early
 	ctx = observed(ctx)
-	var all []bucket.Info
 	for info := range b.core.Client.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
 		if info.Err != nil {
-			return nil, b.failure(ctx, "list", prefix, info.Err)
+			return nil, false, b.failure(ctx, "list", prefix, info.Err)
 		}
-		all = append(all, bucket.Info{Key: info.Key, Size: info.Size, Version: info.ETag, Modified: info.LastModified})
+		if len(first) == limit {
+			return first, true, nil
+		}
+		first = append(first, bucket.Info{Key: info.Key, Size: info.Size, Version: info.ETag, Modified: info.LastModified})
 	}
-	return all, nil
+	return first, false, nil
 }
 
 // describe is what the store told of an object.

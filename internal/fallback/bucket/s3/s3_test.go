@@ -137,7 +137,7 @@ func TestEveryCallIsOneRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	counter.expect(t, "HEAD /backup/p/1.0/config.json")
-	if _, err := opened.List(t.Context(), "p/1.0/"); err != nil {
+	if _, _, err := opened.List(t.Context(), "p/1.0/", 100); err != nil {
 		t.Fatal(err)
 	}
 	if got := counter.take(); len(got) != 1 || !strings.HasPrefix(got[0], "GET /backup/?") {
