@@ -35,12 +35,13 @@ type span struct{ from, to int }
 // survey finds the members of a config_table that may replace a backup: it is one
 // complete JSON object that holds an entity. Workspaces and parameters alone are
 // what a control plane with a lost database has, and Kong's data planes count a
-// configuration of only them as none.
+// configuration of only them as none. No member but a comment, which is left out, may
+// be there twice: which of the two a reader takes is its own affair.
 func survey(table []byte) (layout, error) {
 	if err := requireBrace(table); err != nil {
 		return layout{}, err
 	}
-	s := surveyor{Decoder: newScanner(table)}
+	s := surveyor{Decoder: newScanner(table), names: map[string]bool{}}
 	if _, err := s.ReadToken(); err != nil {
 		return layout{}, err
 	}
@@ -73,6 +74,7 @@ func newScanner(text []byte) *jsontext.Decoder {
 type surveyor struct {
 	*jsontext.Decoder
 	found    layout
+	names    map[string]bool
 	entity   bool // there was one
 	detached bool // the member before was a comment
 }
@@ -97,6 +99,10 @@ func (s *surveyor) member() error {
 		s.detached = true
 		return nil
 	}
+	if s.names[name] {
+		return fmt.Errorf("the member %q is there twice", name)
+	}
+	s.names[name] = true
 	bookkeeping := strings.HasPrefix(name, "_") || name == "workspaces" || name == "parameters"
 	s.entity = s.entity || !bookkeeping && holdsEntity(json.RawMessage(value))
 	s.keep(span{from, int(s.InputOffset())})

@@ -6,6 +6,7 @@ package fallback
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,20 @@ func TestStamp(t *testing.T) {
 		}
 		if cap(got) != len(got) {
 			t.Errorf("%s: %d bytes in a buffer of %d", table, len(got), cap(got))
+		}
+	}
+}
+
+func TestSurveyRefusesAMemberThatIsThereTwice(t *testing.T) {
+	t.Parallel()
+	for _, table := range []string{
+		`{"services":[{"name":"a"}],"routes":[],"services":[]}`,
+		`{"services":[],"services":[{"name":"a"}]}`,
+		`{"services":[{"name":"a"}],"_comment":"x","_format_version":"3.0","_format_version":"3.0"}`,
+		`{"services":[{"name":"a"}],"s\u0065rvices":[{"name":"a"}]}`,
+	} {
+		if _, err := survey([]byte(table)); err == nil || !strings.Contains(err.Error(), "is there twice") {
+			t.Errorf("%s: %v", table, err)
 		}
 	}
 }
