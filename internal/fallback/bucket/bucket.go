@@ -14,7 +14,6 @@ package bucket
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -81,13 +80,6 @@ type PutOptions struct {
 	// a lease is: what an operator asked of the snapshot's keeping is not for it.
 	Transient bool
 }
-
-// BusyError is in the chain of an [ErrUnavailable] of a store that said for how long
-// to leave it alone; ask with errors.As.
-type BusyError struct{ After time.Duration }
-
-// Error implements error.
-func (e BusyError) Error() string { return fmt.Sprintf("it asks to be left alone for %s", e.After) }
 
 // Condition is what must hold for a write to take effect. The zero value asks for
 // nothing. A write whose condition does not hold fails with [ErrConflict]; where

@@ -28,31 +28,13 @@ func hashText(raw []byte) (Hashes, error) {
 
 // serialized reads the object at the top, the rows of its lists as [Serialized].
 func (d *decoder) serialized() (map[string]any, error) {
-	if _, err := d.text.ReadToken(); err != nil {
-		return nil, err
-	}
-	members, s := map[string]any{}, serializer{numbers: map[string]string{}}
-	for d.text.PeekKind() != '}' {
-		name, err := d.name()
-		if err != nil {
-			return nil, err
-		}
-		var value any
+	s := serializer{numbers: map[string]string{}}
+	return d.top(func(string) (any, error) {
 		if d.text.PeekKind() == '[' {
-			value, err = d.serializedList(&s)
-		} else {
-			value, err = d.value()
+			return d.serializedList(&s)
 		}
-		if err != nil {
-			return nil, err
-		}
-		if _, twice := members[name]; twice {
-			return nil, d.twice(name)
-		}
-		members[name] = value
-	}
-	_, err := d.text.ReadToken()
-	return members, err
+		return d.value()
+	})
 }
 
 func (d *decoder) serializedList(s *serializer) (any, error) {

@@ -77,6 +77,17 @@ func isPlain(schema *Schema, row Record) bool {
 // table reads the object at the top. The rows of its sections are looked up among
 // those kept; texts gets what they were read from.
 func (d *decoder) table(kept map[uint64]keptRow, texts map[string]*sectionTexts) (map[string]any, error) {
+	return d.top(func(name string) (any, error) {
+		if d.text.PeekKind() == '[' && isTakenOver(name) {
+			texts[name] = &sectionTexts{}
+			return d.section(kept, texts[name])
+		}
+		return d.value()
+	})
+}
+
+// top reads an object whose members are read by a function of their names.
+func (d *decoder) top(member func(name string) (any, error)) (map[string]any, error) {
 	if _, err := d.text.ReadToken(); err != nil {
 		return nil, err
 	}
@@ -86,13 +97,7 @@ func (d *decoder) table(kept map[uint64]keptRow, texts map[string]*sectionTexts)
 		if err != nil {
 			return nil, err
 		}
-		var value any
-		if d.text.PeekKind() == '[' && isTakenOver(name) {
-			texts[name] = &sectionTexts{}
-			value, err = d.section(kept, texts[name])
-		} else {
-			value, err = d.value()
-		}
+		value, err := member(name)
 		if err != nil {
 			return nil, err
 		}

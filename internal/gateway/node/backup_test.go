@@ -59,23 +59,10 @@ func (c *cluster) backupNode(store bucket.Bucket, role conf.Role, dir, name stri
 	c.t.Helper()
 	config := c.config(role, dir)
 	config.Fallback.Export, config.Fallback.Election, config.Fallback.Lease = true, true, time.Second
-	ctx, cancel := context.WithCancel(context.Background())
-	n, err := node.Start(ctx, node.Options{
+	return c.launch(node.Options{
 		Config: config, Rand: rand.New(rand.NewPCG(1, 2)), Hostname: name, Log: slog.New(slog.NewTextHandler(log, nil)),
 		OpenBucket: func(*conf.Config, func(string) string) (bucket.Bucket, error) { return store, nil },
-	})
-	if err != nil {
-		cancel()
-		c.t.Fatal(err)
-	}
-	end := sync.OnceFunc(func() {
-		cancel()
-		if err := n.Wait(); err != nil {
-			c.t.Errorf("%s ended with %v", name, err)
-		}
-	})
-	c.t.Cleanup(end)
-	return &running{Node: n, cluster: c, end: end}
+	}, name)
 }
 
 func (r *running) fallbackStatus() map[string]any {

@@ -100,6 +100,12 @@ func (c *cluster) start(role conf.Role, prefix string, change func(*conf.Config)
 	if c.getenv == nil {
 		options.OpenBucket = func(*conf.Config, func(string) string) (bucket.Bucket, error) { return c.store, nil }
 	}
+	return c.launch(options, "the "+string(role))
+}
+
+// launch starts a node that ends with the test, or by its end.
+func (c *cluster) launch(options node.Options, name string) *running {
+	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	n, err := node.Start(ctx, options)
 	if err != nil {
@@ -109,7 +115,7 @@ func (c *cluster) start(role conf.Role, prefix string, change func(*conf.Config)
 	end := sync.OnceFunc(func() {
 		cancel()
 		if err := n.Wait(); err != nil {
-			c.t.Errorf("the %s ended with %v", role, err)
+			c.t.Errorf("%s ended with %v", name, err)
 		}
 	})
 	c.t.Cleanup(end)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"testing"
 
 	"blackout/internal/fallback/bucket"
 )
@@ -147,4 +148,36 @@ func (c *conformance) neverTorn() {
 			}
 		}
 	})
+}
+
+// TestEveryWrite checks a bucket, without an object at key, whose objects get another
+// version with every write, the same bytes included: Bucket promises it of other bytes
+// alone. No object must ever have one of the versions never.
+func TestEveryWrite(t *testing.T, b bucket.Bucket, key string, never ...string) {
+	t.Helper()
+	put := func(condition bucket.Condition) (string, error) {
+		return b.Put(t.Context(), key, []byte("the same bytes"), bucket.PutOptions{If: condition})
+	}
+	for _, version := range append(never, "") {
+		if _, err := put(bucket.IfVersion(version)); !errors.Is(err, bucket.ErrConflict) && !errors.Is(err, bucket.ErrNotFound) {
+			t.Errorf("without an object, if its version is %q: %v", version, err)
+		}
+	}
+	first, err := put(bucket.IfAbsent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := put(bucket.IfAbsent()); !errors.Is(err, bucket.ErrConflict) {
+		t.Errorf("absent, but it is there: %v", err)
+	}
+	second, err := put(bucket.IfVersion(first))
+	if err != nil || second == first {
+		t.Errorf("the version that it has, of the same bytes: %q after %q, %v", second, first, err)
+	}
+	if _, err := put(bucket.IfVersion(first)); !errors.Is(err, bucket.ErrConflict) {
+		t.Errorf("the version before: %v", err)
+	}
+	if _, err := put(bucket.Condition{}); err != nil {
+		t.Errorf("unconditional: %v", err)
+	}
 }

@@ -174,31 +174,7 @@ func TestANoteThatIsNotTheBodysIsIgnored(t *testing.T) {
 func TestWritesAreConditional(t *testing.T) {
 	t.Parallel()
 	b, _ := opened(t)
-	conditional := func(condition bucket.Condition) (string, error) {
-		return b.Put(t.Context(), key, []byte(table), bucket.PutOptions{If: condition})
-	}
-	for _, version := range []string{"", "x"} {
-		if _, err := conditional(bucket.IfVersion(version)); !errors.Is(err, bucket.ErrConflict) && !errors.Is(err, bucket.ErrNotFound) {
-			t.Errorf("without an object, if its version is %q: %v", version, err)
-		}
-	}
-	first, err := conditional(bucket.IfAbsent())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conditional(bucket.IfAbsent()); !errors.Is(err, bucket.ErrConflict) {
-		t.Errorf("absent, but it is there: %v", err)
-	}
-	second, err := conditional(bucket.IfVersion(first))
-	if err != nil || second == first {
-		t.Errorf("the version that it has: %q after %q, %v", second, first, err)
-	}
-	if _, err := conditional(bucket.IfVersion(first)); !errors.Is(err, bucket.ErrConflict) {
-		t.Errorf("the version before: %v", err)
-	}
-	if _, err := conditional(bucket.Condition{}); err != nil {
-		t.Errorf("unconditional: %v", err)
-	}
+	buckettest.TestEveryWrite(t, b, key, "x")
 }
 
 // Every writer counts up from what it read. Had two of them won with one version, a

@@ -64,32 +64,7 @@ func TestAnObjectComesBackAsItWasPut(t *testing.T) {
 
 func TestWritesAreConditional(t *testing.T) {
 	t.Parallel()
-	opened := openAt(t, newFakeStore(t).URL)
-	put := func(condition bucket.Condition) (string, error) {
-		return opened.Put(t.Context(), "k", []byte(table), bucket.PutOptions{If: condition})
-	}
-	for _, version := range []string{"", "0", "-1", "x", "12345"} {
-		if _, err := put(bucket.IfVersion(version)); !errors.Is(err, bucket.ErrConflict) && !errors.Is(err, bucket.ErrNotFound) {
-			t.Errorf("without an object, if its version is %q: %v", version, err)
-		}
-	}
-	first, err := put(bucket.IfAbsent())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := put(bucket.IfAbsent()); !errors.Is(err, bucket.ErrConflict) {
-		t.Errorf("absent, but it is there: %v", err)
-	}
-	second, err := put(bucket.IfVersion(first))
-	if err != nil || second == first {
-		t.Errorf("the version that it has, of the same bytes: %q after %q, %v", second, first, err)
-	}
-	if _, err := put(bucket.IfVersion(first)); !errors.Is(err, bucket.ErrConflict) {
-		t.Errorf("the version before: %v", err)
-	}
-	if _, err := put(bucket.Condition{}); err != nil {
-		t.Errorf("unconditional: %v", err)
-	}
+	buckettest.TestEveryWrite(t, openAt(t, newFakeStore(t).URL), "k", "0", "-1", "x", "12345")
 }
 
 func TestListReadsAllPagesInOrder(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ func refusal(response *http.Response) error {
 	if advice != "" {
 		err = fmt.Errorf("%w; %s", err, advice)
 	}
-	if after, ok := retryAfter(response.Header, time.Now()); ok && errors.Is(kind, bucket.ErrUnavailable) {
+	if after, ok := bucket.RetryAfter(response.Header, time.Now()); ok && errors.Is(kind, bucket.ErrUnavailable) {
 		err = fmt.Errorf("%w; %w", err, bucket.BusyError{After: after})
 	}
 	return err
@@ -55,19 +54,6 @@ func classify(status int, code string) (advice string, kind error) {
 		return "", bucket.ErrRefused
 	}
 	return "", bucket.ErrUnavailable
-}
-
-// retryAfter is for how long a store asks to be left alone: in seconds, or until a
-// time.
-func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second, true
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now).Round(time.Second), 0), true
-	}
-	return 0, false
 }
 
 // wellFormedCode is what may be quoted of a store's answer: a reason, but no

@@ -103,7 +103,7 @@ func (b *Bucket) classify(ctx context.Context, err error) error {
 	if found.advice != "" {
 		summary += "; " + found.advice
 	}
-	if after, asked := retryAfter(headers, time.Now()); asked && errors.Is(found.kind, bucket.ErrUnavailable) {
+	if after, asked := bucket.RetryAfter(headers, time.Now()); asked && errors.Is(found.kind, bucket.ErrUnavailable) {
 		return fmt.Errorf("%w: %s; %w", found.kind, summary, bucket.BusyError{After: after})
 	}
 	return fmt.Errorf("%w: %s", found.kind, summary)
@@ -168,21 +168,6 @@ func skewAdvice(headers http.Header, now time.Time) string {
 		return fmt.Sprintf("this machine's clock is %s ahead of the store's%s", off, advice)
 	}
 	return fmt.Sprintf("this machine's clock is %s behind the store's%s", off.Abs(), advice)
-}
-
-// retryAfter is how long an answer asks to wait. A time is meant by the store's clock.
-func retryAfter(headers http.Header, now time.Time) (time.Duration, bool) {
-	if date, err := http.ParseTime(headers.Get("Date")); err == nil {
-		now = date
-	}
-	value := headers.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second, true
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now).Round(time.Second), 0), true
-	}
-	return 0, false
 }
 
 // unanswered is an error of a request that got no answer.
