@@ -10,11 +10,7 @@ import (
 )
 
 // databaseJudgements are those of control planes that lose their database.
-var databaseJudgements = []struct {
-	clause, name string
-	want         Status
-	story        func(*story)
-}{
+var databaseJudgements = []judgement{
 	{"G4.5", "a control plane without its database has its last configuration for a new data plane", Violated, func(s *story) {
 		s.databaseLostBefore("dp-2")
 		s.ready(8, "dp-2", http.StatusServiceUnavailable, "no configuration available")

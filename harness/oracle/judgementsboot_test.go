@@ -1,0 +1,196 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"net/http"
+)
+
+// bootJudgements are those of G1 to G3: how a new data plane comes up.
+var bootJudgements = []judgement{
+	{"G1.1", "where attempts cannot be counted their order is not known", NotMeasured, func(s *story) {
+		s.outageBefore("dp-1", "exit")
+		s.reads(3, "dp-1")
+	}},
+	{"G1.2", "a backup node's own requests are no reads on the way", NotMeasured, func(s *story) {
+		s.plane("backup", importing, exporting)
+		s.starts(1, "backup")
+		s.writes(1.5, "backup")
+		s.live(2, "backup", 1)
+		s.breaks(5, "backup>cp", "exit")
+	}},
+	{"G1.3", "an outage that is over too soon asks nothing", NotMeasured, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.heals(4, "dp-1>cp")
+	}},
+	{"G1.3", "the second outage of an edge counts like the first", Violated, func(s *story) {
+		s.plane("dp-1", importing)
+		s.breaks(1, "dp-1>cp", "reset")
+		s.heals(5, "dp-1>cp")
+		s.breaks(10, "dp-1>cp", "reset")
+		s.starts(11, "dp-1")
+		s.ends(60)
+	}},
+	{"G1.3", "between two outages there is none", NotMeasured, func(s *story) {
+		s.plane("dp-1", importing)
+		s.breaks(1, "dp-1>cp", "reset")
+		s.heals(5, "dp-1>cp")
+		s.starts(7, "dp-1")
+		s.breaks(10, "dp-1>cp", "reset")
+		s.ends(60)
+	}},
+	{"G1.3", "another control plane's outage is not this one's", NotMeasured, func(s *story) {
+		s.plane("dp-1", importing, dialling("cp-2"))
+		s.breaks(1, "cp", "pause")
+		s.breaks(1, "dp-1>cp", "reset")
+		s.starts(2, "dp-1")
+		s.ends(60)
+	}},
+	{"G1.5", "its own control plane's pause is", Held, func(s *story) {
+		s.plane("dp-1", importing, dialling("cp-2"))
+		s.breaks(1, "cp-2", "pause")
+		s.starts(2, "dp-1")
+		s.reads(6, "dp-1")
+		s.ends(60)
+	}},
+	{"G1.6", "a rotated certificate is the control plane's, for all", Held, func(s *story) {
+		s.plane("dp-2")
+		s.plane("dp-1", importing)
+		s.breaks(1, "dp-2", "certificate-rotated")
+		s.starts(2, "dp-1")
+		s.reads(4, "dp-1")
+		s.ends(60)
+	}},
+	{"G1.7", "who cannot reach the store cannot be seen to turn to it", NotMeasured, func(s *story) {
+		s.outageBefore("dp-1", "cp-busy")
+		s.breaks(1.5, "dp-1>store", "exit")
+		s.ends(60)
+	}},
+	{"G2.1", "a HEAD before the read is part of it", Held, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.asks(2.5, "dp-1", "HEAD "+storyObject, http.StatusOK)
+		s.reads(2.6, "dp-1")
+	}},
+	{"G2.1", "a wiped disk makes a start a new one", Held, func(s *story) {
+		s.restartBehind("dp-1", "exit")
+		s.breaks(4.5, "dp-1", "disk-wiped")
+		s.reads(6, "dp-1")
+	}},
+	{"G2.2", "a read that hangs has failed", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-hangs")
+		s.readsInVain(2.5, "dp-1", 0)
+		s.asks(40, "dp-1", "HEAD "+storyObject, http.StatusOK)
+	}},
+	{"G2.2", "where there is no such object, a look at which there are is none", Held, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-other-version")
+		s.readsInVain(2.5, "dp-1", http.StatusNotFound)
+		s.asks(2.53, "dp-1", "GET blackout/", http.StatusOK)
+	}},
+	{"G2.2", "two looks are one too many", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-other-version")
+		s.readsInVain(2.5, "dp-1", http.StatusNotFound)
+		s.asks(2.53, "dp-1", "GET blackout/", http.StatusForbidden)
+		s.asks(2.54, "dp-1", "GET blackout/", http.StatusOK)
+	}},
+	{"G2.2", "a later look is a poll", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-other-version")
+		s.readsInVain(2.5, "dp-1", http.StatusNotFound)
+		s.asks(12, "dp-1", "GET blackout/", http.StatusOK)
+	}},
+	{"G2.2", "a look after a read that failed otherwise is a request more", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-status")
+		s.readsInVain(2.5, "dp-1", http.StatusServiceUnavailable)
+		s.asks(2.53, "dp-1", "GET blackout/", http.StatusOK)
+	}},
+	{"G2.2", "where no request gets through, attempts tell", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-unknown-ca")
+		s.dials("dp-1", "dp-1>store", 2.5, 4, 6)
+	}},
+	{"G2.2", "one attempt is one", Held, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-unknown-ca")
+		s.dials("dp-1", "dp-1>store", 2.5)
+	}},
+	{"G2.2", "a slow store has not failed", NotMeasured, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-slow")
+		s.reads(2.5, "dp-1")
+	}},
+	{"G2.3", "the harness's own connections are not the node's", Held, func(s *story) {
+		s.plane("dp-1", importing)
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.dials("witness", "dp-1>store", 5)
+		s.breaks(6, "dp-1>cp", "exit")
+	}},
+	{"G2.3", "a denied request is a request", Violated, func(s *story) {
+		s.plane("dp-1", importing)
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.asks(5, "dp-1", "HEAD "+storyObject, http.StatusForbidden)
+		s.breaks(6, "dp-1>cp", "exit")
+	}},
+	{"G2.5", "a disk that was touched proves nothing", NotMeasured, func(s *story) {
+		s.plane("dp-1", importing)
+		s.breaks(0.5, "dp-1", "disk-read-only")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.breaks(3, "dp-1>cp", "exit")
+		s.starts(5, "dp-1")
+		s.reads(6, "dp-1")
+	}},
+	{"G3.1", "a snapshot that was replaced meanwhile may be the one read", Held, func(s *story) {
+		s.exporter("backup")
+		s.plane("dp-1", importing)
+		s.breaks(2.5, "dp-1>cp", "reset")
+		s.writes(4, "backup")
+		s.starts(5, "dp-1")
+		s.reads(5.5, "dp-1")
+		s.live(6, "dp-1", 2)
+		s.ready(5.9, "dp-1", http.StatusOK, "")
+		s.probes("dp-1", 7, 9, 2)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G3.1", "but not where nobody wrote", Violated, func(s *story) {
+		s.exporter("backup")
+		s.plane("dp-1", importing)
+		s.breaks(2.5, "dp-1>cp", "reset")
+		s.starts(5, "dp-1")
+		s.live(6, "dp-1", 2)
+		s.probes("dp-1", 7, 9, 2)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G3.1", "who serves and never was ready did not carry traffic", Violated, func(s *story) {
+		s.holds(0.5, 1)
+		s.outageBefore("dp-1", "reset")
+		s.reads(3, "dp-1")
+		s.serves(4, "dp-1", http.StatusOK, 1)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G3.3", "what the control plane gave was not imported", NotMeasured, func(s *story) {
+		s.restartBehind("dp-1", "exit")
+		s.live(6, "dp-1", 1)
+	}},
+	{"G3.3", "who reads the store again does not live on its cache", NotMeasured, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.reads(3, "dp-1")
+		s.live(4, "dp-1", 1)
+		s.starts(6, "dp-1")
+		s.reads(6.2, "dp-1")
+		s.live(6.5, "dp-1", 1)
+	}},
+	{"G3.6", "what was planted was made, whoever may not follow it", Held, func(s *story) {
+		s.plane("dp-1")
+		s.changes(1, 1)
+		s.plants(1.5, 500)
+		s.probes("dp-1", 2, 4, 500)
+		s.breaks(5, "dp-1>cp", "exit")
+	}},
+}
