@@ -59,7 +59,7 @@ func fallbackCommand() *cobra.Command {
 		Short: "Look after the snapshots that data planes boot from while the control plane is gone",
 		Long:  fallbackHelp,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 || args[0] == "help" {
 				return c.Help()
 			}
 			var names []string

@@ -201,11 +201,12 @@ func TestFallbackMaxSize(t *testing.T) {
 		{small, []string{"verify", "--version", "3.9.1", "--max-size", "100000"}, 0},
 		{s.env, []string{"diff", "--version", "3.9.1", "--file", kong, "--max-size", "100"}, 1},
 		{s.env, []string{"seed", "--version", "3.9.1", "--file", kong, "--force", "--max-size", "100"}, 1},
+		{s.env, []string{"seed", "--version", "3.9.2", "--file", kong, "--max-size", "100"}, 1},
 		{small, []string{"inspect", "--version", "3.9.1"}, 0}, // it reads no snapshot
 	} {
 		o := program(t, step.env, step.args...)
 		said := o.out + o.errors
-		names := strings.Contains(said, "blackout_fallback_max_size") && strings.Contains(said, "--max-size") && strings.Contains(said, "the limit is 100")
+		names := strings.Contains(said, "blackout_fallback_max_size") && strings.Contains(said, "--max-size") && strings.Contains(said, " 100")
 		if o.code != step.code || names != (step.code != 0) {
 			t.Errorf("%d. %v: %+v, want exit code %d, and the limit named if it is not 0", i, step.args, o, step.code)
 		}
@@ -309,6 +310,9 @@ func TestFallbackUsage(t *testing.T) {
 		"no role":              {s.env, []string{"iam"}, []string{"exporter", "importer"}},
 		"a key that is none":   {s.env, []string{"iam", "--role", "importer", "--kms-key", "mine"}, []string{"ARN"}},
 		"no days":              {s.env, []string{"bucket-init", "--election-days", "0"}, []string{"--election-days"}},
+		"ages":                 {s.env, []string{"bucket-init", "--keep-days", "99999999999"}, []string{"--keep-days", "36500"}},
+		"days in words":        {s.env, []string{"bucket-init", "--keep-days", "x"}, []string{"--keep-days takes a whole number", `"x"`}},
+		"strict or not":        {s.env, []string{"verify", "--version", "3.9.1", "--strict=maybe"}, []string{"--strict takes true or false", "maybe"}},
 		"both forms":           {s.env, []string{"inspect", "--json", "--human"}, []string{"json", "human"}},
 		"bad export s3 config": {append([]string{operator.S3ConfigVariable + "={"}, s.env...), []string{"inspect"}, []string{"cluster_fallback_export_s3_config"}},
 	} {
@@ -333,7 +337,7 @@ func TestFallbackUsage(t *testing.T) {
 // TestFallbackHelp lists the commands and the exit codes.
 func TestFallbackHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{nil, {"--help"}} {
+	for _, args := range [][]string{nil, {"--help"}, {"help"}} {
 		o := program(t, nil, args...)
 		for _, want := range []string{"inspect", "verify", "diff", "export", "seed", "iam", "bucket-init", "Exit codes", "130"} {
 			if o.code != 0 || !strings.Contains(o.out, want) {

@@ -43,6 +43,9 @@ AWS_REGION for the partition.`,
 	return c
 }
 
+// maxDays is the longest time that a lifecycle rule is given: a hundred years.
+const maxDays = 36500
+
 func (f *fallbackFlags) bucketInitCommand() *cobra.Command {
 	var options operator.InitialiseOptions
 	c := &cobra.Command{
@@ -65,8 +68,8 @@ lifecycle rule of somebody else stays.`,
 	flags.BoolVar(&options.DryRun, "dry-run", false, "say what would be set, and set nothing")
 	c.MarkFlagsMutuallyExclusive("kms-key", "no-encryption")
 	c.RunE = f.ran(func(c *cobra.Command) error {
-		if options.ElectionDays < 1 || options.KeepDays < 0 {
-			return fmt.Errorf("%w: --election-days takes 1 or more, --keep-days 0 or more", run.ErrUsage)
+		if options.ElectionDays < 1 || options.KeepDays < 0 || max(options.ElectionDays, options.KeepDays) > maxDays {
+			return fmt.Errorf("%w: --election-days takes 1 to %d, --keep-days 0 to %d", run.ErrUsage, maxDays, maxDays)
 		}
 		return f.with(func(s *operator.Storage) error {
 			done, err := s.Initialise(c.Context(), s.Administration(), options)

@@ -98,9 +98,8 @@ func wrongIf(wrong bool) error {
 
 // parseDays reads a time such as 30d or 12h.
 func parseDays(text string) (time.Duration, error) {
-	const longest = 36500
 	if days, found := strings.CutSuffix(text, "d"); found {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil && n <= longest {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil && n <= maxDays {
 			return time.Duration(n) * 24 * time.Hour, nil // #nosec G115 -- bounded
 		}
 	} else if d, err := time.ParseDuration(text); err == nil && d >= 0 {

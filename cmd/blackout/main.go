@@ -89,8 +89,22 @@ everything, judges the recording promise by promise and writes a report.
 		return run.ExitUsage
 	}
 	// What cobra itself refuses: an unknown command or flag, a missing argument.
-	complain(fmt.Errorf("%w; %s", err, valid(root, args)))
+	complain(fmt.Errorf("%w; %s", worded(err), valid(root, args)))
 	return run.ExitUsage
+}
+
+// worded says of a flag's value what it should be, in place of how reading it failed.
+func worded(err error) error {
+	refused, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	wants := map[string]string{"int": "a whole number", "bool": "true or false"}
+	want, known := wants[refused.GetFlag().Value.Type()]
+	if !known {
+		return err
+	}
+	return fmt.Errorf("--%s takes %s, not %q", refused.GetFlag().Name, want, refused.GetValue())
 }
 
 // valid names what the command line could have said: the flags of the command

@@ -4,6 +4,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,8 +55,8 @@ const putTimeout = 60 * time.Second
 
 // Replace writes a configuration as an exporter does, once: with the same guard against
 // one that is empty and the same bookkeeping, on the condition that nobody writes
-// meanwhile. What holds something is replaced only if that is forced. A conflict, and
-// what the guard refuses, is [ErrRefused]; that the outcome is [Refused] is no error.
+// meanwhile. What holds something is replaced only if that is forced. A conflict, what
+// the guard refuses and what is larger than nodes take is [ErrRefused]; that the outcome is [Refused] is no error.
 func (s *Storage) Replace(ctx context.Context, with *Configuration, options ReplaceOptions) (Replacement, error) {
 	key, err := s.key(options.Version)
 	if err != nil {
@@ -68,6 +69,10 @@ func (s *Storage) Replace(ctx context.Context, with *Configuration, options Repl
 	}
 	if err := fallback.CheckConfiguration(with.Table.Raw); err != nil {
 		return Replacement{}, fmt.Errorf("%w to write %s: %w", ErrRefused, key, err)
+	}
+	if limit := cmp.Or(s.MaxBytes, fallback.DefaultMaxBytes); int64(r.Bytes) > limit {
+		return Replacement{}, fmt.Errorf("%w to write %s: its %d bytes are more than nodes take; blackout_fallback_max_size sets their limit, --max-size this command's, %d",
+			ErrRefused, key, r.Bytes, limit)
 	}
 	found, err := s.look(ctx, key)
 	if err != nil {

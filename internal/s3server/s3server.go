@@ -9,8 +9,8 @@
 // also when the server is killed. gofakes3 takes any request from anyone;
 // in front of it this package verifies AWS Signature Version 4 (headers,
 // payload digest, chunk signatures, clock skew) and what the signer may do.
-// There is no presigned access, no encryption, no multipart upload for anyone
-// but the root account.
+// There is no presigned access, no encryption, no lifecycle or other setting of a
+// bucket, no multipart upload for anyone but the root account.
 //
 //	server, err := s3server.New(s3server.Options{Dir: dir, RootUser: user, RootPassword: password})
 //	http.ListenAndServe(address, server)
@@ -101,6 +101,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.s3.ServeHTTP(w, r)
 }
 
+// absent are query parameters that make a request one about a setting. gofakes3 would
+// overlook them, and list, create or overwrite instead.
+var absent = []string{"acl", "cors", "encryption", "legal-hold", "lifecycle", "logging", "notification", "object-lock", "policy", "replication", "retention",
+	"tagging", "website"}
+
 // admit finds out who sent a request and whether they may, and replaces its
 // body by the verified payload.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request) (Account, error) {
@@ -120,6 +125,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (Account, error) 
 	}
 	if r.Header.Get("X-Amz-Server-Side-Encryption") != "" {
 		return Account{}, fault{http.StatusNotImplemented, "NotImplemented", "This server cannot encrypt."}
+	}
+	for _, name := range absent {
+		if r.URL.Query().Has(name) {
+			return Account{}, fault{http.StatusNotImplemented, "NotImplemented", "This server has no settings of the kind " + name + "."}
+		}
 	}
 	payload, err := signature.payload(http.MaxBytesReader(w, r.Body, MaxBody), r, account.Secret)
 	if err != nil {

@@ -259,6 +259,30 @@ func TestServerSideEncryptionIsNotPretended(t *testing.T) {
 	}
 }
 
+// TestSettingsAreNotPretended: a question after a setting is no listing, and setting one
+// creates and overwrites nothing.
+func TestSettingsAreNotPretended(t *testing.T) {
+	t.Parallel()
+	endpoint := serve(t, t.TempDir())
+	root := client(t, endpoint, rootUser, rootPassword)
+	makeBucket(t, root)
+	if err := put(t.Context(), root, "key", "kept", minio.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"GET /backup/?lifecycle=", "PUT /backup/?lifecycle=", "GET /backup/?encryption=", "PUT /new/?encryption=", "PUT /backup/key?tagging="} {
+		method, path, _ := strings.Cut(what, " ")
+		if status, found := send(t, signed(t, method, endpoint+path, rootUser, rootPassword, nil)); status != 501 || found != "NotImplemented" {
+			t.Errorf("%s: %d %s", what, status, found)
+		}
+	}
+	if body, err := get(t.Context(), root, "key"); err != nil || body != "kept" {
+		t.Errorf("the object is %q, %v", body, err)
+	}
+	if there, err := root.BucketExists(t.Context(), "new"); err != nil || there {
+		t.Errorf("a bucket was made: %t, %v", there, err)
+	}
+}
+
 func TestHealthNeedsNoSignature(t *testing.T) {
 	t.Parallel()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", serve(t, t.TempDir())+"/.health", nil)

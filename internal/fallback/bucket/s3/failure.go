@@ -51,7 +51,7 @@ var causes = map[string]cause{
 	"InvalidStorageClass":        {bucket.ErrRefused, setConfig},
 	"InvalidTag":                 {bucket.ErrRefused, setConfig},
 	"InvalidEncryptionAlgorithm": {bucket.ErrRefused, setConfig},
-	"NotImplemented":             {bucket.ErrRefused, "the store lacks a feature that the request asks for: a setting of cluster_fallback_export_s3_config, or conditional writes"},
+	"NotImplemented":             {bucket.ErrRefused, "the store lacks a feature that the request asks for: a setting of the bucket, one of cluster_fallback_export_s3_config, or conditional writes"},
 	"KMSNotConfigured":           {bucket.ErrRefused, "the store has no keys; configure its KMS, or ask for no encryption in cluster_fallback_export_s3_config"},
 	"BadDigest":                  {bucket.ErrUnavailable, "the body was damaged on its way"},
 	"InvalidDigest":              {bucket.ErrUnavailable, "the body was damaged on its way"},
