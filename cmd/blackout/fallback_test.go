@@ -168,6 +168,7 @@ func TestFallback(t *testing.T) {
 		{[]string{"seed", "--version", "3.9.1", "--file", changed}, 1, `"outcome": "refused"`},
 		{[]string{"seed", "--version", "3.9.1", "--file", changed, "--force"}, 0, `"epoch": "2.1"`},
 		{[]string{"diff", "--version", "3.9.1", "--file", changed}, 0, `"equal": true`},
+		{[]string{"inspect", "--settings", "--human"}, 0, "encryption   not known\n"}, // the store has none
 		{[]string{"iam", "--role", "importer"}, 0, `"arn:aws:s3:::backup/eu/*/config.json"`},
 	} {
 		o := s.fallback(step.args...)
@@ -307,6 +308,7 @@ func TestFallbackUsage(t *testing.T) {
 		"seed of nothing":      {s.env, []string{"seed", "--version", "3.9.1"}, []string{"--file"}},
 		"seed of no version":   {s.env, []string{"seed", "--file", kong}, []string{"--version"}},
 		"export of nothing":    {s.env, []string{"export", "--version", "3.9.1"}, []string{"--control-plane", "--file"}},
+		"iam of no storage":    {nil, []string{"iam", "--role", "importer"}, []string{"--storage", operator.StorageVariable}},
 		"no role":              {s.env, []string{"iam"}, []string{"exporter", "importer"}},
 		"a key that is none":   {s.env, []string{"iam", "--role", "importer", "--kms-key", "mine"}, []string{"ARN"}},
 		"no days":              {s.env, []string{"bucket-init", "--election-days", "0"}, []string{"--election-days"}},

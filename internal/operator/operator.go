@@ -67,12 +67,9 @@ type Storage struct {
 // request. Credentials, and how objects are encrypted, come from the environment as
 // a node takes them. What is wrong with either is [ErrInput].
 func Open(url string, getenv func(string) string) (*Storage, error) {
-	if url == "" {
-		return nil, fmt.Errorf("the storage %w: it is empty; give --storage s3://<bucket>/<prefix>, or set %s", ErrInput, StorageVariable)
-	}
-	location, err := fallback.ParseLocation(url)
+	location, err := parseLocation(url)
 	if err != nil {
-		return nil, fmt.Errorf("the storage %w: %w", ErrInput, err)
+		return nil, err
 	}
 	parameters := fallback.Parameters{Storage: url, S3Config: getenv(S3ConfigVariable)}
 	if err := parameters.Validate(false); err != nil {
@@ -83,6 +80,18 @@ func Open(url string, getenv func(string) string) (*Storage, error) {
 		return nil, fmt.Errorf("the storage %w: %w", ErrInput, err)
 	}
 	return &Storage{Bucket: opened, Location: location}, nil
+}
+
+// parseLocation is where the storage with a URL is.
+func parseLocation(url string) (fallback.Location, error) {
+	if url == "" {
+		return fallback.Location{}, fmt.Errorf("the storage %w: it is empty; give --storage s3://<bucket>/<prefix>, or set %s", ErrInput, StorageVariable)
+	}
+	location, err := fallback.ParseLocation(url)
+	if err != nil {
+		return fallback.Location{}, fmt.Errorf("the storage %w: %w", ErrInput, err)
+	}
+	return location, nil
 }
 
 // Close releases connections.

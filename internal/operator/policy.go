@@ -46,9 +46,9 @@ func (p Policy) Text(w io.Writer) error {
 
 // Policies is the least privilege of a node on the storage with a URL. It asks no store.
 func Policies(url string, options PolicyOptions) (Policy, error) {
-	location, err := fallback.ParseLocation(url)
+	location, err := parseLocation(url)
 	if err != nil {
-		return Policy{}, fmt.Errorf("the storage %w: %w", ErrInput, err)
+		return Policy{}, err
 	}
 	if strings.ContainsAny(location.Bucket+location.Prefix+options.Version, "*?$") {
 		return Policy{}, fmt.Errorf("the storage %w: *, ? and $ in its prefix, or in the version, mean something else in a policy", ErrInput)

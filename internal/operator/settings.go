@@ -59,7 +59,11 @@ func (s *Settings) text(p *page) {
 	if s.KMSKey != "" {
 		key = ", key " + s.KMSKey
 	}
-	p.line(0, "encryption", "%s%s by default", or(s.Encryption, "not known"), key)
+	if s.Encryption == "" {
+		p.line(0, "encryption", "not known")
+	} else {
+		p.line(0, "encryption", "%s%s by default", s.Encryption, key)
+	}
 	for _, e := range s.Expiries {
 		p.line(0, "lifecycle", "%s: below %s: %s", e.ID, or(e.Prefix, "the whole bucket"), e.effect())
 	}
