@@ -20,6 +20,61 @@ import (
 	"blackout/internal/fallback/bucket/buckettest"
 )
 
+// heedless is a store without conditional writes: it ignores the conditions, or
+// refuses what has one.
+type heedless struct {
+	*shop
+	refuse   error
+	versions bool // it ignores only those that name a version
+}
+
+func (h heedless) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
+	_, versioned := o.If.Version()
+	if h.refuse != nil && (o.If.Absent() || versioned) {
+		return "", h.refuse
+	}
+	if versioned || !h.versions {
+		o.If = bucket.Condition{}
+	}
+	return h.shop.Put(ctx, key, body, o)
+}
+
+func TestWithoutConditionsThereIsNoElection(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*shop, *ExporterOptions){
+		"ignored":      func(s *shop, o *ExporterOptions) { o.Bucket = heedless{shop: s} },
+		"one ignored":  func(s *shop, o *ExporterOptions) { o.Bucket = heedless{shop: s, versions: true} },
+		"refused":      func(s *shop, o *ExporterOptions) { o.Bucket = heedless{shop: s, refuse: errors.New("not implemented")} },
+		"switched off": func(_ *shop, o *ExporterOptions) { o.Alone = true },
+	}
+	for name, without := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newShop()
+				d := s.open("a", func(o *ExporterOptions) { without(s, o) })
+				for i := range 3 {
+					d.offer(fmt.Sprint(i))
+					time.Sleep(time.Minute)
+				}
+				if stored := s.uploads(); len(stored) != 3 {
+					t.Errorf("stored %v", stored)
+				}
+				if status := d.exporter.Status(); status.Role != Alone || status.LeaderID != "a" || status.ExportedHash != "2" {
+					t.Errorf("status %+v", status)
+				}
+				if lines := d.log.lines("level=WARN"); len(lines) != 1 || !strings.Contains(lines[0], "only one backup node may be used") {
+					t.Errorf("warned %q", lines)
+				}
+				if n := s.count("put " + leaseKey); n > 0 {
+					t.Errorf("%d leases were written", n)
+				}
+				d.close(t)
+			})
+		})
+	}
+}
+
 // A store in a bad moment is none without conditions: several backup nodes that took it
 // for one would write at once for as long as they live.
 func TestAStoreThatFailsNowAndThenHasConditions(t *testing.T) {
@@ -57,7 +112,9 @@ func TestAStoreThatAlwaysFailsAtConditionsHasNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop()
-		d := s.open("a", func(o *ExporterOptions) { o.Bucket = heedless{s, fmt.Errorf("put: %w", bucket.ErrUnavailable)} })
+		d := s.open("a", func(o *ExporterOptions) {
+			o.Bucket = heedless{shop: s, refuse: fmt.Errorf("put: %w", bucket.ErrUnavailable)}
+		})
 		d.offer("x")
 		time.Sleep(10 * time.Minute)
 		if status := d.exporter.Status(); status.Role != Alone || status.ExportedHash != "x" {

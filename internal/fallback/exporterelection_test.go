@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -19,33 +18,8 @@ import (
 	"time"
 
 	"blackout/internal/fallback/bucket"
-	"blackout/internal/fallback/bucket/buckettest"
 	"blackout/internal/fallback/election"
 )
-
-// put writes an object as somebody else does.
-func (s *shop) put(t *testing.T, key, body string, metadata map[string]string) {
-	t.Helper()
-	if _, err := s.Put(t.Context(), key, []byte(body), bucket.PutOptions{Metadata: metadata}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// forget forgets the uploads so far.
-func (s *shop) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stored, s.tries = nil, nil
-}
-
-func (s *shop) snapshot(t *testing.T) bucket.Object {
-	t.Helper()
-	object, err := s.Get(t.Context(), testKey, DefaultMaxBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return object
-}
 
 func TestSnapshotTellsOfItsWriter(t *testing.T) {
 	t.Parallel()
@@ -169,26 +143,32 @@ type through struct {
 	cut func() bool
 }
 
+// wait hangs while the node is cut off.
+func (c through) wait(ctx context.Context) error {
+	if !c.cut() {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 func (c through) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
-	if c.cut() {
-		<-ctx.Done()
-		return "", ctx.Err()
+	if err := c.wait(ctx); err != nil {
+		return "", err
 	}
 	return c.Bucket.Put(ctx, key, body, o)
 }
 
 func (c through) Get(ctx context.Context, key string, limit int64) (bucket.Object, error) {
-	if c.cut() {
-		<-ctx.Done()
-		return bucket.Object{}, ctx.Err()
+	if err := c.wait(ctx); err != nil {
+		return bucket.Object{}, err
 	}
 	return c.Bucket.Get(ctx, key, limit)
 }
 
 func (c through) Head(ctx context.Context, key string) (bucket.Info, error) {
-	if c.cut() {
-		<-ctx.Done()
-		return bucket.Info{}, ctx.Err()
+	if err := c.wait(ctx); err != nil {
+		return bucket.Info{}, err
 	}
 	return c.Bucket.Head(ctx, key)
 }
@@ -230,97 +210,6 @@ func TestAnotherTakesOver(t *testing.T) {
 	})
 }
 
-// late is a shop as one node sees it: what the node uploads arrives when it is
-// told, also after the node has given it up.
-type late struct {
-	*shop
-	arrive <-chan struct{}
-	ended  chan error
-}
-
-func (l late) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
-	if key != testKey || nameOf(body) != "late" {
-		return l.shop.Put(ctx, key, body, o)
-	}
-	go func() {
-		<-l.arrive
-		_, err := l.shop.Put(context.WithoutCancel(ctx), key, body, o)
-		l.ended <- err
-	}()
-	<-ctx.Done()
-	return "", ctx.Err()
-}
-
-func TestAWriteThatArrivesLateIsRefused(t *testing.T) {
-	t.Parallel()
-	for name, takenOver := range map[string]bool{"after another took over": true, "after the writer's next": false} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s, arrive, ended := newShop(), make(chan struct{}), make(chan error, 1)
-				var isCut atomic.Bool
-				first := s.open("a", func(o *ExporterOptions) {
-					o.Bucket = late{s, arrive, ended}
-					if takenOver {
-						o.Bucket = through{late{s, arrive, ended}, isCut.Load}
-					}
-				})
-				first.offer("x")
-				second := s.open("b", func(o *ExporterOptions) { o.Seed = 2 })
-				second.offer("x")
-				first.offer("late")
-				second.offer("newer")
-				isCut.Store(true)
-				first.offer("newer")
-				time.Sleep(2 * time.Minute)
-				if got := nameOf(s.snapshot(t).Body); got != "newer" {
-					t.Errorf("the store holds %q", got)
-				}
-				close(arrive)
-				if err := <-ended; !errors.Is(err, bucket.ErrConflict) || nameOf(s.snapshot(t).Body) != "newer" {
-					t.Errorf("a write arrived late and was answered with %v; the store holds %q", err, nameOf(s.snapshot(t).Body))
-				}
-				isCut.Store(false)
-				time.Sleep(time.Minute) // until nothing hangs any more
-				first.close(t)
-				second.close(t)
-			})
-		})
-	}
-}
-
-func TestABucketThatIsGoneIsTold(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var gone atomic.Bool
-		s := newShop()
-		s.Before = func(context.Context, buckettest.Call) error {
-			if gone.Load() {
-				return fmt.Errorf("the bucket: %w", bucket.ErrNotFound)
-			}
-			return nil
-		}
-		s.After = nil
-		d := s.open("a", nil)
-		d.offer("x")
-		gone.Store(true)
-		d.offer("y")
-		time.Sleep(time.Minute)
-		if status := d.exporter.Status(); status.PendingHash != "y" || status.Failures == 0 || !strings.Contains(status.LastError, bucket.ErrNotFound.Error()) {
-			t.Errorf("status %+v", status)
-		}
-		if lines := d.log.lines("level=ERROR"); len(lines) == 0 || len(lines) > 2 {
-			t.Errorf("%d errors: %.500q", len(lines), lines)
-		}
-		gone.Store(false)
-		time.Sleep(time.Minute)
-		if got := nameOf(s.snapshot(t).Body); got != "y" {
-			t.Errorf("the store holds %q", got)
-		}
-		d.close(t)
-	})
-}
-
 func TestALeaderThatEndsIsReplacedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -336,276 +225,6 @@ func TestALeaderThatEndsIsReplacedAtOnce(t *testing.T) {
 			t.Errorf("the store holds %s", got)
 		}
 		second.close(t)
-	})
-}
-
-// heedless is a store without conditional writes: it ignores the conditions, or
-// refuses what has one.
-type heedless struct {
-	*shop
-	refuse error
-}
-
-func (h heedless) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
-	_, versioned := o.If.Version()
-	if h.refuse != nil && (o.If.Absent() || versioned) {
-		return "", h.refuse
-	}
-	o.If = bucket.Condition{}
-	return h.shop.Put(ctx, key, body, o)
-}
-
-// halfHeedless knows one of the conditions only.
-type halfHeedless struct{ *shop }
-
-func (h halfHeedless) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
-	if _, versioned := o.If.Version(); versioned {
-		o.If = bucket.Condition{}
-	}
-	return h.shop.Put(ctx, key, body, o)
-}
-
-func TestWithoutConditionsThereIsNoElection(t *testing.T) {
-	t.Parallel()
-	tests := map[string]func(*shop, *ExporterOptions){
-		"ignored":      func(s *shop, o *ExporterOptions) { o.Bucket = heedless{s, nil} },
-		"one ignored":  func(s *shop, o *ExporterOptions) { o.Bucket = halfHeedless{s} },
-		"refused":      func(s *shop, o *ExporterOptions) { o.Bucket = heedless{s, errors.New("not implemented")} },
-		"switched off": func(_ *shop, o *ExporterOptions) { o.Alone = true },
-	}
-	for name, without := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newShop()
-				d := s.open("a", func(o *ExporterOptions) { without(s, o) })
-				for i := range 3 {
-					d.offer(fmt.Sprint(i))
-					time.Sleep(time.Minute)
-				}
-				if stored := s.uploads(); len(stored) != 3 {
-					t.Errorf("stored %v", stored)
-				}
-				if status := d.exporter.Status(); status.Role != Alone || status.LeaderID != "a" || status.ExportedHash != "2" {
-					t.Errorf("status %+v", status)
-				}
-				if lines := d.log.lines("level=WARN"); len(lines) != 1 || !strings.Contains(lines[0], "only one backup node may be used") {
-					t.Errorf("warned %q", lines)
-				}
-				if n := s.count("put " + leaseKey); n > 0 {
-					t.Errorf("%d leases were written", n)
-				}
-				d.close(t)
-			})
-		})
-	}
-}
-
-func TestAStoreThatCannotBeAskedForConditionsIsAskedAgain(t *testing.T) {
-	t.Parallel()
-	for name, failure := range map[string]error{"denied": bucket.ErrDenied, "unavailable": bucket.ErrUnavailable, "no bucket": bucket.ErrNotFound} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var failing atomic.Bool
-				failing.Store(true)
-				s := newShop()
-				s.Before = func(context.Context, buckettest.Call) error {
-					if failing.Load() {
-						return fmt.Errorf("put: %w", failure)
-					}
-					return nil
-				}
-				s.After = nil
-				d := s.open("a", nil)
-				d.offer("x")
-				time.Sleep(5 * time.Minute)
-				if status := d.exporter.Status(); status.PendingHash != "x" || status.Failures < 5 || !strings.Contains(status.LastError, failure.Error()) {
-					t.Errorf("status %+v", status)
-				}
-				failing.Store(false)
-				time.Sleep(time.Minute)
-				if got := nameOf(s.snapshot(t).Body); got != "x" {
-					t.Errorf("the store holds %q", got)
-				}
-				if status := d.exporter.Status(); status.Role != Leader || status.LastError != "" || status.Failures != 0 {
-					t.Errorf("status %+v", status)
-				}
-				d.close(t)
-				if lines := d.log.lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], failure.Error()) {
-					t.Errorf("errors %q", lines)
-				}
-			})
-		})
-	}
-}
-
-// What a real Kong node wrote has no metadata of ours: the content tells.
-func TestASnapshotOfAnotherGateway(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newShop()
-		s.put(t, testKey, string(tableOf("x")), nil)
-		s.forget()
-		d := s.open("a", nil)
-		d.offer("x")
-		time.Sleep(time.Hour)
-		s.expect(t)
-		if n := s.count("get " + testKey); n != 1 {
-			t.Errorf("it was read %d times", n)
-		}
-		if status := d.exporter.Status(); status.ExportedHash != "x" || status.PendingHash != "" {
-			t.Errorf("status %+v", status)
-		}
-		s.fail = func(attempt int) error {
-			if attempt == 1 {
-				return bucket.ErrUnavailable // so that it is looked at once more
-			}
-			return nil
-		}
-		d.offer("y")
-		time.Sleep(time.Second)
-		if n := s.count("get " + testKey); n != 1 {
-			t.Errorf("the same version was read %d times", n)
-		}
-		if got := nameOf(s.snapshot(t).Body); got != "y" {
-			t.Errorf("the store holds %q", got)
-		}
-		d.close(t)
-	})
-}
-
-// A copy of the object that lost its metadata still tells its epoch.
-func TestASnapshotWithoutItsMetadata(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newShop()
-		noted := Bookkeeping{Epoch: election.Epoch{Term: 41, Write: 7}, Exporter: "b", Life: "l"}
-		s.put(t, testKey, `{"_comment":"`+noted.comment()+`","services":[{"name":"x"}]}`, nil)
-		s.forget()
-		d := s.open("a", nil)
-		d.offer("y")
-		if got := ReadBookkeeping(s.snapshot(t).Info); got.Epoch.Term != 42 || got.Hash != "y" {
-			t.Errorf("noted %+v", got)
-		}
-		d.close(t)
-	})
-}
-
-func TestASnapshotThatIsGarbageIsReplaced(t *testing.T) {
-	t.Parallel()
-	for name, garbage := range map[string]string{"empty": "", "no JSON": "<html>", "cut gzip": "\x1f\x8b"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newShop()
-				s.put(t, testKey, garbage, nil)
-				s.put(t, leaseKey, garbage, nil)
-				d := s.open("a", nil)
-				d.offer("x")
-				time.Sleep(2 * DefaultLease)
-				if got := nameOf(s.snapshot(t).Body); got != "x" {
-					t.Errorf("the store holds %q", got)
-				}
-				d.close(t)
-			})
-		})
-	}
-}
-
-// busy is a store's answer that asks for time.
-func busy(after time.Duration) error {
-	return fmt.Errorf("%w: SlowDown: %w", bucket.ErrUnavailable, bucket.BusyError{After: after})
-}
-
-func TestStoreFaults(t *testing.T) {
-	t.Parallel()
-	first := func(err error) func(*shop) {
-		return func(s *shop) {
-			s.fail = func(attempt int) error {
-				if attempt == 1 {
-					return fmt.Errorf("put s3://bucket/%s: %w", testKey, err)
-				}
-				return nil
-			}
-		}
-	}
-	tests := map[string]struct {
-		trouble  func(*shop)
-		within   time.Duration // the change is in the store
-		notTill  time.Duration // and no attempt before
-		uploaded int           // times
-		quiet    bool          // no error line
-	}{
-		"none":             {trouble: func(*shop) {}, uploaded: 1, quiet: true},
-		"denied":           {trouble: first(bucket.ErrDenied), within: time.Second, notTill: 250 * time.Millisecond, uploaded: 1},
-		"503":              {trouble: first(bucket.ErrUnavailable), within: time.Second, notTill: 250 * time.Millisecond, uploaded: 1},
-		"503, Retry-After": {trouble: first(busy(20 * time.Second)), within: 21 * time.Second, notTill: 20 * time.Second, uploaded: 1},
-		"Retry-After of a year": {trouble: first(busy(365 * 24 * time.Hour)), within: 6 * time.Minute,
-			notTill: 5 * time.Minute, uploaded: 1},
-		"lost answer": {trouble: func(s *shop) {
-			s.lose = func(attempt int) error { return map[int]error{1: errors.New("EOF")}[attempt] }
-		}, within: time.Second, uploaded: 1},
-		"hangs": {trouble: func(s *shop) {
-			hung := 0
-			s.hang = func(c buckettest.Call) bool {
-				if isUpload(c) {
-					hung++
-				}
-				return isUpload(c) && hung == 1
-			}
-		}, within: 32 * time.Second, notTill: 0, uploaded: 1},
-		"conflict": {trouble: first(bucket.ErrConflict), within: time.Second, uploaded: 1, quiet: true},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newShop()
-				test.trouble(s)
-				d := s.open("a", func(o *ExporterOptions) { o.Lease = time.Hour }) // it has not to be renewed meanwhile
-				d.offer("x")
-				time.Sleep(test.within)
-				synctest.Wait()
-				if stored := s.uploads(); len(stored) != test.uploaded || nameOf(s.snapshot(t).Body) != "x" {
-					t.Errorf("stored %v", stored)
-				}
-				if tries := s.attempts(); len(tries) > 1 && tries[1] < test.notTill {
-					t.Errorf("attempts at %v", tries)
-				}
-				status := d.exporter.Status()
-				if status.ExportedHash != "x" || status.Failures != 0 || status.LastError != "" || status.PendingHash != "" {
-					t.Errorf("status %+v", status)
-				}
-				d.close(t)
-				if lines := d.log.lines("level=ERROR"); (len(lines) == 0) != test.quiet || len(lines) > 1 {
-					t.Errorf("errors %q", lines)
-				} else if len(lines) == 1 && !strings.Contains(lines[0], testKey) {
-					t.Errorf("the line does not name the object: %q", lines)
-				}
-			})
-		})
-	}
-}
-
-// A store that does not encrypt although it was asked to has the snapshot all the
-// same. It is said, and not hidden by the next look.
-func TestASnapshotThatIsNotEncryptedAsAsked(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newShop()
-		s.lose = func(int) error { return fmt.Errorf("put: %w", bucket.ErrNotEncrypted) }
-		d := s.open("a", nil)
-		d.offer("x")
-		time.Sleep(time.Minute)
-		status := d.exporter.Status()
-		if status.ExportedHash != "x" || !strings.Contains(status.LastError, bucket.ErrNotEncrypted.Error()) {
-			t.Errorf("status %+v", status)
-		}
-		if lines := d.log.lines("but not as asked"); len(lines) != 1 {
-			t.Errorf("log %s", d.log.String())
-		}
-		d.close(t)
 	})
 }
 
@@ -636,33 +255,6 @@ func TestALeaderWithoutItsControlPlaneLetsGo(t *testing.T) {
 			t.Errorf("status %+v", status)
 		}
 		second.close(t)
-	})
-}
-
-// sorted tells apart what an operator's wishes for the snapshot are for.
-type sorted struct {
-	*shop
-	wrong atomic.Int64
-}
-
-func (c *sorted) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
-	if o.Transient == (key == testKey) {
-		c.wrong.Add(1)
-	}
-	return c.shop.Put(ctx, key, body, o)
-}
-
-func TestOnlyTheSnapshotIsKeptAsTheOperatorAsks(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := &sorted{shop: newShop()}
-		d := s.open("a", func(o *ExporterOptions) { o.Bucket = s })
-		d.offer("x")
-		time.Sleep(DefaultLease)
-		d.close(t)
-		if n := s.wrong.Load(); n > 0 {
-			t.Errorf("%d writes are of the wrong kind", n)
-		}
 	})
 }
 
