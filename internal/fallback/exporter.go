@@ -40,7 +40,9 @@ type ExporterOptions struct {
 	Check time.Duration // how often the leader looks whether somebody else changed the snapshot; negative: never; 1 min
 	Alone bool          // there is no election: this is the only backup node
 
-	PutTimeout   time.Duration // of one upload, with a second more for each MiB, and of what is asked about the snapshot; 30 s
+	MaxBytes int64 // of a snapshot that is read to check it, as stored and expanded; [DefaultMaxBytes]
+
+	PutTimeout   time.Duration // of one upload or read of the snapshot, with a second more for each MiB, and of what is asked about it; 30 s
 	FlushTimeout time.Duration // how long Run goes on after its context's end to upload what is pending; 5 s
 	RetryMin     time.Duration // wait after a first failed request, doubling with each further one; 500 ms
 	RetryMax     time.Duration // longest wait between attempts; 30 s
@@ -87,6 +89,9 @@ func NewExporter(options ExporterOptions) *Exporter {
 	orDefault(&options.Lease, DefaultLease)
 	if options.Check == 0 {
 		options.Check = DefaultCheck
+	}
+	if options.MaxBytes <= 0 {
+		options.MaxBytes = DefaultMaxBytes
 	}
 	orDefault(&options.PutTimeout, 30*time.Second)
 	orDefault(&options.FlushTimeout, 5*time.Second)

@@ -51,7 +51,7 @@ type Parameters struct {
 	S3Config     string        // cluster_fallback_export_s3_config: see [s3.CheckPutConfig]
 	Version      string        // version in the object's key; importer and exporter must agree on it exactly
 	ReadAttempts int           // reads of the store at import; 0 means 1, as Kong does
-	MaxBytes     int64         // of a snapshot that is imported, as stored and expanded; 0 means [DefaultMaxBytes]
+	MaxBytes     int64         // of a snapshot that is imported or checked, as stored and expanded; 0 means [DefaultMaxBytes]
 }
 
 // Validate checks the parameters of a node that is about to start; controlPlane

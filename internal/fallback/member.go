@@ -34,17 +34,17 @@ type member struct {
 	answers  chan reply
 	wakeUp   *time.Timer
 
-	holderRole string    // of the node that holds the lease
-	foreign    inspected // the last snapshot that was read because nothing was noted about it
+	holderRole string   // of the node that holds the lease
+	seen       sighting // of the snapshot, the last
 }
 
 // reply is how a request ended.
 type reply struct {
 	election.Answer
-	err     error
-	bytes   int    // written
-	role    string // of the holder of the lease that was read
-	foreign inspected
+	err   error
+	bytes int    // written
+	role  string // of the holder of the lease that was read
+	seen  sighting
 }
 
 // join makes the exporter a member of the election, or its only one. Requests end
@@ -137,14 +137,14 @@ func (m *member) step(in election.Input) {
 
 // send sends a request in a goroutine of its own.
 func (m *member) send(r election.Request) {
-	sent, known := m.taken, m.foreign
+	sent, last := m.taken, m.seen
 	if r.Kind == election.WriteSnapshot {
 		m.mu.Lock()
 		m.told.writing = r.Offer
 		m.mu.Unlock()
 	}
 	m.requests.Go(func() {
-		a := m.ask(r, sent, known)
+		a := m.ask(r, sent, last)
 		a.Kind = r.Kind
 		m.answers <- a
 	})
@@ -155,21 +155,25 @@ func (m *member) takeAnswer(a reply) {
 	case election.ReadLease:
 		m.holderRole = a.role
 	case election.HeadSnapshot:
-		m.foreign = a.foreign
-	case election.WriteLease, election.WriteSnapshot:
+		m.seen = a.seen
+	case election.WriteSnapshot:
+		if a.Outcome == election.Done {
+			m.seen = a.seen
+		}
+	case election.WriteLease:
 	}
 	m.count(a)
 	m.step(a.Answer)
 }
 
 // ask sends a request and waits for its end.
-func (m *member) ask(r election.Request, newest *offer, known inspected) reply {
+func (m *member) ask(r election.Request, newest *offer, last sighting) reply {
 	timeout := m.options.PutTimeout
 	switch r.Kind {
 	case election.ReadLease, election.WriteLease:
 		timeout = leaseTimeout(m.options.Lease)
 	case election.WriteSnapshot:
-		timeout += time.Duration(newest.parts.size) * time.Second / slowestUpload
+		timeout += transferTime(int64(newest.parts.size))
 	case election.HeadSnapshot:
 	}
 	ctx, cancel := context.WithTimeout(m.work, timeout)
@@ -180,16 +184,22 @@ func (m *member) ask(r election.Request, newest *offer, known inspected) reply {
 	case election.WriteLease:
 		return m.writeLease(ctx, r)
 	case election.HeadSnapshot:
-		return m.headSnapshot(ctx, known)
+		return m.headSnapshot(ctx, last)
 	case election.WriteSnapshot:
 		return m.writeSnapshot(ctx, r, newest)
 	}
 	panic(fmt.Sprintf("fallback: unknown request %d", r.Kind))
 }
 
-// slowestUpload is how many bytes of a snapshot must go in a second: an upload that is
+// slowest is how many bytes of a snapshot must go in a second: a transfer that is
 // slower is given up, and one that is faster is not, however large the snapshot is.
-const slowestUpload = 1 << 20
+const slowest = 1 << 20
+
+// transferTime is how much longer a request may take for its body of size bytes;
+// negative if that is not known.
+func transferTime(size int64) time.Duration {
+	return time.Duration(max(size, 0)) * time.Second / slowest
+}
 
 // leaseTimeout bounds a request about the lease: a leader must have the time to
 // try again before its lease runs out.

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -67,63 +66,6 @@ func written(r election.Request, version string, err error) reply {
 	return a
 }
 
-// inspected is a snapshot about which nothing was noted, with what its content
-// tells.
-type inspected struct {
-	version string
-	content election.Snapshot
-}
-
-// headSnapshot tells of the snapshot. It is read only if its metadata do not say
-// what is in it, as a real Kong node writes it, and once in each version.
-func (m *member) headSnapshot(ctx context.Context, known inspected) reply {
-	info, err := m.options.Bucket.Head(ctx, m.options.Key)
-	a := answered(err)
-	a.foreign = known
-	if err != nil {
-		return a
-	}
-	a.Version = info.Version
-	if noted := ReadBookkeeping(info); noted.Hash != "" {
-		a.Snapshot = noted.snapshot()
-		return a
-	}
-	if known.version != info.Version {
-		if known, err = m.inspect(ctx, info.Version); err != nil {
-			a := answered(err)
-			a.foreign = known
-			return a
-		}
-	}
-	a.foreign, a.Version, a.Snapshot = known, known.version, known.content
-	return a
-}
-
-// inspect reads the snapshot for what it is. One that cannot be used is as good as
-// one of which nothing is known.
-func (m *member) inspect(ctx context.Context, version string) (inspected, error) {
-	found := inspected{version: version}
-	object, err := m.options.Bucket.Get(ctx, m.options.Key, DefaultMaxBytes)
-	switch {
-	case errors.Is(err, bucket.ErrTooLarge), errors.Is(err, bucket.ErrDenied):
-		return found, nil
-	case err != nil:
-		return inspected{}, err
-	}
-	found.version = object.Version
-	table, err := decode(object, DefaultMaxBytes, nil)
-	if err != nil {
-		return found, nil
-	}
-	found.content = readComment(table).snapshot()
-	if m.options.Hash != nil {
-		if hash, err := m.options.Hash(table); err == nil {
-			found.content.Hash = hash
-		}
-	}
-	return found, nil
-}
-
 func (m *member) writeSnapshot(ctx context.Context, r election.Request, newest *offer) reply {
 	if newest.Number != r.Offer {
 		return answered(fmt.Errorf("write the snapshot: offer %d is to be written, and the newest is %d", r.Offer, newest.Number))
@@ -137,7 +79,7 @@ func (m *member) writeSnapshot(ctx context.Context, r election.Request, newest *
 	noted.SHA256 = hex.EncodeToString(sum[:])
 	version, err := m.options.Bucket.Put(ctx, m.options.Key, body, bucket.PutOptions{If: r.If, Metadata: noted.metadata()})
 	a := written(r, version, err)
-	a.bytes = len(body)
+	a.bytes, a.seen = len(body), sighting{version: version, known: true, content: r.Wrote}
 	return a
 }
 

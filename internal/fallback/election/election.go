@@ -52,7 +52,8 @@
 // Buckets expire old objects below election/. A member that finds no lease takes
 // a term above the snapshot's and above any that it ever saw. The snapshot itself
 // may be deleted by mistake, or overwritten by somebody who knows no lease: a
-// leader looks at it every Config.Check, and puts its own back.
+// leader looks at it every Config.Check, and puts its own back. One that was damaged is
+// for the driver to find: it tells of it as of a snapshot that nobody knows.
 package election
 
 import (

@@ -108,7 +108,7 @@ func ownParameters() []parameter {
 		{name: "blackout_fallback_check", kind: spanKind, value: "1m", set: duration(func(c *Config) *time.Duration { return &c.Fallback.Check }),
 			about: "How often the elected node looks at the fallback object, and puts its own back if it was deleted or overwritten."},
 		{name: "blackout_fallback_max_size", kind: number, value: "268435456", set: within(func(c *Config) *int { return &c.Fallback.MaxSize }, 1, 1<<30),
-			about: "Bytes of the largest fallback object that a data plane takes, as stored and, if it is compressed, as expanded. A larger one is not read to its end."},
+			about: "Bytes of the largest fallback object that a data plane takes, as stored and, if it is compressed, as expanded. A larger one is not read to its end. A backup node checks no larger one."},
 		{name: "blackout_reconnect_min", kind: spanKind, value: "5s", set: duration(func(c *Config) *time.Duration { return &c.Timing.ReconnectMin }),
 			about: "The shortest wait before a data plane connects again."},
 		{name: "blackout_reconnect_max", kind: spanKind, value: "10s", set: duration(func(c *Config) *time.Duration { return &c.Timing.ReconnectMax }),

@@ -52,7 +52,7 @@ func (n *Node) openBackup(ctx context.Context, refresh func()) (backup, error) {
 			return backup{}, err
 		}
 	}
-	if config.Fallback.Export {
+	if p := parameters(config); p.Export {
 		opened, _, err := n.openStore(b.meter)
 		if err != nil {
 			return backup{}, err
@@ -62,7 +62,7 @@ func (n *Node) openBackup(ctx context.Context, refresh func()) (backup, error) {
 			return backup{}, err
 		}
 		b.exporter = fallback.NewExporter(fallback.ExporterOptions{
-			Bucket: opened, Key: parameters(config).Key(), NodeID: id, Name: n.options.Hostname, Role: string(config.Role),
+			Bucket: opened, Key: p.Key(), MaxBytes: p.MaxBytes, NodeID: id, Name: n.options.Hostname, Role: string(config.Role),
 			Delay: config.Fallback.ExportDelay, Lease: config.Fallback.Lease, Check: config.Fallback.Check, Alone: !config.Fallback.Election,
 			Refresh: refresh, Hash: entity.HashText, Log: n.log,
 		})

@@ -55,10 +55,13 @@ func (j *journal) lines(texts ...string) (found []string) {
 }
 
 // backupNode starts a node that exports to a store, with an election.
-func (c *cluster) backupNode(store bucket.Bucket, role conf.Role, dir, name string, log *journal) *running {
+func (c *cluster) backupNode(store bucket.Bucket, role conf.Role, dir, name string, log *journal, changes ...func(*conf.Config)) *running {
 	c.t.Helper()
 	config := c.config(role, dir)
 	config.Fallback.Export, config.Fallback.Election, config.Fallback.Lease = true, true, time.Second
+	for _, change := range changes {
+		change(config)
+	}
 	return c.launch(node.Options{
 		Config: config, Rand: rand.New(rand.NewPCG(1, 2)), Hostname: name, Log: slog.New(slog.NewTextHandler(log, nil)),
 		OpenBucket: func(*conf.Config, func(string) string) (bucket.Bucket, error) { return store, nil },
@@ -183,6 +186,21 @@ func TestAControlPlaneThatStartsAgainDoesNotExportAgain(t *testing.T) {
 	}
 	if lines := log.lines("configuration.published"); len(lines) != 1 {
 		t.Errorf("pushed for the exporter too: %q", lines)
+	}
+}
+
+// A backup node checks what it finds, within the limit that it has for what it imports.
+func TestABackupNodeChecksNoLargerSnapshotThanItMayImport(t *testing.T) {
+	t.Parallel()
+	c, store, dir, log := newCluster(t), &buckettest.Memory{}, t.TempDir(), &journal{}
+	cp := c.backupNode(store, conf.ControlPlane, dir, "cp", &journal{})
+	cp.admin("PUT", "/services/s", `{"host":"first.example"}`)
+	object := holds(t, store, "first.example")
+	cp.end()
+	cp = c.backupNode(store, conf.ControlPlane, dir, "cp", log, func(config *conf.Config) { config.Fallback.MaxSize = int(object.Size) - 1 })
+	cp.awaitRole(fallback.Leader)
+	if lines := log.lines("level=WARN", "cannot be checked"); len(lines) != 1 {
+		t.Errorf("it tells %q", lines)
 	}
 }
 
