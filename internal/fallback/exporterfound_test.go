@@ -327,6 +327,32 @@ func TestASnapshotWithoutItsMetadata(t *testing.T) {
 	})
 }
 
+// What is no lease is held by nobody, and runs out.
+func TestALeaseThatIsGarbageIsReplaced(t *testing.T) {
+	t.Parallel()
+	for name, garbage := range map[string]string{"empty": "", "no JSON": "<html>", "too large": strings.Repeat("{", maxLease+1)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newShop()
+				s.put(t, leaseKey, garbage, nil)
+				d := s.open("a", nil)
+				d.offer("x")
+				time.Sleep(DefaultLease - time.Second)
+				s.expect(t) // it might be a lease of a later version
+				time.Sleep(DefaultLease)
+				if status := d.exporter.Status(); status.Role != Leader || status.ExportedHash != "x" || status.LastError != "" {
+					t.Errorf("status %+v", status)
+				}
+				d.close(t)
+				if lines := d.log.lines("level=ERROR"); len(lines) > 0 {
+					t.Errorf("errors %q", lines)
+				}
+			})
+		})
+	}
+}
+
 func TestASnapshotThatIsGarbageIsReplaced(t *testing.T) {
 	t.Parallel()
 	for name, garbage := range map[string]string{"empty": "", "no JSON": "<html>", "cut gzip": "\x1f\x8b"} {
@@ -335,10 +361,9 @@ func TestASnapshotThatIsGarbageIsReplaced(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newShop()
 				s.put(t, testKey, garbage, nil)
-				s.put(t, leaseKey, garbage, nil)
 				d := s.open("a", nil)
 				d.offer("x")
-				time.Sleep(2 * DefaultLease)
+				time.Sleep(time.Minute)
 				if got := nameOf(s.snapshot(t).Body); got != "x" {
 					t.Errorf("the store holds %q", got)
 				}

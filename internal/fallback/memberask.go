@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,9 @@ type leaseObject struct {
 
 func (m *member) readLease(ctx context.Context) reply {
 	object, err := m.options.Bucket.Get(ctx, m.leaseKey(), maxLease)
+	if errors.Is(err, bucket.ErrTooLarge) {
+		object.Info, err = m.options.Bucket.Head(ctx, m.leaseKey())
+	}
 	a := answered(err)
 	if err != nil {
 		return a
