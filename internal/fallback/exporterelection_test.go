@@ -141,11 +141,12 @@ func TestSeveralBackupNodesOfAKindAreNoReasonToWarn(t *testing.T) {
 type through struct {
 	bucket.Bucket
 	cut func() bool
+	key string // of the only object that it is cut off from; empty: from all
 }
 
 // wait hangs while the node is cut off.
-func (c through) wait(ctx context.Context) error {
-	if !c.cut() {
+func (c through) wait(ctx context.Context, key string) error {
+	if !c.cut() || c.key != "" && c.key != key {
 		return nil
 	}
 	<-ctx.Done()
@@ -153,21 +154,21 @@ func (c through) wait(ctx context.Context) error {
 }
 
 func (c through) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
-	if err := c.wait(ctx); err != nil {
+	if err := c.wait(ctx, key); err != nil {
 		return "", err
 	}
 	return c.Bucket.Put(ctx, key, body, o)
 }
 
 func (c through) Get(ctx context.Context, key string, limit int64) (bucket.Object, error) {
-	if err := c.wait(ctx); err != nil {
+	if err := c.wait(ctx, key); err != nil {
 		return bucket.Object{}, err
 	}
 	return c.Bucket.Get(ctx, key, limit)
 }
 
 func (c through) Head(ctx context.Context, key string) (bucket.Info, error) {
-	if err := c.wait(ctx); err != nil {
+	if err := c.wait(ctx, key); err != nil {
 		return bucket.Info{}, err
 	}
 	return c.Bucket.Head(ctx, key)
@@ -178,7 +179,7 @@ func TestAnotherTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var isCut atomic.Bool
 		s := newShop()
-		first := s.open("a", func(o *ExporterOptions) { o.Bucket = through{s, isCut.Load} })
+		first := s.open("a", func(o *ExporterOptions) { o.Bucket = through{Bucket: s, cut: isCut.Load} })
 		first.offer("x")
 		second := s.open("b", func(o *ExporterOptions) { o.Seed = 2 })
 		second.offer("x")

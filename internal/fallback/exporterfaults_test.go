@@ -51,7 +51,7 @@ func TestAWriteThatArrivesLateIsRefused(t *testing.T) {
 				first := s.open("a", func(o *ExporterOptions) {
 					o.Bucket = late{s, arrive, ended}
 					if takenOver {
-						o.Bucket = through{late{s, arrive, ended}, isCut.Load}
+						o.Bucket = through{Bucket: late{s, arrive, ended}, cut: isCut.Load}
 					}
 				})
 				first.offer("x")

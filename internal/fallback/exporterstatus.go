@@ -12,12 +12,12 @@ import (
 // Role is what an exporter is among the backup nodes.
 type Role string
 
-// The roles. An exporter that has had nothing to export, or does not know yet
-// whether somebody leads, stands by.
+// The roles.
 const (
-	Standby Role = "standby"
-	Leader  Role = "leader" // it writes
-	Alone   Role = "alone"  // it writes, and there is no election
+	Unknown Role = "unknown" // it has not learned yet who leads: it has had nothing to export, or has not reached the store
+	Standby Role = "standby" // it does not write
+	Leader  Role = "leader"  // it writes
+	Alone   Role = "alone"   // it writes, and there is no election
 )
 
 // ExporterStatus is what an exporter did and has yet to do. It holds no secret.
@@ -110,7 +110,7 @@ func (p *progress) settle(number uint64) {
 func (p *progress) status() ExporterStatus {
 	s := p.ExporterStatus
 	if s.Role == "" {
-		s.Role = Standby
+		s.Role = Unknown
 	}
 	if p.newest != nil && p.newest.Number > p.settled && !p.isOthers() {
 		s.PendingHash, s.PendingSince = p.newest.Hash, p.behind

@@ -34,7 +34,8 @@ type member struct {
 	answers  chan reply
 	wakeUp   *time.Timer
 
-	holderRole string   // of the node that holds the lease
+	asked      bool     // the store has answered who holds the lease
+	holderRole string   // of the node that does
 	seen       sighting // of the snapshot, the last
 }
 
@@ -154,6 +155,7 @@ func (m *member) takeAnswer(a reply) {
 	switch a.Kind {
 	case election.ReadLease:
 		m.holderRole = a.role
+		m.asked = m.asked || a.Outcome == election.Done || a.Outcome == election.Absent
 	case election.HeadSnapshot:
 		m.seen = a.seen
 	case election.WriteSnapshot:

@@ -43,7 +43,7 @@ func (m *member) describe(notes []election.Note) {
 	m.led = m.state.Role() == election.Leader
 	m.told.Role = m.role()
 	switch m.told.LeaderID, m.told.LeaderName = holder.ID, holder.Name; {
-	case m.told.Role != Standby:
+	case m.told.Role == Leader, m.told.Role == Alone:
 		m.told.LeaderID, m.told.LeaderName = m.options.NodeID, m.options.Name
 	case holder.Released || holder.Life == m.life: // this life's is over
 		m.told.LeaderID, m.told.LeaderName = "", ""
@@ -66,6 +66,8 @@ func (m *member) role() Role {
 		return Alone
 	case m.state.Leads(time.Since(m.began)):
 		return Leader
+	case !m.asked:
+		return Unknown
 	}
 	return Standby
 }

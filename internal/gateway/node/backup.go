@@ -129,7 +129,7 @@ func (b backup) measure(ctx context.Context, tell teller) {
 		lag = time.Since(since)
 	}
 	tell("blackout_export_lag_seconds", lag.Seconds())
-	for _, role := range []fallback.Role{fallback.Leader, fallback.Standby, fallback.Alone} {
+	for _, role := range []fallback.Role{fallback.Leader, fallback.Standby, fallback.Alone, fallback.Unknown} {
 		tell("blackout_export_role", oneIf(status.Role == role), string(role))
 	}
 	tell("blackout_export_takeovers_total", float64(status.Takeovers))

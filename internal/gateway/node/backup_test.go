@@ -107,6 +107,10 @@ func TestControlPlaneAndDataPlaneBothExport(t *testing.T) {
 	t.Parallel()
 	c, store, log := newCluster(t), &buckettest.Memory{}, &journal{}
 	cp := c.backupNode(store, conf.ControlPlane, t.TempDir(), "cp-host", log)
+	cp.awaitRole(fallback.Unknown) // an empty database is nothing to export
+	if _, body := cp.get("status", "/metrics"); !strings.Contains(body, `blackout_export_role{role="unknown"} 1`) {
+		t.Errorf("its metrics tell otherwise: %s", body)
+	}
 	cp.admin("PUT", "/services/s", `{"host":"first.example"}`)
 	holds(t, store, "first.example")
 	cp.awaitRole(fallback.Leader)

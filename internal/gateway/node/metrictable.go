@@ -49,7 +49,7 @@ func metricTable() []metric {
 		{"blackout_snapshot_age_seconds", gauge, nil, "Seconds since the copy in object storage was written that this node exported, found or imported last; absent before, and once it is found gone.", true, true},
 		{"blackout_export_lag_seconds", gauge, nil, "Seconds that the oldest change has waited that is not in the copy; 0 if the copy is up to date, or another node is the one that writes.", true, true},
 		{"blackout_store_requests_total", counter, []string{"kind", "result"}, "Requests to object storage: get, head, put or list of the copy, and election_get, election_put of what backup nodes elect their writer by; ok, absent, conflict, denied, unavailable or failed.", true, true},
-		{"blackout_export_role", gauge, []string{"role"}, "1 for what a backup node is: leader (it writes the copy), standby (another does) or alone (it writes, and there is no election); 0 for the others.", true, true},
+		{"blackout_export_role", gauge, []string{"role"}, "1 for what a backup node is: leader (it writes the copy), standby (it does not), alone (it writes, and there is no election) or unknown (it has not learned yet who leads); 0 for the others.", true, true},
 		{"blackout_export_takeovers_total", counter, nil, "Times that this node became the one that writes the copy.", true, true},
 		{"blackout_export_failures", gauge, nil, "Requests to object storage that failed since they last worked.", true, true},
 	}
