@@ -185,7 +185,8 @@ func (e *Exporter) news() (newest *offer, online bool) {
 // Run uploads what is offered until ctx ends. It then uploads what is pending
 // without regard to the delay, for at most FlushTimeout, and returns an error
 // only if that did not succeed. A snapshot that is for another backup node to
-// write is not pending. Run must be called once.
+// write, or for none that is known, is not pending, but logged. Run must be called
+// once.
 func (e *Exporter) Run(ctx context.Context) error {
 	work, cancel := lingering(ctx, e.options.FlushTimeout)
 	defer cancel()

@@ -82,6 +82,7 @@ func (m *member) run(ctx context.Context) error {
 			return m.unfinished()
 		}
 	}
+	m.tellLeft()
 	return nil
 }
 
@@ -91,6 +92,7 @@ func (m *member) unfinished() error {
 	others := m.told.isOthers()
 	m.mu.Unlock()
 	if others {
+		m.tellLeft()
 		return nil
 	}
 	if !m.state.Pending() {

@@ -143,6 +143,22 @@ func (m *member) tellExported(note election.Note) {
 	}
 }
 
+// tellLeft tells of a configuration that this node did not write before its end.
+func (m *member) tellLeft() {
+	if !m.state.Pending() {
+		return
+	}
+	m.mu.Lock()
+	others, leader, name := m.told.isOthers(), m.told.LeaderID, m.told.LeaderName
+	m.mu.Unlock()
+	log := m.options.Log.With("key", m.options.Key, "hash", m.taken.Hash)
+	if others {
+		log.Info("fallback configuration left to the backup node that leads", "leader", leader, "leader_name", name)
+		return
+	}
+	log.Warn("fallback configuration not exported: this backup node ends, and none is known to lead")
+}
+
 // tellFailed tells of the first failure of a row. A claim that fails again and
 // again is one, although the reads between do not.
 func (m *member) tellFailed(note election.Note) {
