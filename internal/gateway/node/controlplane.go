@@ -27,6 +27,7 @@ type controlPlane struct {
 	db     *store.Store
 	server *hybrid.Server
 	backup backup
+	access access
 	guard  wipeGuard
 
 	// builder makes what is published. Belongs to publishChanges once that runs.
@@ -175,7 +176,9 @@ const (
 func (cp *controlPlane) publish(ctx context.Context, why occasion) error {
 	mark := cp.backup.mark()
 	delta, err := cp.catchUp(ctx)
-	cp.backup.online(err == nil)
+	if err == nil || ctx.Err() == nil { // the node's end says nothing about the database
+		cp.access.read(err, cp.backup.online)
+	}
 	if err != nil {
 		return fmt.Errorf("export the configuration: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"blackout/internal/gateway/conf"
@@ -97,9 +98,29 @@ func (cp *controlPlane) watchDatabase(ctx context.Context) error {
 			cp.node.log.Info("database.reachable")
 		}
 		reachable = err == nil
-		cp.backup.online(reachable)
+		cp.access.watched(err, cp.backup.online)
 	})
 	return nil
+}
+
+// access is how the last attempts ended of those two who read a control plane's
+// database: the watch asks for its revision alone, the publication reads what is in it
+// and is tried again until it can. The exporter, which is told by online, has its
+// database while both can.
+type access struct {
+	mu        sync.Mutex
+	unwatched bool
+	unread    bool
+}
+
+func (a *access) watched(err error, online func(bool)) { a.note(&a.unwatched, err, online) }
+func (a *access) read(err error, online func(bool))    { a.note(&a.unread, err, online) }
+
+func (a *access) note(failed *bool, err error, online func(bool)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	*failed = err != nil
+	online(!a.unwatched && !a.unread)
 }
 
 // wipeGuard keeps an emptied database from emptying the data planes. A control
