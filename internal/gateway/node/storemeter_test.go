@@ -6,6 +6,8 @@ package node
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/bucket/buckettest"
@@ -42,4 +44,30 @@ func TestTheAgeOfACopyEndsWithIt(t *testing.T) {
 	if put(meter.snapshot); !hasAge() {
 		t.Error("it has no age although it was written, if not as asked")
 	}
+}
+
+// The age counts from when the copy was written, not from when it was read.
+func TestTheAgeOfACopyCountsFromItsWriting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &buckettest.Memory{}
+		meter := &storeMeter{snapshot: "p/1/config.json"}
+		if _, err := store.Put(t.Context(), meter.snapshot, nil, bucket.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if _, err := meter.over(store).Get(t.Context(), meter.snapshot, 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		var age float64
+		meter.measure(t.Context(), func(name string, value float64, _ ...string) {
+			if name == "blackout_snapshot_age_seconds" {
+				age = value
+			}
+		})
+		if want := (time.Hour + time.Minute).Seconds(); age != want {
+			t.Errorf("%v s, want %v", age, want)
+		}
+	})
 }
