@@ -49,7 +49,7 @@ func TestAMissingSnapshotSaysWhichVersionsThereAre(t *testing.T) {
 				return nil
 			}}
 			for _, key := range test.objects {
-				if _, err := m.Put(t.Context(), key, []byte(importTable), bucket.PutOptions{}); err != nil {
+				if _, err := m.Put(t.Context(), key, bucket.BodyOf([]byte(importTable)), bucket.PutOptions{}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -88,7 +88,7 @@ func TestASnapshotThatComesWhileItIsMissedIsTold(t *testing.T) {
 		if call.Kind != "get" {
 			return nil
 		}
-		if _, err := m.Put(ctx, importKey, []byte(importTable), bucket.PutOptions{}); err != nil {
+		if _, err := m.Put(ctx, importKey, bucket.BodyOf([]byte(importTable)), bucket.PutOptions{}); err != nil {
 			return err
 		}
 		return bucket.ErrNotFound

@@ -44,7 +44,7 @@ func (p *probe) ask(ctx context.Context) (honoured bool, err error) {
 	if err == nil || errors.Is(err, bucket.ErrDenied) || p.failed == nil {
 		return honoured, err
 	}
-	if _, plain := p.bucket.Put(ctx, p.key, []byte(`{}`), bucket.PutOptions{Transient: true}); plain != nil {
+	if _, plain := p.bucket.Put(ctx, p.key, bucket.BodyOf([]byte(`{}`)), bucket.PutOptions{Transient: true}); plain != nil {
 		return false, err
 	}
 	if p.refused == nil {
@@ -91,7 +91,7 @@ func (p *probe) takes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.bucket.Put(ctx, p.key, []byte(`{}`), bucket.PutOptions{If: bucket.IfVersion(before.Version), Transient: true})
+	_, err = p.bucket.Put(ctx, p.key, bucket.BodyOf([]byte(`{}`)), bucket.PutOptions{If: bucket.IfVersion(before.Version), Transient: true})
 	if !errors.Is(err, bucket.ErrConflict) {
 		return err
 	}
@@ -104,7 +104,7 @@ func (p *probe) takes(ctx context.Context) error {
 
 // refuses says whether the store refuses a write for its condition.
 func (p *probe) refuses(ctx context.Context, condition bucket.Condition) (bool, error) {
-	_, err := p.bucket.Put(ctx, p.key, []byte(`{}`), bucket.PutOptions{If: condition, Transient: true})
+	_, err := p.bucket.Put(ctx, p.key, bucket.BodyOf([]byte(`{}`)), bucket.PutOptions{If: condition, Transient: true})
 	_, versioned := condition.Version()
 	honoured := errors.Is(err, bucket.ErrConflict) || versioned && errors.Is(err, bucket.ErrNotFound)
 	if err != nil && !honoured {

@@ -28,7 +28,7 @@ type heedless struct {
 	versions bool // it ignores only those that name a version
 }
 
-func (h heedless) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
+func (h heedless) Put(ctx context.Context, key string, body bucket.Body, o bucket.PutOptions) (string, error) {
 	_, versioned := o.If.Version()
 	if h.refuse != nil && (o.If.Absent() || versioned) {
 		return "", h.refuse
@@ -127,7 +127,7 @@ func TestAStoreThatAlwaysFailsAtConditionsHasNone(t *testing.T) {
 // spoilt is a store of which something on the way changes the versions that it tells.
 type spoilt struct{ *shop }
 
-func (c spoilt) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
+func (c spoilt) Put(ctx context.Context, key string, body bucket.Body, o bucket.PutOptions) (string, error) {
 	if version, versioned := o.If.Version(); versioned {
 		o.If = bucket.IfVersion("W/" + version)
 	}

@@ -153,7 +153,7 @@ func (c through) wait(ctx context.Context, key string) error {
 	return ctx.Err()
 }
 
-func (c through) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
+func (c through) Put(ctx context.Context, key string, body bucket.Body, o bucket.PutOptions) (string, error) {
 	if err := c.wait(ctx, key); err != nil {
 		return "", err
 	}

@@ -27,8 +27,8 @@ type late struct {
 	ended  chan error
 }
 
-func (l late) Put(ctx context.Context, key string, body []byte, o bucket.PutOptions) (string, error) {
-	if key != testKey || nameOf(body) != "late" {
+func (l late) Put(ctx context.Context, key string, body bucket.Body, o bucket.PutOptions) (string, error) {
+	if key != testKey || nameOf(body.Bytes()) != "late" {
 		return l.shop.Put(ctx, key, body, o)
 	}
 	go func() {

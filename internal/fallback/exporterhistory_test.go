@@ -216,7 +216,7 @@ func (u *unsteady) Head(ctx context.Context, key string) (bucket.Info, error) {
 	return through(u, func() (bucket.Info, error) { return u.Bucket.Head(ctx, key) })
 }
 
-func (u *unsteady) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (string, error) {
+func (u *unsteady) Put(ctx context.Context, key string, body bucket.Body, options bucket.PutOptions) (string, error) {
 	ctx = context.WithoutCancel(ctx) // it takes effect though nobody waits for it
 	return through(u, func() (string, error) { return u.Bucket.Put(ctx, key, body, options) })
 }

@@ -223,7 +223,7 @@ func delayed(delay time.Duration) func(*ExporterOptions) {
 // put writes an object as somebody else does.
 func (s *shop) put(t *testing.T, key, body string, metadata map[string]string) {
 	t.Helper()
-	if _, err := s.Put(t.Context(), key, []byte(body), bucket.PutOptions{Metadata: metadata}); err != nil {
+	if _, err := s.Put(t.Context(), key, bucket.BodyOf([]byte(body)), bucket.PutOptions{Metadata: metadata}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -57,7 +57,7 @@ type progress struct {
 	trouble map[election.Kind]trouble
 	refused string // why the last offer was refused; empty after a good one
 	warning string // about the snapshot that was sent last
-	sent    int    // its bytes
+	sent    int64  // its bytes
 	after   int    // how many uploads had failed when it succeeded
 }
 

@@ -207,7 +207,7 @@ func failing(times int, with error) *buckettest.Memory {
 		}
 		return nil
 	}}
-	if _, err := m.Put(context.Background(), importKey, []byte(importTable), bucket.PutOptions{}); err != nil {
+	if _, err := m.Put(context.Background(), importKey, bucket.BodyOf([]byte(importTable)), bucket.PutOptions{}); err != nil {
 		panic(err)
 	}
 	return m

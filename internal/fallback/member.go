@@ -43,7 +43,7 @@ type member struct {
 type reply struct {
 	election.Answer
 	err   error
-	bytes int    // written
+	bytes int64  // written
 	role  string // of the holder of the lease that was read
 	seen  sighting
 }
@@ -177,7 +177,7 @@ func (m *member) ask(r election.Request, newest *offer, last sighting) reply {
 	case election.ReadLease, election.WriteLease:
 		timeout = leaseTimeout(m.options.Lease)
 	case election.WriteSnapshot:
-		timeout += transferTime(int64(newest.parts.size))
+		timeout += transferTime(int64(len(newest.table)))
 	case election.HeadSnapshot:
 	}
 	ctx, cancel := context.WithTimeout(m.work, timeout)

@@ -5,7 +5,6 @@ package fallback
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -49,7 +48,7 @@ func (m *member) writeLease(ctx context.Context, r election.Request) reply {
 	if err != nil {
 		return answered(fmt.Errorf("encode the lease: %w", err))
 	}
-	version, err := m.options.Bucket.Put(ctx, m.leaseKey(), body, bucket.PutOptions{If: r.If, Transient: true})
+	version, err := m.options.Bucket.Put(ctx, m.leaseKey(), bucket.BodyOf(body), bucket.PutOptions{If: r.If, Transient: true})
 	return written(r, version, err)
 }
 
@@ -79,11 +78,11 @@ func (m *member) writeSnapshot(ctx context.Context, r election.Request, newest *
 	if err != nil {
 		return answered(err)
 	}
-	sum := sha256.Sum256(body)
+	sum := body.SHA256()
 	noted.SHA256 = hex.EncodeToString(sum[:])
 	version, err := m.options.Bucket.Put(ctx, m.options.Key, body, bucket.PutOptions{If: r.If, Metadata: noted.metadata()})
 	a := written(r, version, err)
-	a.bytes, a.seen = len(body), sighting{version: version, known: true, content: r.Wrote}
+	a.bytes, a.seen = body.Size(), sighting{version: version, known: true, content: r.Wrote}
 	return a
 }
 

@@ -6,7 +6,6 @@ package fallback
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -33,7 +32,7 @@ type Once struct {
 // Write writes a config_table, with the guard and the bookkeeping of an [Exporter], and
 // returns the object's size in bytes. A write whose answer was lost is looked for in the
 // bucket. The errors are [bucket]'s.
-func (o Once) Write(ctx context.Context, table []byte) (int, error) {
+func (o Once) Write(ctx context.Context, table []byte) (int64, error) {
 	parts, err := survey(table)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -43,16 +42,16 @@ func (o Once) Write(ctx context.Context, table []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	sum := sha256.Sum256(body)
+	sum := body.SHA256()
 	noted.SHA256 = hex.EncodeToString(sum[:])
 	_, err = o.Bucket.Put(ctx, o.Key, body, bucket.PutOptions{If: o.If, Metadata: noted.metadata()})
 	if err == nil || errors.Is(err, bucket.ErrDenied) || errors.Is(err, bucket.ErrRefused) || errors.Is(err, bucket.ErrNotEncrypted) {
-		return len(body), err
+		return body.Size(), err
 	}
 	// A conflict, too, may be the answer to a request that something on the way repeated.
 	info, headErr := o.Bucket.Head(ctx, o.Key)
 	if headErr == nil && ReadBookkeeping(info).Life == o.Life {
-		return len(body), nil
+		return body.Size(), nil
 	}
 	return 0, err
 }

@@ -9,11 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/election"
 )
 
@@ -26,7 +26,6 @@ const commentMember = "_comment"
 // left out: runs of members with the commas between them.
 type layout struct {
 	runs []span
-	size int // bytes of the runs
 }
 
 // span is a part of a text.
@@ -58,9 +57,6 @@ func survey(table []byte) (layout, error) {
 	}
 	if !s.entity {
 		return layout{}, errors.New("it holds no entity")
-	}
-	for _, run := range s.found.runs {
-		s.found.size += run.to - run.from
 	}
 	return s.found, nil
 }
@@ -120,27 +116,17 @@ func (s *surveyor) keep(member span) {
 
 // stamp is the table with a comment as its first member, and without those it had.
 // Everything else is as it was, byte for byte.
-func (l layout) stamp(table []byte, comment string) ([]byte, error) {
+func (l layout) stamp(table []byte, comment string) (bucket.Body, error) {
 	quoted, err := json.Marshal(comment)
 	if err != nil {
-		return nil, fmt.Errorf("encode the comment: %w", err)
+		return bucket.Body{}, fmt.Errorf("encode the comment: %w", err)
 	}
-	head := append([]byte(`{"`+commentMember+`":`), quoted...)
-	body := make([]byte, 0, len(head)+l.size+len(l.runs)+1)
-	body = append(body, head...)
+	parts := [][]byte{[]byte(`{"` + commentMember + `":`), quoted}
 	for _, run := range l.runs {
-		body = append(body, ',')
-		// A copy in one go stops the whole process where a garbage collection begins
-		// meanwhile: it waits until every goroutine can be interrupted.
-		for piece := range slices.Chunk(table[run.from:run.to], pieceSize) {
-			body = append(body, piece...)
-		}
+		parts = append(parts, []byte{','}, table[run.from:run.to])
 	}
-	return append(body, '}'), nil
+	return bucket.BodyOf(append(parts, []byte{'}'})...), nil
 }
-
-// pieceSize is how many bytes are copied at once.
-const pieceSize = 256 << 10
 
 // The form of the comment, without the values.
 const (

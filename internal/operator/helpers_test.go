@@ -35,7 +35,7 @@ func storage(memory *buckettest.Memory) *operator.Storage {
 // put writes an object as nobody in particular.
 func put(t *testing.T, memory *buckettest.Memory, key, body string, metadata map[string]string) {
 	t.Helper()
-	if _, err := memory.Put(context.Background(), key, []byte(body), bucket.PutOptions{Metadata: metadata}); err != nil {
+	if _, err := memory.Put(context.Background(), key, bucket.BodyOf([]byte(body)), bucket.PutOptions{Metadata: metadata}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -41,7 +41,7 @@ type Replacement struct {
 	From       string         `json:"from"`
 	Outcome    string         `json:"outcome"`
 	Hash       string         `json:"hash"`
-	Bytes      int            `json:"bytes"`
+	Bytes      int64          `json:"bytes"`
 	Epoch      string         `json:"epoch"`
 	Entities   map[string]int `json:"entities"`
 	Replaces   *Snapshot      `json:"replaces"`   // null: there was none
@@ -63,14 +63,14 @@ func (s *Storage) Replace(ctx context.Context, with *Configuration, options Repl
 		return Replacement{}, err
 	}
 	r := Replacement{Storage: s.Location.String(), Version: options.Version, Key: key, From: with.From, Hash: with.Hash,
-		Bytes: len(with.Table.Raw), Entities: map[string]int{}, Warnings: []string{}}
+		Bytes: int64(len(with.Table.Raw)), Entities: map[string]int{}, Warnings: []string{}}
 	for kind, rows := range rowsOf(with.Table.All) {
 		r.Entities[kind] = len(rows)
 	}
 	if err := fallback.CheckConfiguration(with.Table.Raw); err != nil {
 		return Replacement{}, fmt.Errorf("%w to write %s: %w", ErrRefused, key, err)
 	}
-	if limit := cmp.Or(s.MaxBytes, fallback.DefaultMaxBytes); int64(r.Bytes) > limit {
+	if limit := cmp.Or(s.MaxBytes, fallback.DefaultMaxBytes); r.Bytes > limit {
 		return Replacement{}, fmt.Errorf("%w to write %s: its %d bytes are more than nodes take; blackout_fallback_max_size sets their limit, --max-size this command's, %d",
 			ErrRefused, key, r.Bytes, limit)
 	}

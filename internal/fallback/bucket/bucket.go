@@ -45,7 +45,7 @@ type Bucket interface {
 
 	// Put replaces an object atomically: a reader finds the one before or this
 	// one, whole. It returns the new object's version.
-	Put(ctx context.Context, key string, body []byte, options PutOptions) (version string, err error)
+	Put(ctx context.Context, key string, body Body, options PutOptions) (version string, err error)
 
 	// List tells of the first limit objects whose keys begin with prefix, in the keys'
 	// order, without their metadata and encryption, and whether there are more.

@@ -117,7 +117,7 @@ func fill(t *testing.T, dir string, f *storeFault, good []byte) {
 		t.Fatal(err)
 	}
 	defer opened.Close()
-	if _, err := opened.Put(t.Context(), key, body, bucket.PutOptions{Metadata: f.metadata}); err != nil {
+	if _, err := opened.Put(t.Context(), key, bucket.BodyOf(body), bucket.PutOptions{Metadata: f.metadata}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -159,11 +159,11 @@ func (s *fakeStore) Head(context.Context, string) (bucket.Info, error) {
 	return bucket.Info{Version: "etag", Metadata: s.notes}, nil
 }
 
-func (s *fakeStore) Put(_ context.Context, _ string, body []byte, put bucket.PutOptions) (string, error) {
+func (s *fakeStore) Put(_ context.Context, _ string, body bucket.Body, put bucket.PutOptions) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.puts++
-	s.body, s.notes = body, put.Metadata
+	s.body, s.notes = body.Bytes(), put.Metadata
 	return "etag", nil
 }
 

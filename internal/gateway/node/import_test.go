@@ -262,7 +262,7 @@ func (s *bubbleStore) fill(t *testing.T, table string) {
 	if table == "" {
 		return
 	}
-	if _, err := s.open(t).Put(t.Context(), "p/3.9.1/config.json", []byte(table), bucket.PutOptions{}); err != nil {
+	if _, err := s.open(t).Put(t.Context(), "p/3.9.1/config.json", bucket.BodyOf([]byte(table)), bucket.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -150,7 +150,7 @@ func (s brokenStore) Get(context.Context, string, int64) (bucket.Object, error) 
 	return bucket.Object{}, s.err
 }
 
-func (s brokenStore) Put(context.Context, string, []byte, bucket.PutOptions) (string, error) {
+func (s brokenStore) Put(context.Context, string, bucket.Body, bucket.PutOptions) (string, error) {
 	return "", s.err
 }
 
@@ -163,7 +163,7 @@ func TestStoreMeterCounts(t *testing.T) {
 		meter := &storeMeter{snapshot: "p/1/config.json"}
 		reading, writing := meter.over(brokenStore{err: err}), meter.over(brokenStore{err: err})
 		_, _ = reading.Get(t.Context(), "p/1/config.json", 1)
-		_, _ = writing.Put(t.Context(), "p/1/election/lease.json", nil, bucket.PutOptions{})
+		_, _ = writing.Put(t.Context(), "p/1/election/lease.json", bucket.BodyOf(nil), bucket.PutOptions{})
 		got := map[string]float64{}
 		tell := func(name string, value float64, labels ...string) { got[name+" "+strings.Join(labels, " ")] = value }
 		if meter.measure(t.Context(), tell); got["blackout_store_requests_total election_put "+want] != 1 {
@@ -172,8 +172,8 @@ func TestStoreMeterCounts(t *testing.T) {
 		if _, aged := got["blackout_snapshot_age_seconds "]; aged {
 			t.Errorf("a lease is no copy, and has none's age: %v", got)
 		}
-		_, _ = writing.Put(t.Context(), "p/1/config.json", nil, bucket.PutOptions{})
-		_, _ = writing.Put(t.Context(), "p/1/config.json", nil, bucket.PutOptions{})
+		_, _ = writing.Put(t.Context(), "p/1/config.json", bucket.BodyOf(nil), bucket.PutOptions{})
+		_, _ = writing.Put(t.Context(), "p/1/config.json", bucket.BodyOf(nil), bucket.PutOptions{})
 		meter.measure(t.Context(), tell)
 		if got["blackout_store_requests_total get "+want] != 1 || got["blackout_store_requests_total put "+want] != 2 {
 			t.Errorf("%v: got %v", err, got)

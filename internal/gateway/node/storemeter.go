@@ -45,7 +45,7 @@ func (b *meteredBucket) Get(ctx context.Context, key string, limit int64) (bucke
 }
 
 // Put implements [bucket.Bucket].
-func (b *meteredBucket) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (string, error) {
+func (b *meteredBucket) Put(ctx context.Context, key string, body bucket.Body, options bucket.PutOptions) (string, error) {
 	version, err := b.Bucket.Put(ctx, key, body, options)
 	b.meter.count("put", key, time.Now(), err)
 	return version, err

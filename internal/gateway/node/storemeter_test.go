@@ -25,7 +25,7 @@ func TestTheAgeOfACopyEndsWithIt(t *testing.T) {
 		meter.measure(t.Context(), func(name string, _ float64, _ ...string) { told = told || name == "blackout_snapshot_age_seconds" })
 		return told
 	}
-	put := func(key string) { _, _ = client.Put(t.Context(), key, nil, bucket.PutOptions{}) } // the answer is the test's
+	put := func(key string) { _, _ = client.Put(t.Context(), key, bucket.BodyOf(nil), bucket.PutOptions{}) } // the answer is the test's
 	if put("p/2/config.json"); hasAge() {
 		t.Error("another object gives it an age")
 	}
@@ -52,7 +52,7 @@ func TestTheAgeOfACopyCountsFromItsWriting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &buckettest.Memory{}
 		meter := &storeMeter{snapshot: "p/1/config.json"}
-		if _, err := store.Put(t.Context(), meter.snapshot, nil, bucket.PutOptions{}); err != nil {
+		if _, err := store.Put(t.Context(), meter.snapshot, bucket.BodyOf(nil), bucket.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

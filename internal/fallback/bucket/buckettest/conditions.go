@@ -21,7 +21,7 @@ const rivals, rounds = 8, 12
 func (c *conformance) createsOnce() {
 	key := c.prefix + "k"
 	version := c.put(key, []byte("first"), bucket.PutOptions{If: bucket.IfAbsent()})
-	if _, err := c.Put(c.Context(), key, []byte("second"), bucket.PutOptions{If: bucket.IfAbsent()}); !errors.Is(err, bucket.ErrConflict) {
+	if _, err := c.Put(c.Context(), key, bucket.BodyOf([]byte("second")), bucket.PutOptions{If: bucket.IfAbsent()}); !errors.Is(err, bucket.ErrConflict) {
 		c.Errorf("the second creation: %v", err)
 	}
 	if object := c.get(key); string(object.Body) != "first" || object.Version != version {
@@ -51,7 +51,7 @@ func (c *conformance) comparesVersions() {
 		written = c.put(key, []byte(strconv.Itoa(i+1)), bucket.PutOptions{If: bucket.IfVersion(told())})
 	}
 	for _, version := range []string{stale, ""} {
-		if _, err := c.Put(c.Context(), key, []byte("lost"), bucket.PutOptions{If: bucket.IfVersion(version)}); !errors.Is(err, bucket.ErrConflict) {
+		if _, err := c.Put(c.Context(), key, bucket.BodyOf([]byte("lost")), bucket.PutOptions{If: bucket.IfVersion(version)}); !errors.Is(err, bucket.ErrConflict) {
 			c.Errorf("a write on version %q: %v", version, err)
 		}
 	}
@@ -63,7 +63,7 @@ func (c *conformance) comparesVersions() {
 func (c *conformance) needsTheObjectThatItCompares() {
 	version := c.put(c.prefix+"other", []byte("x"), bucket.PutOptions{})
 	for _, version := range []string{version, ""} {
-		_, err := c.Put(c.Context(), c.prefix+"none", []byte("x"), bucket.PutOptions{If: bucket.IfVersion(version)})
+		_, err := c.Put(c.Context(), c.prefix+"none", bucket.BodyOf([]byte("x")), bucket.PutOptions{If: bucket.IfVersion(version)})
 		if !errors.Is(err, bucket.ErrConflict) && !errors.Is(err, bucket.ErrNotFound) {
 			c.Errorf("a write on version %q of an object that is not there: %v", version, err)
 		}
@@ -95,7 +95,7 @@ func (c *conformance) race(key string, condition bucket.Condition) string {
 	won := map[string]string{} // versions by bodies
 	c.together(rivals, func(rival int) {
 		body := fmt.Sprintf("%s by %d on %+v", key, rival, condition)
-		version, err := c.Put(c.Context(), key, []byte(body), bucket.PutOptions{If: condition, Metadata: map[string]string{"rival": strconv.Itoa(rival)}})
+		version, err := c.Put(c.Context(), key, bucket.BodyOf([]byte(body)), bucket.PutOptions{If: condition, Metadata: map[string]string{"rival": strconv.Itoa(rival)}})
 		switch {
 		case err == nil:
 			mu.Lock()
@@ -158,7 +158,7 @@ func (c *conformance) neverTorn() {
 func TestEveryWrite(t *testing.T, b bucket.Bucket, key string, never ...string) {
 	t.Helper()
 	put := func(condition bucket.Condition) (string, error) {
-		return b.Put(t.Context(), key, []byte("the same bytes"), bucket.PutOptions{If: condition})
+		return b.Put(t.Context(), key, bucket.BodyOf([]byte("the same bytes")), bucket.PutOptions{If: condition})
 	}
 	for _, version := range append(never, "") {
 		if _, err := put(bucket.IfVersion(version)); !errors.Is(err, bucket.ErrConflict) && !errors.Is(err, bucket.ErrNotFound) {

@@ -250,7 +250,7 @@ func (c *conformance) heedsTheContext() {
 	cancel()
 	_, errGet := c.Get(ctx, c.prefix+"k", ample)
 	_, errHead := c.Head(ctx, c.prefix+"k")
-	_, errPut := c.Put(ctx, c.prefix+"k", []byte("x"), bucket.PutOptions{})
+	_, errPut := c.Put(ctx, c.prefix+"k", bucket.BodyOf([]byte("x")), bucket.PutOptions{})
 	_, _, errList := c.List(ctx, c.prefix, enough)
 	for call, err := range map[string]error{"get": errGet, "head": errHead, "put": errPut, "list": errList} {
 		if !errors.Is(err, context.Canceled) {
@@ -273,7 +273,7 @@ func (c *conformance) together(n int, do func(i int)) {
 
 func (c *conformance) put(key string, body []byte, options bucket.PutOptions) string {
 	c.Helper()
-	version, err := c.Put(c.Context(), key, body, options)
+	version, err := c.Put(c.Context(), key, bucket.BodyOf(body), options)
 	if err != nil {
 		c.Errorf("put: %v", err)
 	}

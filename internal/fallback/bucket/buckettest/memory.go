@@ -113,8 +113,8 @@ func (m *Memory) Head(ctx context.Context, key string) (info bucket.Info, err er
 }
 
 // Put implements [bucket.Bucket].
-func (m *Memory) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (version string, err error) {
-	err = m.do(ctx, Call{Kind: "put", Key: key, If: options.If, Body: body, Transient: options.Transient}, func() error {
+func (m *Memory) Put(ctx context.Context, key string, body bucket.Body, options bucket.PutOptions) (version string, err error) {
+	err = m.do(ctx, Call{Kind: "put", Key: key, If: options.If, Body: body.Bytes(), Transient: options.Transient}, func() error {
 		found, ok := m.objects[key]
 		if options.If.Absent() && ok {
 			return bucket.ErrConflict
@@ -132,8 +132,8 @@ func (m *Memory) Put(ctx context.Context, key string, body []byte, options bucke
 		if m.objects == nil {
 			m.objects = map[string]bucket.Object{}
 		}
-		m.objects[key] = bucket.Object{Body: bytes.Clone(body), Info: bucket.Info{
-			Key: key, Size: int64(len(body)), Version: version, Modified: time.Now(), Metadata: maps.Clone(options.Metadata)}}
+		m.objects[key] = bucket.Object{Body: body.Bytes(), Info: bucket.Info{
+			Key: key, Size: body.Size(), Version: version, Modified: time.Now(), Metadata: maps.Clone(options.Metadata)}}
 		return nil
 	})
 	return version, err

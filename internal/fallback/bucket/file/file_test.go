@@ -58,7 +58,7 @@ func noteOf(body string) string { return noteName("config.json", sha256.Sum256([
 
 func put(t *testing.T, b *Bucket, key, body string, options bucket.PutOptions) string {
 	t.Helper()
-	version, err := b.Put(t.Context(), key, []byte(body), options)
+	version, err := b.Put(t.Context(), key, bucket.BodyOf([]byte(body)), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestAFileWrittenByHandHasNoMetadata(t *testing.T) {
 	if err != nil || string(object.Body) != `{}` || len(object.Metadata) != 0 || object.Version == version || object.Version == "" {
 		t.Errorf("got %+v, %v", object, err)
 	}
-	if _, err := b.Put(t.Context(), key, []byte(table), bucket.PutOptions{If: bucket.IfVersion(version)}); !errors.Is(err, bucket.ErrConflict) {
+	if _, err := b.Put(t.Context(), key, bucket.BodyOf([]byte(table)), bucket.PutOptions{If: bucket.IfVersion(version)}); !errors.Is(err, bucket.ErrConflict) {
 		t.Errorf("a write over it: %v", err)
 	}
 	put(t, b, key, table, bucket.PutOptions{If: bucket.IfVersion(object.Version)})
@@ -202,7 +202,7 @@ func TestConditionalWritersCount(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				_, err = own.Put(t.Context(), key, fmt.Append(nil, n+1), bucket.PutOptions{If: bucket.IfVersion(object.Version)})
+				_, err = own.Put(t.Context(), key, bucket.BodyOf(fmt.Append(nil, n+1)), bucket.PutOptions{If: bucket.IfVersion(object.Version)})
 				switch {
 				case err == nil:
 					won++
@@ -323,7 +323,7 @@ func TestKeysStayInTheDirectory(t *testing.T) {
 		if key == "link" {
 			continue // a write replaces the link itself
 		}
-		if _, err := b.Put(t.Context(), key, nil, bucket.PutOptions{}); err == nil {
+		if _, err := b.Put(t.Context(), key, bucket.Body{}, bucket.PutOptions{}); err == nil {
 			t.Errorf("put %q: accepted", key)
 		}
 	}
@@ -341,7 +341,7 @@ func TestADirectoryThatIsNotThereIsNotMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, get := b.Get(t.Context(), key, 1)
-	_, put := b.Put(t.Context(), key, nil, bucket.PutOptions{})
+	_, put := b.Put(t.Context(), key, bucket.Body{}, bucket.PutOptions{})
 	_, _, list := b.List(t.Context(), "", 100)
 	for _, err := range []error{get, put, list} {
 		if !errors.Is(err, bucket.ErrNotFound) || !strings.Contains(fmt.Sprint(err), "is the volume mounted?") {

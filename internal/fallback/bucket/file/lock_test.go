@@ -33,7 +33,7 @@ func TestOperationsThatHangAreLeftBehindAndBounded(t *testing.T) {
 	ended := make(chan error, maxOperations)
 	for range maxOperations {
 		go func() {
-			_, err := b.Put(ctx, key, []byte("after"), bucket.PutOptions{})
+			_, err := b.Put(ctx, key, bucket.BodyOf([]byte("after")), bucket.PutOptions{})
 			ended <- err
 		}()
 	}
@@ -80,12 +80,12 @@ func TestAWriterWaitsForTheLockAsLongAsItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*lockPause)
 	defer cancel()
-	if _, err := b.Put(ctx, key, []byte("after"), bucket.PutOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := b.Put(ctx, key, bucket.BodyOf([]byte("after")), bucket.PutOptions{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
 	ended := make(chan error, 1)
 	go func() {
-		_, err := b.Put(t.Context(), key, []byte("after"), bucket.PutOptions{})
+		_, err := b.Put(t.Context(), key, bucket.BodyOf([]byte("after")), bucket.PutOptions{})
 		ended <- err
 	}()
 	// A reader needs no lock.
@@ -127,7 +127,7 @@ func TestWithoutLocksOnlyUnconditionalWritesWork(t *testing.T) {
 		b.flock = func(int, int) error { return number }
 		version := put(t, b, key, table, bucket.PutOptions{Metadata: map[string]string{"n": "1"}})
 		for _, condition := range []bucket.Condition{bucket.IfAbsent(), bucket.IfVersion(version)} {
-			_, err := b.Put(t.Context(), key, nil, bucket.PutOptions{If: condition})
+			_, err := b.Put(t.Context(), key, bucket.BodyOf(nil), bucket.PutOptions{If: condition})
 			if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, bucket.ErrRefused) || !strings.Contains(err.Error(), "let one backup node write") {
 				t.Errorf("%v: %v", number, err)
 			}

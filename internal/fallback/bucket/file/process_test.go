@@ -65,7 +65,7 @@ func writeForEver(dir string) error {
 	n, err := latest(b)
 	for err == nil {
 		n++
-		_, err = b.Put(context.Background(), key, []byte(strconv.Itoa(n)+fill), bucket.PutOptions{Metadata: map[string]string{"n": strconv.Itoa(n)}})
+		_, err = b.Put(context.Background(), key, bucket.BodyOf([]byte(strconv.Itoa(n)+fill)), bucket.PutOptions{Metadata: map[string]string{"n": strconv.Itoa(n)}})
 		fmt.Println(n)
 	}
 	return err
@@ -225,11 +225,11 @@ func fillAVolume(dir string) error {
 	if err != nil {
 		return err
 	}
-	version, err := b.Put(context.Background(), key, []byte(table), bucket.PutOptions{})
+	version, err := b.Put(context.Background(), key, bucket.BodyOf([]byte(table)), bucket.PutOptions{})
 	if err != nil {
 		return err
 	}
-	if _, err := b.Put(context.Background(), key, make([]byte, 512<<10), bucket.PutOptions{}); !errors.Is(err, bucket.ErrUnavailable) || !strings.Contains(err.Error(), "the volume is full") {
+	if _, err := b.Put(context.Background(), key, bucket.BodyOf(make([]byte, 512<<10)), bucket.PutOptions{}); !errors.Is(err, bucket.ErrUnavailable) || !strings.Contains(err.Error(), "the volume is full") {
 		return fmt.Errorf("full: %w", err)
 	}
 	if object, err := b.Get(context.Background(), key, 1<<20); err != nil || object.Version != version {
@@ -244,7 +244,7 @@ func fillAVolume(dir string) error {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		return err
 	}
-	if _, err := b.Put(context.Background(), key, []byte("x"), bucket.PutOptions{}); !errors.Is(err, bucket.ErrDenied) {
+	if _, err := b.Put(context.Background(), key, bucket.BodyOf([]byte("x")), bucket.PutOptions{}); !errors.Is(err, bucket.ErrDenied) {
 		return fmt.Errorf("read-only: %w", err)
 	}
 	if object, err := b.Get(context.Background(), key, 1<<20); err != nil || string(object.Body) != "again" {
@@ -263,7 +263,7 @@ func recoverFromDeadWriter(b *Bucket, dir string) error {
 	if err := os.Chtimes(dead, when, when); err != nil {
 		return err
 	}
-	if _, err := b.Put(context.Background(), key, []byte("again"), bucket.PutOptions{}); err != nil {
+	if _, err := b.Put(context.Background(), key, bucket.BodyOf([]byte("again")), bucket.PutOptions{}); err != nil {
 		return fmt.Errorf("full of what a dead writer left: %w", err)
 	}
 	return nil
@@ -288,7 +288,7 @@ func readAsStranger(dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.Put(context.Background(), key, []byte(table), bucket.PutOptions{}); err != nil {
+	if _, err := b.Put(context.Background(), key, bucket.BodyOf([]byte(table)), bucket.PutOptions{}); err != nil {
 		return err
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -308,7 +308,7 @@ func readAsStranger(dir string) error {
 	if _, err := b.Get(context.Background(), key, 1000); !errors.Is(err, bucket.ErrDenied) || !strings.Contains(err.Error(), "check the rights") {
 		return fmt.Errorf("get: %w", err)
 	}
-	if _, err := b.Put(context.Background(), "other/config.json", nil, bucket.PutOptions{}); !errors.Is(err, bucket.ErrDenied) {
+	if _, err := b.Put(context.Background(), "other/config.json", bucket.BodyOf(nil), bucket.PutOptions{}); !errors.Is(err, bucket.ErrDenied) {
 		return fmt.Errorf("put: %w", err)
 	}
 	if listed, _, err := b.List(context.Background(), "", 100); err != nil || len(listed) != 0 {

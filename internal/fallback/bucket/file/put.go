@@ -25,12 +25,12 @@ const (
 )
 
 // Put implements [bucket.Bucket].
-func (b *Bucket) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (string, error) {
+func (b *Bucket) Put(ctx context.Context, key string, body bucket.Body, options bucket.PutOptions) (string, error) {
 	return run(ctx, b, "put", key, func(ctx context.Context, root *os.Root) (string, error) {
 		if err := checkKey(key); err != nil {
 			return "", err
 		}
-		w := &write{root: root, key: key, dir: path.Dir(key), flock: b.flock, condition: options.If, digest: sha256.Sum256(body)}
+		w := &write{root: root, key: key, dir: path.Dir(key), flock: b.flock, condition: options.If, digest: body.SHA256()}
 		w.note = note{SHA256: hex.EncodeToString(w.digest[:]), Write: rand.Text()[:16], Metadata: options.Metadata}
 		return w.do(ctx, body)
 	})
@@ -48,7 +48,7 @@ type write struct {
 	locked bool // whether no other write is under way
 }
 
-func (w *write) do(ctx context.Context, body []byte) (string, error) {
+func (w *write) do(ctx context.Context, body bucket.Body) (string, error) {
 	described, err := json.Marshal(w.note)
 	if err != nil {
 		return "", err
@@ -70,7 +70,7 @@ func (w *write) do(ctx context.Context, body []byte) (string, error) {
 	// slow is done without the lock, so that a writer that is stopped meanwhile keeps
 	// nobody else from writing.
 	w.sweepStaged(noteFile)
-	if err := noteFile.fill(described); err != nil {
+	if err := noteFile.fill(bucket.BodyOf(described)); err != nil {
 		return "", err
 	}
 	if err := bodyFile.fill(body); err != nil {

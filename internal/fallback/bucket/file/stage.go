@@ -5,11 +5,14 @@ package file
 
 import (
 	"crypto/rand"
+	"io"
 	"os"
 	"path"
 	"strings"
 	"syscall"
 	"time"
+
+	"blackout/internal/fallback/bucket"
 )
 
 // staged is a file under a name of its own, on its way to its place. Its writer
@@ -33,8 +36,8 @@ func (w *write) stage() (*staged, error) {
 }
 
 // fill writes it and forces it to the disk.
-func (s *staged) fill(data []byte) error {
-	if _, err := s.file.Write(data); err != nil {
+func (s *staged) fill(data bucket.Body) error {
+	if _, err := io.Copy(s.file, data.Reader()); err != nil {
 		return err
 	}
 	return s.file.Sync()

@@ -54,7 +54,7 @@ func TestSnapshotsThroughFakeGCS(t *testing.T) {
 		t.Errorf("head in an empty bucket: %v", err)
 	}
 	metadata := map[string]string{"blackout-hash": "h1", "blackout-sha256": strings.Repeat("0", 64)}
-	version, err := opened.Put(t.Context(), key, []byte(table), bucket.PutOptions{Metadata: metadata})
+	version, err := opened.Put(t.Context(), key, bucket.BodyOf([]byte(table)), bucket.PutOptions{Metadata: metadata})
 	if err != nil {
 		t.Fatal(err)
 	}

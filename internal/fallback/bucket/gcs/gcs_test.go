@@ -33,7 +33,7 @@ func TestAnObjectComesBackAsItWasPut(t *testing.T) {
 	opened := openAt(t, store.URL)
 	const key = "prod eu/3.9.1.0/config ü+&?#%.json"
 	metadata := map[string]string{"blackout-hash": "h1", "blackout-exporter": "cp 1"}
-	version, err := opened.Put(t.Context(), key, []byte(table), bucket.PutOptions{Metadata: metadata})
+	version, err := opened.Put(t.Context(), key, bucket.BodyOf([]byte(table)), bucket.PutOptions{Metadata: metadata})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestListReadsAllPagesInOrder(t *testing.T) {
 	store.pageSize = 2
 	opened := openAt(t, store.URL)
 	for _, key := range []string{"p/b", "p/a", "q/a", "p/c/d", "p/e", "p2", "p/Z"} {
-		if _, err := opened.Put(t.Context(), key, []byte(key), bucket.PutOptions{}); err != nil {
+		if _, err := opened.Put(t.Context(), key, bucket.BodyOf([]byte(key)), bucket.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,7 +170,7 @@ func TestRefusalsAreTold(t *testing.T) {
 			})
 			_, get := opened.Get(t.Context(), "p/k", 100)
 			_, head := opened.Head(t.Context(), "p/k")
-			_, put := opened.Put(t.Context(), "p/k", []byte(table), bucket.PutOptions{})
+			_, put := opened.Put(t.Context(), "p/k", bucket.BodyOf([]byte(table)), bucket.PutOptions{})
 			for operation, err := range map[string]error{"get": get, "head": head, "put": put} {
 				if !errors.Is(err, test.want) || !strings.HasPrefix(fmt.Sprint(err), operation+" gcs://backup/p/k: ") || !strings.Contains(fmt.Sprint(err), test.told) {
 					t.Errorf("%v, want %v with %q", err, test.want, test.told)
@@ -185,7 +185,7 @@ func TestRefusalsAreTold(t *testing.T) {
 
 func TestDamagedBodiesAreNotTaken(t *testing.T) {
 	t.Parallel()
-	md, crc := sums([]byte(table))
+	md, crc := sums(slices.Values([][]byte{[]byte(table)}))
 	tests := []struct {
 		name    string
 		headers map[string]string
@@ -263,7 +263,7 @@ func TestAPutWhoseAnswerIsLostMayHaveTakenEffect(t *testing.T) {
 		store.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
 	})
-	_, err := opened.Put(t.Context(), "k", []byte(table), bucket.PutOptions{If: bucket.IfAbsent()})
+	_, err := opened.Put(t.Context(), "k", bucket.BodyOf([]byte(table)), bucket.PutOptions{If: bucket.IfAbsent()})
 	if !errors.Is(err, bucket.ErrUnavailable) || errors.Is(err, bucket.ErrConflict) {
 		t.Errorf("error %v", err)
 	}
@@ -288,7 +288,7 @@ func TestTheStoreRefusesABodyDamagedOnTheWay(t *testing.T) {
 		damaged.Header = r.Header
 		store.ServeHTTP(w, damaged)
 	})
-	if _, err := opened.Put(t.Context(), "k", []byte(table), bucket.PutOptions{}); !errors.Is(err, bucket.ErrRefused) || !strings.Contains(err.Error(), "invalid (status 400)") {
+	if _, err := opened.Put(t.Context(), "k", bucket.BodyOf([]byte(table)), bucket.PutOptions{}); !errors.Is(err, bucket.ErrRefused) || !strings.Contains(err.Error(), "invalid (status 400)") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := openAt(t, store.URL).Head(t.Context(), "k"); !errors.Is(err, bucket.ErrNotFound) {
@@ -355,7 +355,7 @@ func TestRequestsShareNoConnection(t *testing.T) {
 	var puts sync.WaitGroup
 	for i := range 20 {
 		puts.Go(func() {
-			if _, err := opened.Put(t.Context(), fmt.Sprint(i), []byte("{}"), bucket.PutOptions{}); err != nil {
+			if _, err := opened.Put(t.Context(), fmt.Sprint(i), bucket.BodyOf([]byte("{}")), bucket.PutOptions{}); err != nil {
 				t.Error(err)
 			}
 		})

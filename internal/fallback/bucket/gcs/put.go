@@ -9,11 +9,11 @@ import (
 	"crypto/md5" // The store's checksum guards against damage, not against attackers.
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -24,7 +24,7 @@ import (
 
 // Put implements [bucket.Bucket]. The checksums go with the body, so that the store
 // itself refuses one that was damaged on the way.
-func (b *Bucket) Put(ctx context.Context, key string, body []byte, options bucket.PutOptions) (string, error) {
+func (b *Bucket) Put(ctx context.Context, key string, body bucket.Body, options bucket.PutOptions) (string, error) {
 	version, err := b.upload(ctx, key, body, options)
 	if err != nil {
 		return "", b.failure("put", key, err)
@@ -32,7 +32,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte, options bucke
 	return version, nil
 }
 
-func (b *Bucket) upload(ctx context.Context, key string, body []byte, options bucket.PutOptions) (string, error) {
+func (b *Bucket) upload(ctx context.Context, key string, body bucket.Body, options bucket.PutOptions) (string, error) {
 	query := url.Values{"uploadType": {"multipart"}, "fields": {"generation"}}
 	if err := demand(query, options.If); err != nil {
 		return "", err
@@ -81,11 +81,11 @@ func demand(query url.Values, condition bucket.Condition) error {
 type form struct {
 	boundary   string
 	head, tail []byte
-	body       []byte
+	body       bucket.Body
 }
 
-func newForm(key string, body []byte, metadata map[string]string) (form, error) {
-	md, crc := sums(body)
+func newForm(key string, body bucket.Body, metadata map[string]string) (form, error) {
+	md, crc := sums(body.Pieces())
 	description, err := json.Marshal(map[string]any{
 		"name": key, "contentType": "application/json", "metadata": metadata, "md5Hash": md, "crc32c": crc})
 	if err != nil {
@@ -101,18 +101,21 @@ func newForm(key string, body []byte, metadata map[string]string) (form, error) 
 // reader is of a type from which the HTTP client cannot make a second body: it
 // must not send the request twice.
 func (f form) reader() io.Reader {
-	return io.MultiReader(bytes.NewReader(f.head), bytes.NewReader(f.body), bytes.NewReader(f.tail))
+	return io.MultiReader(bytes.NewReader(f.head), f.body.Reader(), bytes.NewReader(f.tail))
 }
 
-func (f form) size() int64 { return int64(len(f.head) + len(f.body) + len(f.tail)) }
+func (f form) size() int64 { return int64(len(f.head)+len(f.tail)) + f.body.Size() }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // sums are the checksums that the store keeps of an object, in its notation.
-func sums(body []byte) (md5Sum, crc32c string) {
-	md := md5.Sum(body) // see the import
-	crc := binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli))
-	return base64.StdEncoding.EncodeToString(md[:]), base64.StdEncoding.EncodeToString(crc)
+func sums(pieces iter.Seq[[]byte]) (md5Sum, crc32c string) {
+	md, crc := md5.New(), crc32.New(castagnoli) // for MD5 see the import
+	for piece := range pieces {
+		_, _ = md.Write(piece) // neither ever fails
+		_, _ = crc.Write(piece)
+	}
+	return base64.StdEncoding.EncodeToString(md.Sum(nil)), base64.StdEncoding.EncodeToString(crc.Sum(nil))
 }
 
 // checkSums compares a body with the checksums that came with it, such as
@@ -122,7 +125,7 @@ func checkSums(body []byte, told []string) error {
 	if len(told) == 0 {
 		return nil
 	}
-	md, crc := sums(body)
+	md, crc := sums(bucket.BodyOf(body).Pieces())
 	got := map[string]string{"md5": md, "crc32c": crc}
 	for part := range strings.SplitSeq(strings.Join(told, ","), ",") {
 		name, want, _ := strings.Cut(strings.TrimSpace(part), "=")

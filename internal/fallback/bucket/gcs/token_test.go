@@ -129,7 +129,7 @@ func TestAServiceAccountsTokenReachesTheStore(t *testing.T) {
 	store, authority := newFakeStore(t), newAuthority(t)
 	store.require(token(1))
 	opened := openAt(t, store.URL, "GCP_SERVICE_ACCOUNT", authority.account)
-	if _, err := opened.Put(t.Context(), "k", []byte(table), bucket.PutOptions{}); err != nil {
+	if _, err := opened.Put(t.Context(), "k", bucket.BodyOf([]byte(table)), bucket.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := opened.Get(t.Context(), "k", 1000); err != nil {

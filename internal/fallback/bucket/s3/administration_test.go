@@ -47,7 +47,7 @@ func TestMinIOAdministration(t *testing.T) {
 	if err != nil || settings.Versioning != "Enabled" || settings.Encryption != "AES256" || !slices.Equal(settings.Expiries, want) {
 		t.Errorf("set up: %+v, %v", settings, err)
 	}
-	if _, err := server.open(t, Options{}).Put(t.Context(), testKey, []byte(testTable), bucket.PutOptions{}); err != nil {
+	if _, err := server.open(t, Options{}).Put(t.Context(), testKey, bucket.BodyOf([]byte(testTable)), bucket.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if stat, err := server.observer(t).StatObject(t.Context(), "backup", testKey, minio.StatObjectOptions{}); err != nil || stat.Metadata.Get(headerEncryption) != "AES256" {

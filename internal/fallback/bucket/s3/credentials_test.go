@@ -183,11 +183,11 @@ func TestExpiredTokenIsReplaced(t *testing.T) {
 		}
 	}))
 	opened := openBucket(t, Options{Getenv: with(map[string]string{"AWS_CONFIG_STORAGE_ENDPOINT": endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI": agent.URL})})
-	_, err := opened.Put(t.Context(), testKey, []byte("x"), bucket.PutOptions{})
+	_, err := opened.Put(t.Context(), testKey, bucket.BodyOf([]byte("x")), bucket.PutOptions{})
 	if !errors.Is(err, bucket.ErrDenied) || !strings.Contains(err.Error(), "new ones are asked for with the next request") {
 		t.Errorf("the first: %v", err)
 	}
-	if _, err := opened.Put(t.Context(), testKey, []byte("x"), bucket.PutOptions{}); err != nil {
+	if _, err := opened.Put(t.Context(), testKey, bucket.BodyOf([]byte("x")), bucket.PutOptions{}); err != nil {
 		t.Errorf("the second: %v", err)
 	}
 }

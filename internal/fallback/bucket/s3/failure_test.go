@@ -86,7 +86,7 @@ func TestRefusalsNameCauseAndRemedy(t *testing.T) {
 			endpoint, counter := serve(t, test.give)
 			opened := openBucket(t, Options{Getenv: environment(endpoint, "AWS_SESSION_TOKEN", "session-token")})
 			_, errGet := opened.Get(t.Context(), testKey, 100)
-			_, errPut := opened.Put(t.Context(), testKey, []byte("x"), bucket.PutOptions{})
+			_, errPut := opened.Put(t.Context(), testKey, bucket.BodyOf([]byte("x")), bucket.PutOptions{})
 			for operation, err := range map[string]error{"get": errGet, "put": errPut} {
 				if !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("%s: %v, want %v with %q", operation, err, test.kind, test.want)
@@ -146,7 +146,7 @@ func TestBusyStoreSaysForHowLong(t *testing.T) {
 			endpoint, _ := serve(t, refusal{status: 503, code: "SlowDown", header: map[string]string{
 				"Retry-After": test.header, "Date": "Sun, 01 Nov 2026 10:00:00 GMT"}})
 			opened := openBucket(t, Options{Getenv: environment(endpoint)})
-			_, err := opened.Put(t.Context(), testKey, []byte("x"), bucket.PutOptions{})
+			_, err := opened.Put(t.Context(), testKey, bucket.BodyOf([]byte("x")), bucket.PutOptions{})
 			busy, told := errors.AsType[bucket.BusyError](err)
 			if !errors.Is(err, bucket.ErrUnavailable) || told != test.told || busy.After != test.want {
 				t.Errorf("error %v, told %v %s", err, told, busy.After)

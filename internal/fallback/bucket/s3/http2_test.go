@@ -36,7 +36,7 @@ func TestRequestsShareNoConnection(t *testing.T) {
 	var puts sync.WaitGroup
 	for i := range 20 {
 		puts.Go(func() {
-			if _, err := opened.Put(t.Context(), fmt.Sprint(i), []byte(testTable), bucket.PutOptions{}); err != nil {
+			if _, err := opened.Put(t.Context(), fmt.Sprint(i), bucket.BodyOf([]byte(testTable)), bucket.PutOptions{}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -166,7 +166,7 @@ func carryOut(ctx context.Context, b bucket.Bucket, key string, asked operation,
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(r.IntN(3_000))*time.Microsecond)
 		defer cancel()
 	}
-	version, err := b.Put(ctx, key, []byte(asked.body), bucket.PutOptions{If: asked.when})
+	version, err := b.Put(ctx, key, bucket.BodyOf([]byte(asked.body)), bucket.PutOptions{If: asked.when})
 	return result{err: err, version: version}
 }
 

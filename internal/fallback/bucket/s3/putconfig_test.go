@@ -131,7 +131,7 @@ func TestPutConfigGoesWithUploads(t *testing.T) {
 	}))
 	opened := openBucket(t, Options{Getenv: environment(endpoint), PutConfig: everyMember})
 	for _, transient := range []bool{false, true} {
-		_, err := opened.Put(t.Context(), "k", []byte("x"), bucket.PutOptions{Transient: transient, Metadata: map[string]string{"blackout-hash": "h"}})
+		_, err := opened.Put(t.Context(), "k", bucket.BodyOf([]byte("x")), bucket.PutOptions{Transient: transient, Metadata: map[string]string{"blackout-hash": "h"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +188,7 @@ func TestPutChecksTheEncryption(t *testing.T) {
 				}
 			}))
 			opened := openBucket(t, Options{Getenv: environment(endpoint), PutConfig: test.config})
-			if _, err := opened.Put(t.Context(), "k", []byte(testTable), bucket.PutOptions{}); !errors.Is(err, test.want) {
+			if _, err := opened.Put(t.Context(), "k", bucket.BodyOf([]byte(testTable)), bucket.PutOptions{}); !errors.Is(err, test.want) {
 				t.Errorf("error %v, want %v", err, test.want)
 			}
 		})

@@ -204,7 +204,7 @@ func testAccounts(t *testing.T, server *real, writer, reader []string) {
 	t.Helper()
 	root, w, r := server.open(t, Options{}), server.open(t, Options{}, writer...), server.open(t, Options{}, reader...)
 	put := func(b *Bucket, key string, options bucket.PutOptions) error {
-		_, err := b.Put(t.Context(), key, []byte(testTable), options)
+		_, err := b.Put(t.Context(), key, bucket.BodyOf([]byte(testTable)), options)
 		return err
 	}
 	get := func(b *Bucket, key string) error {
@@ -260,7 +260,7 @@ func TestMinIOEncryption(t *testing.T) {
 		opened := server.open(t, Options{PutConfig: config})
 		for _, transient := range []bool{false, true} {
 			key := fmt.Sprintf("p/%s-%v", want[0], transient)
-			if _, err := opened.Put(t.Context(), key, []byte(testTable), bucket.PutOptions{Transient: transient}); err != nil {
+			if _, err := opened.Put(t.Context(), key, bucket.BodyOf([]byte(testTable)), bucket.PutOptions{Transient: transient}); err != nil {
 				t.Fatal(err)
 			}
 			stat, err := server.observer(t).StatObject(t.Context(), "backup", key, minio.StatObjectOptions{})
@@ -276,7 +276,7 @@ func TestMinIOEncryption(t *testing.T) {
 		}
 	}
 	opened := server.open(t, Options{PutConfig: `{"ServerSideEncryption":"aws:kms","SSEKMSKeyId":"no-such-key"}`})
-	_, err := opened.Put(t.Context(), "p/other", []byte(testTable), bucket.PutOptions{})
+	_, err := opened.Put(t.Context(), "p/other", bucket.BodyOf([]byte(testTable)), bucket.PutOptions{})
 	if !errors.Is(err, bucket.ErrRefused) || !strings.Contains(err.Error(), "see whether the key SSEKMSKeyId") {
 		t.Errorf("a key that the store does not have: %v", err)
 	}
@@ -296,7 +296,7 @@ func TestVersityDoesNotEncrypt(t *testing.T) {
 func expectNotEncrypted(t *testing.T, server *real) {
 	t.Helper()
 	for _, config := range []string{`{"ServerSideEncryption":"AES256"}`, `{"ServerSideEncryption":"aws:kms","SSEKMSKeyId":"key1"}`} {
-		_, err := server.open(t, Options{PutConfig: config}).Put(t.Context(), "p/k", []byte(testTable), bucket.PutOptions{})
+		_, err := server.open(t, Options{PutConfig: config}).Put(t.Context(), "p/k", bucket.BodyOf([]byte(testTable)), bucket.PutOptions{})
 		t.Logf("%s: %v", config, err)
 		if !errors.Is(err, bucket.ErrRefused) && !errors.Is(err, bucket.ErrNotEncrypted) {
 			t.Errorf("%s: %v", config, err)
@@ -322,7 +322,7 @@ func TestMinIOKeepsEveryExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		if _, err := opened.Put(t.Context(), testKey, fmt.Appendf(nil, "%d", i), bucket.PutOptions{}); err != nil {
+		if _, err := opened.Put(t.Context(), testKey, bucket.BodyOf(fmt.Appendf(nil, "%d", i)), bucket.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -351,7 +351,7 @@ func TestMinIOTakesThePutConfig(t *testing.T) {
 	for _, transient := range []bool{false, true} {
 		key := fmt.Sprintf("p/%v", transient)
 		for _, body := range []string{"1", "2"} {
-			if _, err := opened.Put(t.Context(), key, []byte(body), bucket.PutOptions{Transient: transient, Metadata: map[string]string{"blackout-hash": "h"}}); err != nil {
+			if _, err := opened.Put(t.Context(), key, bucket.BodyOf([]byte(body)), bucket.PutOptions{Transient: transient, Metadata: map[string]string{"blackout-hash": "h"}}); err != nil {
 				t.Fatal(err)
 			}
 		}

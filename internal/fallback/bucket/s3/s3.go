@@ -5,10 +5,8 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5" // S3's Content-MD5 guards against damage, not against attackers.
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -95,8 +93,11 @@ func describe(info minio.ObjectInfo, header http.Header) bucket.Info {
 
 // Put implements [bucket.Bucket]. The payload's digest is signed and sent as checksum,
 // so that the store itself refuses a body that was damaged on the way.
-func (b *Bucket) Put(ctx context.Context, key string, body []byte, put bucket.PutOptions) (string, error) {
-	sum, md := sha256.Sum256(body), md5.Sum(body) // see the import
+func (b *Bucket) Put(ctx context.Context, key string, body bucket.Body, put bucket.PutOptions) (string, error) {
+	sum, md := body.SHA256(), md5.New() // for MD5 see the import
+	for piece := range body.Pieces() {
+		_, _ = md.Write(piece) // never fails
+	}
 	options := minio.PutObjectOptions{
 		DisableContentSha256: true, // no chunk signatures: the whole payload is signed at once
 		ServerSideEncryption: b.put.headers(put.Transient),
@@ -115,8 +116,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte, put bucket.Pu
 		}
 		options.SetMatchETag(version)
 	}
-	info, err := b.core.PutObject(ctx, b.name, key, bytes.NewReader(body),
-		int64(len(body)), base64.StdEncoding.EncodeToString(md[:]), hex.EncodeToString(sum[:]), options)
+	info, err := b.core.PutObject(ctx, b.name, key, body.Reader(), body.Size(), base64.StdEncoding.EncodeToString(md.Sum(nil)), hex.EncodeToString(sum[:]), options)
 	if err != nil {
 		return "", b.failure(ctx, "put", key, err)
 	}

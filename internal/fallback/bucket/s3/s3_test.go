@@ -120,12 +120,12 @@ func TestConformance(t *testing.T) {
 func TestEveryCallIsOneRequest(t *testing.T) {
 	t.Parallel()
 	opened, counter := newEmbedded(t)
-	version, err := opened.Put(t.Context(), testKey, []byte(testTable), bucket.PutOptions{})
+	version, err := opened.Put(t.Context(), testKey, bucket.BodyOf([]byte(testTable)), bucket.PutOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	counter.expect(t, "PUT /backup/p/1.0/config.json")
-	if _, err := opened.Put(t.Context(), testKey, []byte("2"), bucket.PutOptions{If: bucket.IfVersion(version)}); err != nil {
+	if _, err := opened.Put(t.Context(), testKey, bucket.BodyOf([]byte("2")), bucket.PutOptions{If: bucket.IfVersion(version)}); err != nil {
 		t.Fatal(err)
 	}
 	counter.expect(t, "PUT /backup/p/1.0/config.json")
@@ -159,7 +159,7 @@ func TestPayloadIsSignedWhole(t *testing.T) {
 		w.Header().Set("ETag", `"v"`)
 	}))
 	opened := openBucket(t, Options{Getenv: environment(endpoint)})
-	if version, err := opened.Put(t.Context(), "k", []byte(testTable), bucket.PutOptions{}); err != nil || version != "v" {
+	if version, err := opened.Put(t.Context(), "k", bucket.BodyOf([]byte(testTable)), bucket.PutOptions{}); err != nil || version != "v" {
 		t.Fatalf("version %q, %v", version, err)
 	}
 	for name, want := range map[string]string{
