@@ -10,7 +10,7 @@
 // It is configured by KONG_* variables and a kong.conf, which is looked for in
 // /etc/kong and /etc unless -c names it; what --set says beats both. See package
 // conf and docs/gateway-configuration.md. It logs JSON lines to standard error and ends cleanly on SIGTERM and
-// SIGINT. When it cannot start it says why in one line and exits with 1.
+// SIGINT; a second one ends it at once. When it cannot start it says why in one line and exits with 1.
 package main
 
 import (
@@ -40,6 +40,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

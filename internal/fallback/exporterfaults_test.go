@@ -230,3 +230,21 @@ func TestASnapshotThatIsNotEncryptedAsAsked(t *testing.T) {
 		d.close(t)
 	})
 }
+
+// A snapshot that nodes set up alike refuse for its size is written, and that is said.
+func TestASnapshotThatIsTooLargeToImport(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		d := s.open("a", func(o *ExporterOptions) { o.MaxBytes = 100 })
+		d.offer("x")
+		time.Sleep(time.Minute)
+		if status := d.exporter.Status(); status.ExportedHash != "x" || !strings.Contains(status.LastError, "blackout_fallback_max_size") {
+			t.Errorf("status %+v", status)
+		}
+		if lines := d.log.lines("but not as asked"); len(lines) != 1 {
+			t.Errorf("log %s", d.log.String())
+		}
+		d.close(t)
+	})
+}

@@ -50,7 +50,8 @@ type Importer struct {
 	// complete JSON object: where the caller parses the table anyhow, it does so here
 	// and reports true of nothing else. What it does not accept the importer looks
 	// at itself, so that a text that is complete still is imported, whatever the caller
-	// has against it. nil accepts nothing.
+	// has against it. The object's digest is looked at in the meantime: what Accept made
+	// of a table counts only once Import returns that. nil accepts nothing.
 	Accept func(table []byte) bool
 }
 

@@ -5,6 +5,7 @@ package fallback
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"blackout/internal/fallback/bucket"
@@ -19,8 +20,11 @@ func (m *member) count(a reply) {
 	if a.Kind == election.WriteSnapshot {
 		m.told.writing = 0
 		m.told.warning = ""
-		if errors.Is(a.err, bucket.ErrNotEncrypted) {
+		switch {
+		case errors.Is(a.err, bucket.ErrNotEncrypted):
 			m.told.warning = a.err.Error()
+		case a.err == nil && a.bytes > m.options.MaxBytes:
+			m.told.warning = fmt.Sprintf("its %d bytes are more than blackout_fallback_max_size, which is %d: nodes set up like this one do not import it", a.bytes, m.options.MaxBytes)
 		}
 		m.told.sent, m.told.after = a.bytes, m.told.trouble[a.Kind].count
 	}

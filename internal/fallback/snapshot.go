@@ -29,14 +29,33 @@ const (
 // decode turns an object into a config_table: checksum, gzip, completeness. For
 // accept see [Importer.Accept].
 func decode(object bucket.Object, limit int64, accept func([]byte) bool) ([]byte, error) {
-	if want := ReadBookkeeping(object.Info).SHA256; want != "" {
-		sum := sha256.Sum256(object.Body)
-		got := hex.EncodeToString(sum[:])
-		if subtle.ConstantTimeCompare([]byte(got), []byte(strings.ToLower(want))) != 1 {
-			return nil, fmt.Errorf("%w: its SHA-256 is %s, its exporter wrote %s", ErrCorrupt, got, want)
-		}
+	// The digest of a large snapshot takes a while. What is read meanwhile counts only
+	// if it is right.
+	damage := make(chan error, 1)
+	go func() { damage <- checkSum(object) }()
+	table, err := expand(object.Body, limit, accept)
+	if damaged := <-damage; damaged != nil {
+		return nil, damaged
 	}
-	table := object.Body
+	return table, err
+}
+
+// checkSum compares an object with the digest that its exporter noted, if it did.
+func checkSum(object bucket.Object) error {
+	want := ReadBookkeeping(object.Info).SHA256
+	if want == "" {
+		return nil
+	}
+	sum := sha256.Sum256(object.Body)
+	got := hex.EncodeToString(sum[:])
+	if subtle.ConstantTimeCompare([]byte(got), []byte(strings.ToLower(want))) != 1 {
+		return fmt.Errorf("%w: its SHA-256 is %s, its exporter wrote %s", ErrCorrupt, got, want)
+	}
+	return nil
+}
+
+// expand is the table of a body.
+func expand(table []byte, limit int64, accept func([]byte) bool) ([]byte, error) {
 	if bytes.HasPrefix(table, []byte{0x1f, 0x8b}) {
 		var err error
 		if table, err = gunzip(table, limit); err != nil {

@@ -38,24 +38,47 @@ type sectionTexts struct {
 // over the rows that have not changed. The two tables share them: the rows of a
 // table are never written to. t may be nil.
 func (t *Table) Next(raw []byte) (*Table, error) {
-	if t == nil {
+	if t == nil || t.kept == nil {
 		return parseTable(raw, nil)
 	}
-	return parseTable(raw, t.kept)
+	<-t.kept.found
+	return parseTable(raw, t.kept.rows)
 }
 
-// keep remembers the rows whose text alone says what they are: not those that were
-// given an id, refer to others by name, or had a warning.
-func (t *Table) keep(schema *Schema, texts *sectionTexts, plain []bool) {
-	if t.kept == nil {
-		t.kept = make(map[uint64]keptRow, len(texts.texts))
+// section is a collection's rows with their texts. Plain are the rows whose text alone
+// says what they are: not those that were given an id, refer to others by name, or had
+// a warning.
+type section struct {
+	rows  []Record
+	texts [][]byte
+	plain []bool
+}
+
+// keptRows are plain rows by the hash of their text.
+type keptRows struct {
+	rows  map[uint64]keptRow
+	found chan struct{} // closed once rows is there
+}
+
+// keep remembers the plain rows. That takes a while, for which nobody has to wait who
+// wants to serve with the table.
+func keep(sections []section) *keptRows {
+	size := 0
+	for _, s := range sections {
+		size += len(s.rows)
 	}
-	for i, row := range t.rows[schema.Name] {
-		if plain[i] {
-			text := texts.texts[i]
-			t.kept[maphash.Bytes(seed, text)] = keptRow{text, row}
+	kept := &keptRows{rows: make(map[uint64]keptRow, size), found: make(chan struct{})}
+	go func() {
+		defer close(kept.found)
+		for _, s := range sections {
+			for i, row := range s.rows {
+				if s.plain[i] {
+					kept.rows[maphash.Bytes(seed, s.texts[i])] = keptRow{s.texts[i], row}
+				}
+			}
 		}
-	}
+	}()
+	return kept
 }
 
 // isPlain says whether a row that was just read, and not completed yet, may be

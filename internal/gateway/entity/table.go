@@ -35,7 +35,7 @@ type Table struct {
 	Warnings []string
 
 	rows map[string][]Record
-	kept map[uint64]keptRow // for the table that follows, by the hash of their text
+	kept *keptRows // for the table that follows; nil if the rows are as they came
 }
 
 // Rows returns the rows of an entity type, complete ones if the type is known;
@@ -167,6 +167,7 @@ func checkSections(all map[string]any) error {
 func (t *Table) complete(texts map[string]*sectionTexts) error {
 	t.rows = make(map[string][]Record, len(t.All))
 	index := make(indexes, len(t.All))
+	var kept []section
 	for _, schema := range append(All(), carriedSchemas()...) {
 		rows := t.Rows(schema.Name)
 		t.rows[schema.Name] = rows
@@ -176,7 +177,7 @@ func (t *Table) complete(texts map[string]*sectionTexts) error {
 				return err
 			}
 			if texts[schema.Name] != nil {
-				t.keep(schema, texts[schema.Name], plain)
+				kept = append(kept, section{rows, texts[schema.Name].texts, plain})
 			}
 		}
 		if err := index.check(schema, rows); err != nil {
@@ -186,6 +187,7 @@ func (t *Table) complete(texts map[string]*sectionTexts) error {
 	if t.All["_transform"] != false {
 		hashPasswords(t.rows["basicauth_credentials"])
 	}
+	t.kept = keep(kept)
 	return nil
 }
 
