@@ -30,6 +30,7 @@ type Bookkeeping struct {
 	SHA256   string    // lower-case hex digest of the object's body
 	Epoch    election.Epoch
 	Life     string // of the exporter: it is another after each restart
+	Cluster  string // the id that the control plane's database was given when it was made, which is in its parameters
 }
 
 // The names of the bookkeeping in an object's metadata.
@@ -40,6 +41,7 @@ const (
 	metaSHA256   = "blackout-sha256"
 	metaEpoch    = "blackout-epoch"
 	metaLife     = "blackout-life"
+	metaCluster  = "blackout-cluster"
 )
 
 // metadata is the bookkeeping as it goes with the object. The hash is a control
@@ -47,10 +49,10 @@ const (
 func (b Bookkeeping) metadata() map[string]string {
 	all := map[string]string{
 		metaHash: b.Hash, metaTime: b.Time.UTC().Format(time.RFC3339Nano),
-		metaExporter: b.Exporter, metaSHA256: b.SHA256, metaEpoch: b.Epoch.String(), metaLife: b.Life,
+		metaExporter: b.Exporter, metaSHA256: b.SHA256, metaEpoch: b.Epoch.String(), metaLife: b.Life, metaCluster: b.Cluster,
 	}
 	maps.DeleteFunc(all, func(_, value string) bool {
-		return strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })
+		return value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })
 	})
 	return all
 }
@@ -59,7 +61,7 @@ func (b Bookkeeping) metadata() map[string]string {
 // read is as good as none.
 func ReadBookkeeping(info bucket.Info) Bookkeeping {
 	get := func(name string) string { return info.Metadata[name] }
-	noted := Bookkeeping{Hash: get(metaHash), Exporter: get(metaExporter), SHA256: get(metaSHA256), Life: get(metaLife)}
+	noted := Bookkeeping{Hash: get(metaHash), Exporter: get(metaExporter), SHA256: get(metaSHA256), Life: get(metaLife), Cluster: get(metaCluster)}
 	if at, err := time.Parse(time.RFC3339Nano, get(metaTime)); err == nil {
 		noted.Time = at
 	}

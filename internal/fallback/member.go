@@ -190,7 +190,7 @@ func (m *member) ask(r election.Request, newest *offer, last sighting) reply {
 	case election.HeadSnapshot:
 		return m.headSnapshot(ctx, last)
 	case election.WriteSnapshot:
-		return m.writeSnapshot(ctx, r, newest)
+		return m.writeSnapshot(ctx, r, newest, last)
 	}
 	panic(fmt.Sprintf("fallback: unknown request %d", r.Kind))
 }
@@ -233,7 +233,7 @@ func outcomeOf(err error) (election.Outcome, time.Duration) {
 		return election.Absent, after
 	case errors.Is(err, bucket.ErrConflict):
 		return election.Conflict, after
-	case errors.Is(err, bucket.ErrDenied):
+	case errors.Is(err, bucket.ErrDenied), errors.Is(err, ErrOtherCluster):
 		return election.Denied, after
 	}
 	return election.Unknown, after

@@ -69,11 +69,16 @@ func written(r election.Request, version string, err error) reply {
 	return a
 }
 
-func (m *member) writeSnapshot(ctx context.Context, r election.Request, newest *offer) reply {
+func (m *member) writeSnapshot(ctx context.Context, r election.Request, newest *offer, last sighting) reply {
 	if newest.Number != r.Offer {
 		return answered(fmt.Errorf("write the snapshot: offer %d is to be written, and the newest is %d", r.Offer, newest.Number))
 	}
-	noted := Bookkeeping{Hash: r.Wrote.Hash, Time: m.options.Now(), Exporter: r.Wrote.ID, Epoch: r.Wrote.Epoch, Life: r.Wrote.Life}
+	if err := m.mayReplace(ctx, last, newest.parts.cluster); err != nil {
+		a := answered(err)
+		a.seen = last
+		return a
+	}
+	noted := Bookkeeping{Cluster: newest.parts.cluster, Hash: r.Wrote.Hash, Time: m.options.Now(), Exporter: r.Wrote.ID, Epoch: r.Wrote.Epoch, Life: r.Wrote.Life}
 	body, err := newest.parts.stamp(newest.table, noted.comment())
 	if err != nil {
 		return answered(err)
@@ -82,7 +87,7 @@ func (m *member) writeSnapshot(ctx context.Context, r election.Request, newest *
 	noted.SHA256 = hex.EncodeToString(sum[:])
 	version, err := m.options.Bucket.Put(ctx, m.options.Key, body, bucket.PutOptions{If: r.If, Metadata: noted.metadata()})
 	a := written(r, version, err)
-	a.bytes, a.seen = body.Size(), sighting{version: version, known: true, content: r.Wrote}
+	a.bytes, a.seen = body.Size(), sighting{version: version, known: true, content: r.Wrote, cluster: newest.parts.cluster}
 	return a
 }
 

@@ -6,6 +6,7 @@ package fallback
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"blackout/internal/fallback/bucket"
 	"blackout/internal/fallback/election"
@@ -17,6 +18,7 @@ type sighting struct {
 	known   bool // it was written by this life or checked: it is not read again
 	failed  int  // how often it could not be read
 	content election.Snapshot
+	cluster string // whose configuration it is; empty if that is not known
 }
 
 // enoughReads is how often a version is read before it passes for one that nobody can
@@ -59,7 +61,7 @@ func (m *member) inspect(info bucket.Info, last sighting) (sighting, error) {
 	case err != nil:
 		return m.damaged(object.Info, err), nil
 	}
-	return sighting{version: object.Version, known: true, content: m.contentOf(object.Info, table)}, nil
+	return sighting{version: object.Version, known: true, content: m.contentOf(object.Info, table), cluster: clusterIn(object.Info, table)}, nil
 }
 
 // unread is a version that could not be read once more.
@@ -78,7 +80,7 @@ func (m *member) unread(info bucket.Info, last sighting, err error) (sighting, e
 func (m *member) unchecked(info bucket.Info, err error) sighting {
 	m.options.Log.Warn("fallback configuration in the storage cannot be checked: what its metadata say is believed",
 		"key", m.options.Key, "version", info.Version, "error", err)
-	return sighting{version: info.Version, known: true, content: ReadBookkeeping(info).snapshot()}
+	return sighting{version: info.Version, known: true, content: ReadBookkeeping(info).snapshot(), cluster: ReadBookkeeping(info).Cluster}
 }
 
 // damaged is a version of which nothing is known, so that it is replaced by what the
@@ -106,4 +108,38 @@ func (m *member) contentOf(info bucket.Info, table []byte) election.Snapshot {
 		}
 	}
 	return content
+}
+
+// clusterIn is the cluster of an intact snapshot, also of one whose metadata do not
+// name it.
+func clusterIn(info bucket.Info, table []byte) string {
+	if noted := ReadBookkeeping(info); noted.Cluster != "" {
+		return noted.Cluster
+	}
+	parts, err := survey(table)
+	if err != nil {
+		return ""
+	}
+	return parts.cluster
+}
+
+// ErrOtherCluster is a snapshot that is not replaced because its configuration came from
+// another database.
+var ErrOtherCluster = errors.New("the copy is of another cluster")
+
+// mayReplace is an error if the snapshot is another cluster's: the database of the
+// control plane is a new one, and what it has so far would replace all that is left of
+// the lost one; or two clusters share a prefix. Somebody has to say which it is, by
+// writing a copy by hand. That is looked for here, once for each attempt.
+func (m *member) mayReplace(ctx context.Context, last sighting, mine string) error {
+	if last.cluster == "" || mine == "" || last.cluster == mine {
+		return nil
+	}
+	info, err := m.options.Bucket.Head(ctx, m.options.Key)
+	if err == nil && info.Version != last.version || errors.Is(err, bucket.ErrNotFound) {
+		return fmt.Errorf("%w: it was replaced meanwhile", bucket.ErrConflict)
+	}
+	return fmt.Errorf("%w, %s, and this one is %s: it is kept. If the database was lost, restore it. "+
+		"If a new one takes its place, write a copy by hand, with `blackout fallback export`, and the next is exported again. "+
+		"If these are two clusters, give each a prefix of its own", ErrOtherCluster, last.cluster, mine)
 }

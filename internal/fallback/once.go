@@ -37,7 +37,7 @@ func (o Once) Write(ctx context.Context, table []byte) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	noted := Bookkeeping{Hash: o.Hash, Time: o.Time, Exporter: o.By, Epoch: o.Epoch, Life: o.Life}
+	noted := Bookkeeping{Hash: o.Hash, Time: o.Time, Exporter: o.By, Epoch: o.Epoch, Life: o.Life, Cluster: parts.cluster}
 	body, err := parts.stamp(table, noted.comment())
 	if err != nil {
 		return 0, err

@@ -25,7 +25,8 @@ const commentMember = "_comment"
 // layout is where the members of a config_table stand in its text, its comments
 // left out: runs of members with the commas between them.
 type layout struct {
-	runs []span
+	runs    []span
+	cluster string // see [Bookkeeping]
 }
 
 // span is a part of a text.
@@ -99,10 +100,27 @@ func (s *surveyor) member() error {
 		return fmt.Errorf("the member %q is there twice", name)
 	}
 	s.names[name] = true
+	if name == "parameters" {
+		s.found.cluster = clusterOf(value)
+	}
 	bookkeeping := strings.HasPrefix(name, "_") || name == "workspaces" || name == "parameters"
 	s.entity = s.entity || !bookkeeping && holdsEntity(json.RawMessage(value))
 	s.keep(span{from, int(s.InputOffset())})
 	return nil
+}
+
+// clusterOf is the cluster's id among the parameters of a database.
+func clusterOf(parameters []byte) string {
+	var rows []struct{ Key, Value string }
+	if json.Unmarshal(parameters, &rows) != nil {
+		return "" // an empty list of Lua may be an object
+	}
+	for _, row := range rows {
+		if row.Key == "cluster_id" {
+			return row.Value
+		}
+	}
+	return ""
 }
 
 // keep adds a member to the last run, or begins another.
