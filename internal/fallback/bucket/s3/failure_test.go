@@ -217,3 +217,19 @@ func TestTheContextsEndIsNoFailureOfTheStore(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestALargeBodyIsDeniedInTime: a store that denies an upload does not read it, and its
+// answer must not be lost for that.
+func TestALargeBodyIsDeniedInTime(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1, large - 1, large, 32 << 20} {
+		endpoint, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `<Error><Code>AccessDenied</Code></Error>`)
+		}))
+		opened := openBucket(t, Options{Getenv: environment(endpoint)})
+		if _, err := opened.Put(t.Context(), testKey, bucket.BodyOf(make([]byte, size)), bucket.PutOptions{}); !errors.Is(err, bucket.ErrDenied) {
+			t.Errorf("%d bytes: error %v", size, err)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func Open(options Options) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	client.Creds, client.Region, client.Transport = b.credentials, b.region, headerKeeper{next: b.transport}
+	client.Creds, client.Region, client.Transport = b.credentials, b.region, headerKeeper{next: asker{next: b.transport}}
 	if b.core, err = minio.NewCore(endpoint, client); err != nil {
 		return nil, err
 	}
@@ -98,6 +98,20 @@ func clientOptions(endpoint string) (host string, options *minio.Options, err er
 func isAWS(host string) bool {
 	name := (&url.URL{Host: host}).Hostname()
 	return strings.HasSuffix(name, ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
+}
+
+// asker asks the store whether it wants a large body before that is sent. A store that
+// denies it answers at once and closes the connection: who is still sending may see
+// nothing but that.
+type asker struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (a asker) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.ContentLength >= large {
+		request = request.Clone(request.Context())
+		request.Header.Set("Expect", "100-continue")
+	}
+	return a.next.RoundTrip(request)
 }
 
 // newTransport makes a connection per request: requests are rare, and a kept

@@ -5,11 +5,13 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5" // S3's Content-MD5 guards against damage, not against attackers.
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"strings"
@@ -116,7 +118,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body bucket.Body, put buck
 		}
 		options.SetMatchETag(version)
 	}
-	info, err := b.core.PutObject(ctx, b.name, key, body.Reader(), body.Size(), base64.StdEncoding.EncodeToString(md.Sum(nil)), hex.EncodeToString(sum[:]), options)
+	info, err := b.core.PutObject(ctx, b.name, key, payload(body), body.Size(), base64.StdEncoding.EncodeToString(md.Sum(nil)), hex.EncodeToString(sum[:]), options)
 	if err != nil {
 		return "", b.failure(ctx, "put", key, err)
 	}
@@ -124,6 +126,19 @@ func (b *Bucket) Put(ctx context.Context, key string, body bucket.Body, put buck
 		return "", b.failure(ctx, "put", key, err)
 	}
 	return info.ETag, nil
+}
+
+// large is from how many bytes on a body is sent in pieces, once the store has said that
+// it wants it.
+const large = 16 << 10
+
+// payload is the body of a request. The HTTP client sends a small one in one go with the
+// header.
+func payload(body bucket.Body) io.Reader {
+	if body.Size() < large {
+		return bytes.NewReader(body.Bytes())
+	}
+	return body.Reader()
 }
 
 // Close implements [bucket.Bucket].
