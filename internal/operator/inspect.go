@@ -51,6 +51,7 @@ type Snapshot struct {
 	Hash          string     `json:"hash"`                  // of the configuration, as its exporter noted it
 	Exporter      string     `json:"exporter"`              // id of the node that wrote it
 	Epoch         string     `json:"epoch"`                 // "<term>.<write>"
+	Cluster       string     `json:"cluster,omitempty"`     // id of the control plane's database; what a person wrote may have none
 	ExportedAt    *time.Time `json:"exported_at,omitempty"` // by the exporter's clock
 	Error         string     `json:"error,omitempty"`       // why the rest is not known
 }
@@ -195,7 +196,7 @@ func (s *Storage) describe(ctx context.Context, snapshot *Snapshot) error {
 func (s *Storage) note(snapshot *Snapshot, info bucket.Info, noted fallback.Bookkeeping) {
 	info.Key = snapshot.Key
 	snapshot.Object, snapshot.ObjectVersion, snapshot.Encryption = s.object(info), info.Version, info.Encryption
-	snapshot.Hash, snapshot.Exporter = noted.Hash, noted.Exporter
+	snapshot.Hash, snapshot.Exporter, snapshot.Cluster = noted.Hash, noted.Exporter, noted.Cluster
 	if noted.Epoch != (election.Epoch{}) {
 		snapshot.Epoch = noted.Epoch.String()
 	}

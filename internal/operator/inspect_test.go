@@ -40,6 +40,29 @@ func TestInspect(t *testing.T) {
 	})
 }
 
+// TestInspectTellsOfTheCluster: a copy tells whose it is, unless a person wrote it.
+func TestInspectTellsOfTheCluster(t *testing.T) {
+	t.Parallel()
+	s, memory := seeded(t, declared)
+	for _, metadata := range []map[string]string{nil, {"blackout-cluster": "c-1"}} {
+		if metadata != nil {
+			put(t, memory, key, "{}", metadata)
+		}
+		found, err := s.Inspect(t.Context(), version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if err := found.Text(&text); err != nil {
+			t.Fatal(err)
+		}
+		want := metadata["blackout-cluster"]
+		if got := found.Versions[0].Snapshot.Cluster; got != want || strings.Contains(text.String(), "cluster") != (want != "") {
+			t.Errorf("got cluster %q, want %q, in\n%s", got, want, text.String())
+		}
+	}
+}
+
 // TestInspectWithoutRights: an account that may not list is told so; with a version it
 // need not. One object that may not be read does not hide the others.
 func TestInspectWithoutRights(t *testing.T) {

@@ -65,5 +65,8 @@ func (s Snapshot) text(p *page) {
 	}
 	p.line(1, "exporter", "%s%s", or(s.Exporter, "not noted"), exported)
 	p.line(1, "epoch", "%s", or(s.Epoch, "none"))
+	if s.Cluster != "" {
+		p.line(1, "cluster", "%s", s.Cluster)
+	}
 	p.line(1, "encryption", "%s", or(s.Encryption, "none that the store told of"))
 }
