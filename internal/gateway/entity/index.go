@@ -145,7 +145,9 @@ func (x indexes) resolve(schema *Schema, rows []Record, wrong report) bool {
 			given := row.Reference(field.Name)
 			id, found := target.find(row, given)
 			if found {
-				row[field.Name] = id
+				if row[field.Name] != id { // a row that was taken over is in use, and has it
+					row[field.Name] = id
+				}
 			} else if !wrong(&rowError{schema.Name, i, field.Name,
 				fmt.Sprintf("invalid reference '%s: %s' (no such entity)", field.Reference, given)}) {
 				return false

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -91,4 +92,26 @@ func TestNextTakesOver(t *testing.T) {
 	if second.Services[0].Text("path") != "/2" {
 		t.Errorf("the service is %v", second.Services[0])
 	}
+}
+
+// TestNextLeavesRows has a table in use while others that follow it are read: the race
+// detector finds what is written to the rows that they share.
+func TestNextLeavesRows(t *testing.T) {
+	t.Parallel()
+	text := []byte(`{"_format_version":"3.0","services":[{"id":"00000000-0000-4000-8000-000000000001","host":"h"}],
+		"routes":[{"id":"00000000-0000-4000-9000-000000000001","paths":["/"],"service":"00000000-0000-4000-8000-000000000001"}]}`)
+	used, err := ParseTable(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			next, err := used.Next(text)
+			if err != nil || next.Routes[0].Reference("service") != used.Services[0].ID() {
+				t.Errorf("read %+v, %v", next, err)
+			}
+		})
+	}
+	readers.Wait()
 }
