@@ -265,6 +265,36 @@ func TestALargeSnapshotIsReadWhole(t *testing.T) {
 	})
 }
 
+// vast says of every object that it is larger than any.
+type vast struct{ bucket.Bucket }
+
+func (v vast) Head(ctx context.Context, key string) (bucket.Info, error) {
+	info, err := v.Bucket.Head(ctx, key)
+	info.Size = 10 << 30 // of which nothing is read
+	return info, err
+}
+
+func TestASnapshotThatIsVastCannotBeChecked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		d := s.open("a", nil)
+		d.offer("x")
+		d.close(t)
+		s.forget()
+		d = s.open("a", func(o *ExporterOptions) { o.Bucket, o.MaxBytes = vast{o.Bucket}, 20 })
+		d.offer("x")
+		time.Sleep(time.Hour)
+		if n := s.count(readSnapshot); n != 1 || len(s.uploads()) > 0 {
+			t.Errorf("%d reads, stored %v", n, s.uploads())
+		}
+		if lines := d.log.lines("level=WARN"); len(lines) != 1 || !strings.Contains(lines[0], "cannot be checked") {
+			t.Errorf("warned %q", lines)
+		}
+		d.close(t)
+	})
+}
+
 // failTimes fails the first reads.
 func failTimes(times int, err error) func(int) error {
 	return func(read int) error {

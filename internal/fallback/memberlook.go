@@ -43,7 +43,7 @@ func (m *member) headSnapshot(ctx context.Context, last sighting) reply {
 // inspect reads the snapshot. One that may not be read, or is too large to be, is what
 // its metadata say.
 func (m *member) inspect(info bucket.Info, last sighting) (sighting, error) {
-	ctx, cancel := context.WithTimeout(m.work, m.options.PutTimeout+transferTime(info.Size))
+	ctx, cancel := context.WithTimeout(m.work, m.options.PutTimeout+transferTime(min(info.Size, m.options.MaxBytes)))
 	defer cancel()
 	object, err := m.options.Bucket.Get(ctx, m.options.Key, m.options.MaxBytes)
 	switch {
