@@ -71,10 +71,10 @@ func (m *step) answer(a Answer) {
 // hurry takes back the waits after what failed: who stops may be gone before they end.
 // What fails after it is waited for from the shortest on.
 func (m *step) hurry() {
-	m.snapshot.failures, m.snapshot.retryAt = 0, m.now
+	m.snapshot.failures, m.snapshot.conflicts, m.snapshot.retryAt = 0, 0, m.now
 	l := &m.lease
 	if l.failures > 0 || l.conflicts > 0 {
-		l.failures, l.lookAt, l.renewAt = 0, m.now, min(l.renewAt, m.now)
+		l.failures, l.conflicts, l.lookAt, l.renewAt = 0, 0, m.now, min(l.renewAt, m.now)
 	}
 }
 
