@@ -4,6 +4,7 @@
 package bucket
 
 import (
+	"crypto/md5" // the stores' checksum guards against damage, not against attackers.
 	"crypto/sha256"
 	"io"
 	"iter"
@@ -21,20 +22,29 @@ import (
 // processor has its turn between two of them.
 type Body struct {
 	parts [][]byte
-	sum   func() [sha256.Size]byte
+	sums  func() sums
+}
+
+type sums struct {
+	sha256 [sha256.Size]byte
+	md5    [md5.Size]byte
 }
 
 // BodyOf is a body of the given parts.
 func BodyOf(parts ...[]byte) Body {
 	b := Body{parts: parts}
-	b.sum = sync.OnceValue(func() [sha256.Size]byte {
-		hash := sha256.New()
-		for piece := range b.Pieces() {
-			_, _ = hash.Write(piece) // never fails
-		}
-		return [sha256.Size]byte(hash.Sum(nil))
-	})
+	b.sums = sync.OnceValue(b.digest)
 	return b
+}
+
+// digest computes both at once: the pauses are had once.
+func (b Body) digest() sums {
+	sha, md := sha256.New(), md5.New() // for MD5 see the import
+	for piece := range b.Pieces() {
+		_, _ = sha.Write(piece) // neither ever fails
+		_, _ = md.Write(piece)
+	}
+	return sums{[sha256.Size]byte(sha.Sum(nil)), [md5.Size]byte(md.Sum(nil))}
 }
 
 // Size is the number of bytes.
@@ -46,12 +56,20 @@ func (b Body) Size() int64 {
 	return int64(size)
 }
 
-// SHA256 is the digest, which is computed once.
+// SHA256 is the digest. It is computed once, together with the other one.
 func (b Body) SHA256() [sha256.Size]byte {
-	if b.sum == nil {
+	if b.sums == nil {
 		return sha256.Sum256(nil)
 	}
-	return b.sum()
+	return b.sums().sha256
+}
+
+// MD5 is the digest that stores keep beside others.
+func (b Body) MD5() [md5.Size]byte {
+	if b.sums == nil {
+		return md5.Sum(nil)
+	}
+	return b.sums().md5
 }
 
 // Bytes is a copy of the whole.
@@ -62,7 +80,7 @@ func (b Body) Bytes() []byte { return slices.Concat(b.parts...) }
 // hundred megabytes in one go keeps requests waiting for longer than they take.
 const (
 	pieceSize = 64 << 10
-	share     = 256 << 10
+	share     = 512 << 10
 	rest      = time.Millisecond
 )
 

@@ -5,6 +5,7 @@ package bucket_test
 
 import (
 	"bytes"
+	"crypto/md5" // as stores do
 	"crypto/sha256"
 	"io"
 	"slices"
@@ -41,7 +42,7 @@ func TestBody(t *testing.T) {
 		if !bytes.Equal(pieces, want) || !bytes.Equal(body.Bytes(), want) || body.Size() != int64(len(want)) {
 			t.Errorf("%s: %d bytes in pieces, %d in one, size %d, want %d", name, len(pieces), len(body.Bytes()), body.Size(), len(want))
 		}
-		if body.SHA256() != sha256.Sum256(want) {
+		if body.SHA256() != sha256.Sum256(want) || body.MD5() != md5.Sum(want) {
 			t.Errorf("%s: wrong digest", name)
 		}
 	}
@@ -52,7 +53,7 @@ func TestBodyZero(t *testing.T) {
 	t.Parallel()
 	var body bucket.Body
 	all, err := io.ReadAll(body.Reader())
-	if err != nil || len(all) != 0 || body.Size() != 0 || body.SHA256() != sha256.Sum256(nil) {
+	if err != nil || len(all) != 0 || body.Size() != 0 || body.SHA256() != sha256.Sum256(nil) || body.MD5() != md5.Sum(nil) {
 		t.Errorf("got %d bytes, %v, size %d", len(all), err, body.Size())
 	}
 }

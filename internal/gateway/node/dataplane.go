@@ -60,6 +60,8 @@ type dataPlane struct {
 	refused   atomic.Int64 // configurations of the control plane
 	connected atomic.Bool  // to the control plane
 
+	configured func() // see [Options]
+
 	// live ends when the first configuration is in force.
 	live    context.Context
 	setLive context.CancelFunc
@@ -76,16 +78,18 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 		return err
 	}
 	dp := &dataPlane{
-		log:    n.log,
-		proxy:  proxy.New(proxy.Options{Version: config.Version, Log: n.log, Settings: config.Proxy, Trust: config.Trust}),
-		keeps:  config.KeepsOnly(),
-		expiry: identity.Expiry(),
-		cache:  cache.Cache{Path: filepath.Join(config.Prefix, "config.cache"), Version: config.Version},
+		log:   n.log,
+		proxy: proxy.New(proxy.Options{Version: config.Version, Log: n.log, Settings: config.Proxy, Trust: config.Trust}),
+		keeps: config.KeepsOnly(),
+
+		configured: n.options.Configured,
+		expiry:     identity.Expiry(),
+		cache:      cache.Cache{Path: filepath.Join(config.Prefix, "config.cache"), Version: config.Version},
 
 		imports: newImportState(config.Timing.NoConfigurationWait),
 	}
 	dp.live, dp.setLive = context.WithCancel(n.work)
-	context.AfterFunc(dp.live, n.options.Configured)
+	context.AfterFunc(dp.live, dp.configured)
 	n.release = append(n.release, func() error { dp.setLive(); dp.proxy.Close(); return nil })
 	services, err := dp.services(n)
 	if err != nil {
@@ -387,6 +391,7 @@ func (dp *dataPlane) Configure(_ context.Context, message hybrid.Reconfigure) {
 		dp.log.Error("configuration.refused", "source", fromControlPlane, "hash", message.Hash,
 			"error", fmt.Errorf("bad config received from control plane: %w", err))
 		dp.refused.Add(1)
+		dp.configured()
 		dp.imports.quiet.refuse()
 	}
 }

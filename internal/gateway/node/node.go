@@ -42,8 +42,9 @@ type Options struct {
 	Hostname string              // os.Hostname
 	Log      *slog.Logger        // slog.Default()
 
-	// Configured is called once, when a data plane has its first configuration in force
-	// or ends without one, and when a control plane has started; nil does nothing.
+	// Configured is called once: when a data plane has put its first configuration into
+	// force, has refused one or ends without any, and when a control plane has started.
+	// nil does nothing.
 	Configured func()
 
 	// OpenBucket opens the object store; nil means [fallback.Parameters.Open].
@@ -103,6 +104,7 @@ func complete(options *Options) error {
 	if options.Configured == nil {
 		options.Configured = func() {}
 	}
+	options.Configured = sync.OnceFunc(options.Configured)
 	if options.OpenBucket == nil {
 		options.OpenBucket = openBucket
 	}

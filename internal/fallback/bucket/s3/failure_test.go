@@ -4,6 +4,7 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -231,5 +232,26 @@ func TestALargeBodyIsDeniedInTime(t *testing.T) {
 		if _, err := opened.Put(t.Context(), testKey, bucket.BodyOf(make([]byte, size)), bucket.PutOptions{}); !errors.Is(err, bucket.ErrDenied) {
 			t.Errorf("%d bytes: error %v", size, err)
 		}
+	}
+}
+
+// TestAStoreThatCannotBeAsked: what refuses to be asked is sent the body unasked.
+func TestAStoreThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	body := bytes.Repeat([]byte("x"), 1<<20)
+	endpoint, counter := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Expect") != "" {
+			w.WriteHeader(http.StatusExpectationFailed)
+			return
+		}
+		if got, err := io.ReadAll(r.Body); err != nil || !bytes.Equal(got, body) {
+			t.Errorf("got %d bytes, %v", len(got), err)
+		}
+		w.Header().Set("ETag", `"v"`)
+	}))
+	opened := openBucket(t, Options{Getenv: environment(endpoint)})
+	version, err := opened.Put(t.Context(), testKey, bucket.BodyOf(body), bucket.PutOptions{})
+	if requests := counter.take(); err != nil || version != "v" || len(requests) != 2 {
+		t.Errorf("version %q, %v, requests %q", version, err, requests)
 	}
 }

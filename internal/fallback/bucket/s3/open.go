@@ -9,10 +9,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -107,11 +109,40 @@ type asker struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (a asker) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.ContentLength >= large {
-		request = request.Clone(request.Context())
-		request.Header.Set("Expect", "100-continue")
+	if request.ContentLength < large {
+		return a.next.RoundTrip(request)
 	}
+	asking, body := request.Clone(request.Context()), &unread{ReadCloser: request.Body}
+	asking.Header.Set("Expect", "100-continue")
+	asking.Body = body
+	response, err := a.next.RoundTrip(asking)
+	if err != nil || response.StatusCode != http.StatusExpectationFailed || body.begun.Load() {
+		return response, err
+	}
+	// Something on the way cannot be asked. Nothing was sent yet.
+	_ = response.Body.Close() // it says no more
 	return a.next.RoundTrip(request)
+}
+
+// unread is a body that tells whether reading it has begun. It can be used again as long
+// as that is not so.
+type unread struct {
+	io.ReadCloser
+	begun atomic.Bool
+}
+
+// Read implements io.Reader.
+func (u *unread) Read(p []byte) (int, error) {
+	u.begun.Store(true)
+	return u.ReadCloser.Read(p)
+}
+
+// Close implements io.Closer.
+func (u *unread) Close() error {
+	if !u.begun.Load() {
+		return nil
+	}
+	return u.ReadCloser.Close()
 }
 
 // newTransport makes a connection per request: requests are rare, and a kept

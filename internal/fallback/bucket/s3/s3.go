@@ -7,7 +7,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/md5" // S3's Content-MD5 guards against damage, not against attackers.
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -96,10 +95,7 @@ func describe(info minio.ObjectInfo, header http.Header) bucket.Info {
 // Put implements [bucket.Bucket]. The payload's digest is signed and sent as checksum,
 // so that the store itself refuses a body that was damaged on the way.
 func (b *Bucket) Put(ctx context.Context, key string, body bucket.Body, put bucket.PutOptions) (string, error) {
-	sum, md := body.SHA256(), md5.New() // for MD5 see the import
-	for piece := range body.Pieces() {
-		_, _ = md.Write(piece) // never fails
-	}
+	sum, md := body.SHA256(), body.MD5()
 	options := minio.PutObjectOptions{
 		DisableContentSha256: true, // no chunk signatures: the whole payload is signed at once
 		ServerSideEncryption: b.put.headers(put.Transient),
@@ -118,7 +114,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body bucket.Body, put buck
 		}
 		options.SetMatchETag(version)
 	}
-	info, err := b.core.PutObject(ctx, b.name, key, payload(body), body.Size(), base64.StdEncoding.EncodeToString(md.Sum(nil)), hex.EncodeToString(sum[:]), options)
+	info, err := b.core.PutObject(ctx, b.name, key, payload(body), body.Size(), base64.StdEncoding.EncodeToString(md[:]), hex.EncodeToString(sum[:]), options)
 	if err != nil {
 		return "", b.failure(ctx, "put", key, err)
 	}
