@@ -80,7 +80,7 @@ func (b Body) Bytes() []byte { return slices.Concat(b.parts...) }
 // hundred megabytes in one go keeps requests waiting for longer than they take.
 const (
 	pieceSize = 64 << 10
-	share     = 512 << 10
+	share     = 256 << 10
 	rest      = time.Millisecond
 )
 

@@ -47,7 +47,7 @@ func (r readings) Get(context.Context, string, int64) (bucket.Object, error) {
 // newImporting is a data plane that may import and has no configuration yet.
 func newImporting(t *testing.T, log *slog.Logger, cachePath string) (*dataPlane, readings) {
 	store := readings{at: make(chan time.Time, 1)}
-	dp := &dataPlane{log: log, proxy: proxy.New(proxy.Options{Log: log}), cache: cache.Cache{Path: cachePath, Version: "3.9.1"},
+	dp := &dataPlane{log: log, configured: func() {}, proxy: proxy.New(proxy.Options{Log: log}), cache: cache.Cache{Path: cachePath, Version: "3.9.1"},
 		imports: newImportState(wait)}
 	dp.backup.importer = &fallback.Importer{Bucket: store, Key: "key", Log: log}
 	dp.live, dp.setLive = context.WithCancel(t.Context())
