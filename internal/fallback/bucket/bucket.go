@@ -8,7 +8,9 @@
 //
 // Every call sends one request, or as many pages as the limit of [Bucket.List] takes,
 // and repeats none: what to do about a failure is for the caller to say, who alone
-// knows whether a request whose answer was lost may be sent again.
+// knows whether a request whose answer was lost may be sent again. The one exception has
+// no effect: a store may be asked whether it wants a large body, and where something on
+// the way refuses to be asked, the request follows without that.
 package bucket
 
 import (

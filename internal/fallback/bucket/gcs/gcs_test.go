@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -185,7 +183,7 @@ func TestRefusalsAreTold(t *testing.T) {
 
 func TestDamagedBodiesAreNotTaken(t *testing.T) {
 	t.Parallel()
-	md, crc := sums(slices.Values([][]byte{[]byte(table)}))
+	md, crc := sums([]byte(table))
 	tests := []struct {
 		name    string
 		headers map[string]string
@@ -343,36 +341,13 @@ func TestRequestsShareNoConnection(t *testing.T) {
 	store.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo) // one client does not trust it
 	store.StartTLS()
 	t.Cleanup(store.Close)
-	readyHTTP2(t, store.URL)
-	opened, err := Open(Options{Bucket: "backup", Getenv: func(name string) string {
-		return map[string]string{"STORAGE_EMULATOR_HOST": store.URL}[name]
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened.transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-	opened.transport.TLSClientConfig.RootCAs.AddCert(store.Certificate())
-	var puts sync.WaitGroup
-	for i := range 20 {
-		puts.Go(func() {
-			if _, err := opened.Put(t.Context(), fmt.Sprint(i), bucket.BodyOf([]byte("{}")), bucket.PutOptions{}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	puts.Wait()
-}
-
-// readyHTTP2 makes Go's default transport, of which ours is a clone, offer HTTP/2, as
-// its first use in a process does.
-func readyHTTP2(t *testing.T, address string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
-		response.Body.Close()
-		t.Error("an unknown authority is trusted")
-	}
+	buckettest.TestSharesNoConnection(t, store.Server, func() (bucket.Bucket, *http.Transport) {
+		opened, err := Open(Options{Bucket: "backup", Getenv: func(name string) string {
+			return map[string]string{"STORAGE_EMULATOR_HOST": store.URL}[name]
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return opened, opened.transport
+	})
 }

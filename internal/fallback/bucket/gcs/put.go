@@ -9,14 +9,13 @@ import (
 	"crypto/md5" // The store's checksum guards against damage, not against attackers.
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -86,7 +85,11 @@ type form struct {
 }
 
 func newForm(key string, body bucket.Body, metadata map[string]string) (form, error) {
-	md, crc := sums(body.Pieces())
+	var sum uint32
+	for piece := range body.Pieces() {
+		sum = crc32.Update(sum, castagnoli, piece)
+	}
+	md, crc := notation(body.MD5(), sum)
 	description, err := json.Marshal(map[string]any{
 		"name": key, "contentType": "application/json", "metadata": metadata, "md5Hash": md, "crc32c": crc})
 	if err != nil {
@@ -109,14 +112,15 @@ func (f form) size() int64 { return int64(len(f.head)+len(f.tail)) + f.body.Size
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// sums are the checksums that the store keeps of an object, in its notation.
-func sums(pieces iter.Seq[[]byte]) (md5Sum, crc32c string) {
-	md, crc := md5.New(), crc32.New(castagnoli) // for MD5 see the import
-	for piece := range pieces {
-		_, _ = md.Write(piece) // neither ever fails
-		_, _ = crc.Write(piece)
-	}
-	return base64.StdEncoding.EncodeToString(md.Sum(nil)), base64.StdEncoding.EncodeToString(crc.Sum(nil))
+// sums are the checksums that the store keeps of an object, computed at once: a node may
+// wait for what it reads before it can serve.
+func sums(body []byte) (md5Sum, crc32c string) {
+	return notation(md5.Sum(body), crc32.Checksum(body, castagnoli)) // for MD5 see the import
+}
+
+// notation is how the store writes them.
+func notation(md [md5.Size]byte, crc uint32) (md5Sum, crc32c string) {
+	return base64.StdEncoding.EncodeToString(md[:]), base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))
 }
 
 // checkSums compares a body with the checksums that came with it, such as
@@ -126,7 +130,7 @@ func checkSums(body []byte, told []string) error {
 	if len(told) == 0 {
 		return nil
 	}
-	md, crc := sums(slices.Values([][]byte{body})) // at once: a node may wait for it to serve
+	md, crc := sums(body)
 	got := map[string]string{"md5": md, "crc32c": crc}
 	for part := range strings.SplitSeq(strings.Join(told, ","), ",") {
 		name, want, _ := strings.Cut(strings.TrimSpace(part), "=")
