@@ -50,7 +50,7 @@ var _ = Describe("a known-bad gateway", labels(label.Defect, label.Local), func(
 				// The judging run builds the defect and never sees the preamble.
 				judged := blackout(ctx, "run", scenario.Name, "--engine", run.Local, "--defect", name)
 				Expect(judged).To(match.ExitWith(run.ExitViolated))
-				Expect(judged.run).To(match.ViolateOnly(preamble.Promise, preamble.Clause))
+				Expect(judged.run).To(match.ViolateOnly(preamble.Promise, preamble.Clause, preamble.Also...))
 			}, SpecTimeout(specTimeout))
 		}
 	}

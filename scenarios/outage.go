@@ -14,13 +14,16 @@ import (
 	"blackout/harness/topology"
 )
 
+// outages are the scenarios of the family outage.
+var outages = []harness.Scenario{outageScaleOut}
+
 // outageScaleOut is the reason for the fallback: the control plane goes dark for
 // everybody, and data planes are added while it is dark. One may import the
 // snapshot, one may not, and one has its download cut short.
 var outageScaleOut = harness.Scenario{
 	Name:     "cp-outage-scale-out",
 	Summary:  "the control plane is cut off, data planes are added meanwhile, the control plane returns",
-	Labels:   []label.Label{label.Fast, label.Outage, label.ScaleOut},
+	Labels:   []label.Label{label.Outage, label.Fast, label.ScaleOut},
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{
 		"G1.1", "G1.2", "G1.3", "G2.1", "G2.2", "G2.3", "G2.4", "G3.1", "G3.2", "G3.6", "G4.1", "G4.2", "G4.3", "G4.5", "G4.6",

@@ -75,12 +75,20 @@ func TestSeedsDiffer(t *testing.T) {
 	}
 }
 
-// TestLabels: every scenario can be chosen by what it does, and a fast one is.
+// TestLabels: every scenario can be chosen by its family, first of all, is for every
+// change or for the night, and a fast one is fast.
 func TestLabels(t *testing.T) {
 	t.Parallel()
+	for _, f := range Families {
+		for _, s := range f.Scenarios {
+			if len(s.Labels) == 0 || s.Labels[0] != f.Label {
+				t.Errorf("%s has the labels %v: the first is that of its family, %s", s.Name, s.Labels, f.Label)
+			}
+		}
+	}
 	for _, s := range All {
 		fast, nightly := slices.Contains(s.Labels, label.Fast), slices.Contains(s.Labels, label.Nightly)
-		if len(s.Labels) == 0 || fast && nightly {
+		if len(s.Labels) == 0 || fast == nightly {
 			t.Errorf("%s has the labels %v", s.Name, s.Labels)
 		}
 		if !fast {

@@ -6,8 +6,8 @@
 // proves nothing. Its central function is [Build].
 //
 // A defect is fixtures/defects/<name>.patch: a preamble of "Key: value" lines
-// that says which promise it breaks, by which clause, in which scenarios, and
-// what is to be observed; then a diff. The run that judges the defect is given
+// that says which promise it breaks, by which clause, which further clauses fall
+// with it, in which scenarios, and what is to be observed; then a diff. The run that judges the defect is given
 // the built executable alone and never sees the preamble.
 package defect
 
@@ -36,6 +36,7 @@ const Dir = "fixtures/defects"
 type Preamble struct {
 	Promise    string   // "G2"
 	Clause     string   // "G2.3"
+	Also       []string // further clauses that cannot hold without it, "G3.1"
 	Scenarios  []string // those that must catch it
 	Observable string   // what gives it away
 }
@@ -92,12 +93,14 @@ func parsePreamble(patch []byte) (Preamble, error) {
 			p.Promise = value
 		case found && key == "Clause":
 			p.Clause = value
+		case found && key == "Also":
+			p.Also = strings.Split(value, ", ")
 		case found && key == "Scenarios":
 			p.Scenarios = strings.Split(value, ", ")
 		case found && key == "Observable":
 			p.Observable = value
 		default:
-			return p, fmt.Errorf("preamble: line %q is none of Promise, Clause, Scenarios, Observable", line)
+			return p, fmt.Errorf("preamble: line %q is none of Promise, Clause, Also, Scenarios, Observable", line)
 		}
 	}
 	if p.Promise == "" || p.Clause == "" || len(p.Scenarios) == 0 || slices.Contains(p.Scenarios, "") || p.Observable == "" {

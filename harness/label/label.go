@@ -26,6 +26,9 @@ const (
 	Outage       Label = "outage"
 	ScaleOut     Label = "scaleout"
 	Storage      Label = "storage"
+	Export       Label = "export"
+	Integrity    Label = "integrity"
+	Limits       Label = "limits"
 	Identity     Label = "identity"
 	ControlPlane Label = "cp"
 	Disk         Label = "disk"
@@ -64,10 +67,13 @@ var Scenarios = []Entry{
 	{Outage, "the control plane is cut off"},
 	{ScaleOut, "data planes are added"},
 	{Storage, "the object store is ill"},
+	{Export, "backup nodes write the snapshot"},
+	{Integrity, "data is damaged, foreign or secret"},
+	{Limits, "configurations are large or data planes many"},
 	{Identity, "certificates or credentials are wrong"},
 	{ControlPlane, "the control plane is there and does not do its work"},
 	{Disk, "a data plane's disk is ill"},
-	{Nightly, "it takes too long for every change: it is left out unless a filter is given"},
+	{Nightly, "not for every change: it is left out unless a filter is given"},
 }
 
 // Engines are the labels of the engines.

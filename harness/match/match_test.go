@@ -108,6 +108,7 @@ func TestMatchers(t *testing.T) {
 		"does not violate":   {judged(), Violate("G1"), false, "to violate G1,\nbut G1 is HELD"},
 		"violates only":      {judged(), ViolateOnly("G4", "G4.1"), true, "not to violate G4 alone, by clause G4.1,\nbut it violates G4, and G4.1 is VIOLATED: dp-1 gave up\n    at 2.500 s: dp-1 tried last"},
 		"violates otherwise": {judged(), ViolateOnly("G4", "G4.2"), false, "but it violates G4, and G4.2 is HELD"},
+		"violates also":      {judged(), ViolateOnly("G4", "G4.1", "G1.1"), true, "not to violate G4 alone, by clause G4.1,\nbut it violates G4, and G4.1 is VIOLATED: dp-1 gave up"},
 		"violates nothing":   {good(), ViolateOnly("G1", "G1.1"), false, "but it violates no promise, and G1.1 is HELD"},
 		"nothing to show": {oracle.Verdict{Promise: "G3", Status: oracle.Violated, Clauses: []oracle.Clause{{ID: "G3.1", Status: oracle.Violated, Reason: "so it is"}}},
 			Violate(), false, "Expected promise G3\nto violate every promise,\nbut G3 is VIOLATED: G3.1, so it is, without an event to show for it"},

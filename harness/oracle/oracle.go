@@ -93,6 +93,10 @@ func Promises() []string {
 // recording names, with the clauses that it says its scenario exercises. The
 // clauses in exercised are those that the scenario is there to exercise: if one of
 // them was not measured, neither was its promise, whatever else was held.
+//
+// The rest of the contract is looked at all the same, for a counterexample counts
+// whoever finds it: a promise that nobody asked for has a verdict, after the others,
+// if it is VIOLATED.
 func Judge(rec *history.Recording, ids []string, exercised ...string) (Result, error) {
 	return JudgeSource(rec.Source(), ids, exercised...)
 }
@@ -107,7 +111,12 @@ func JudgeSource(source *history.Source, ids []string, exercised ...string) (Res
 	if err != nil {
 		return Result{}, err
 	}
-	return court{asked, exercised}.judge(source)
+	return court{promises: asked, beside: others(ids), exercised: exercised}.judge(source)
+}
+
+// others are the promises that are not among some ids.
+func others(ids []string) []promise {
+	return slices.DeleteFunc(slices.Clone(contract), func(p promise) bool { return slices.Contains(ids, p.id) })
 }
 
 // promises are those of some ids.
@@ -126,6 +135,7 @@ func promises(ids []string) ([]promise, error) {
 // court judges promises.
 type court struct {
 	promises  []promise
+	beside    []promise // those that nobody asked for
 	exercised []string
 }
 
@@ -136,7 +146,7 @@ func (c court) judge(source *history.Source) (Result, error) {
 	}
 	result := Result{Validity: v.checks(), Belied: v.belied()}
 	void, unfinished := v.usable()
-	for i, p := range c.promises {
+	for i, p := range slices.Concat(c.promises, c.beside) {
 		verdict := Verdict{Promise: p.id, Title: p.title, Status: NotMeasured}
 		for k, clause := range p.clauses {
 			judged := clause.conclude(findings[i][k], v, void, unfinished)
@@ -149,7 +159,9 @@ func (c court) judge(source *history.Source) (Result, error) {
 		if verdict.Status == Held && slices.ContainsFunc(verdict.Clauses, c.missed) {
 			verdict.Status = NotMeasured
 		}
-		result.Verdicts = append(result.Verdicts, verdict)
+		if i < len(c.promises) || verdict.Status == Violated {
+			result.Verdicts = append(result.Verdicts, verdict)
+		}
 	}
 	return result, nil
 }
@@ -160,8 +172,9 @@ func (c court) hear(source *history.Source) (*view, [][]*finding, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	findings := make([][]*finding, len(c.promises))
-	for i, p := range c.promises {
+	all := slices.Concat(c.promises, c.beside)
+	findings := make([][]*finding, len(all))
+	for i, p := range all {
 		for _, clause := range p.clauses {
 			f := &finding{}
 			clause.judge(v, f)

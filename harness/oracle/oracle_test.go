@@ -42,6 +42,21 @@ func TestGoodRunIsHeld(t *testing.T) {
 	}
 }
 
+// TestNobodyAskedForIt: a counterexample counts against a promise that nobody asked
+// for, and the good run has no such verdict.
+func TestNobodyAskedForIt(t *testing.T) {
+	t.Parallel()
+	rec := goodRun()
+	if result, err := Judge(rec, []string{"G1"}); err != nil || len(result.Verdicts) != 1 {
+		t.Errorf("of G1 in a good run: %+v, %v", result.Verdicts, err)
+	}
+	request("dp-1", 14, lose(history.Timeout))(rec)
+	result, err := Judge(rec, []string{"G1"})
+	if err != nil || len(result.Verdicts) != 2 || result.Verdicts[1].Promise != "G10" || result.Verdicts[1].Status != Violated {
+		t.Errorf("a request was lost: %+v, %v", result.Verdicts, err)
+	}
+}
+
 func TestOpportunitiesAreCounted(t *testing.T) {
 	t.Parallel()
 	clauses := statuses(t, nil)

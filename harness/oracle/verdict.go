@@ -54,7 +54,7 @@ const Answer history.Kind = "request"
 // Result is everything that oracles say about a run.
 type Result struct {
 	Validity []Check   `json:"validity"` // of the measurement itself
-	Verdicts []Verdict `json:"verdicts"` // one per promise asked for, in order
+	Verdicts []Verdict `json:"verdicts"` // one per promise asked for, in order, then others that are violated
 
 	// Belied are the faults that were witnessed and that the rest of the recording
 	// contradicts, in the order of their injection.

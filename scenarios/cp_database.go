@@ -20,7 +20,7 @@ import (
 var databaseOutage = harness.Scenario{
 	Name:     "cp-database-outage",
 	Summary:  "the control plane loses its database, a data plane is added meanwhile, the database returns",
-	Labels:   []label.Label{label.Fast, label.ControlPlane, label.ScaleOut},
+	Labels:   []label.Label{label.ControlPlane, label.Fast, label.ScaleOut},
 	Promises: []string{"G1", "G4", "G6", "G10", "G13"},
 	Exercises: []string{
 		"G1.2", "G4.5", "G6.1", "G6.4", "G10.1", "G10.3", "G10.4", "G10.6", "G13.3",

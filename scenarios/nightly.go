@@ -16,13 +16,16 @@ import (
 	"blackout/harness/topology"
 )
 
+// nightlies are the scenarios of the family nightly.
+var nightlies = []harness.Scenario{nemesis}
+
 // nemesis composes what the other scenarios do one at a time. A gateway that
 // survives each cut, each load and each order alone may not survive two of them
 // together; its rounds are drawn from rows in which all pairs meet.
 var nemesis = harness.Scenario{
 	Name:     "nemesis",
 	Summary:  "rounds of change, cut, scale-out and healing, composed pairwise from cut mode, load, shape, number and order",
-	Labels:   []label.Label{label.Outage, label.ScaleOut, label.Nightly},
+	Labels:   []label.Label{label.Nightly, label.Outage, label.ScaleOut},
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{
 		"G2.1", "G3.1", "G4.3", "G10.1", "G10.2", "G10.3", "G10.4", "G13.3",
