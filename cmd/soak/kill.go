@@ -76,7 +76,7 @@ func (s *soakRun) moment(t trial, attempt int, expected time.Duration) time.Dura
 // its planned steps.
 func (s *soakRun) usualStart(engine string) time.Duration {
 	var took []time.Duration
-	for _, o := range s.journal.of(start, engine) {
+	for _, o := range s.done.of(start, engine) {
 		if o.Problem == "" {
 			took = append(took, o.Took)
 		}

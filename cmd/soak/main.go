@@ -105,10 +105,10 @@ func soak(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(s.carryOut(ctx), s.journal.close())
-	fmt.Println(s.journal.summary(o))
+	err = errors.Join(s.carryOut(ctx), s.done.Close())
+	fmt.Println(s.done.summary(o))
 	if err != nil {
 		return err
 	}
-	return s.journal.problems()
+	return s.done.problems()
 }

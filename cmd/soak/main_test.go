@@ -180,11 +180,10 @@ func TestGoesOn(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "start 1 on local") {
 		t.Errorf("error %v, want that of the first start alone", err)
 	}
-	j, err := openJournal(o.log, o.seed)
+	j, err := openLog(o.log, o.seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
 	want := "soak, seed 7: 2 of 3 starts on local clean after at most "
 	if got := j.summary(o); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "; 0 clashes, 1 problems") {
 		t.Errorf("%s, want %s", got, want)
@@ -194,9 +193,12 @@ func TestGoesOn(t *testing.T) {
 		numbers[done.Number] = true
 	}
 	if len(numbers) != 3 || len(j.of(start, run.Local)) != 3 {
-		t.Errorf("done were %v", j.done)
+		t.Errorf("done were %v", j.All())
 	}
-	if _, err := openJournal(o.log, 8); !errors.Is(err, run.ErrUsage) || !strings.Contains(err.Error(), "--seed 7") {
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openLog(o.log, 8); !errors.Is(err, run.ErrUsage) || !strings.Contains(err.Error(), "--seed 7") {
 		t.Errorf("another seed: error %v", err)
 	}
 }
@@ -219,13 +221,13 @@ func TestInterrupted(t *testing.T) {
 			if err := soak(ctx, o); err == nil || !strings.Contains(err.Error(), "enough") {
 				t.Errorf("error %v, want the interrupt", err)
 			}
-			j, err := openJournal(o.log, o.seed)
+			j, err := openLog(o.log, o.seed)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer j.close()
-			if len(j.done) != 0 {
-				t.Errorf("in the log: %+v", j.done)
+			defer j.Close()
+			if len(j.All()) != 0 {
+				t.Errorf("in the log: %+v", j.All())
 			}
 		})
 	}

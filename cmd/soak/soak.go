@@ -25,14 +25,14 @@ import (
 // soakRun is a soak on its way.
 type soakRun struct {
 	options
-	journal *journal
+	done    *log
 	draw    plan.Source
 	say     func(format string, args ...any)
 	moments time.Duration // from which kills are drawn; 0: what the run is expected to take
 }
 
 func newSoak(o options) (*soakRun, error) {
-	j, err := openJournal(o.log, o.seed)
+	l, err := openLog(o.log, o.seed)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func newSoak(o options) (*soakRun, error) {
 	say := func(format string, args ...any) {
 		fmt.Printf("%7.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
-	return &soakRun{options: o, journal: j, draw: plan.NewSource(o.seed), say: say}, nil
+	return &soakRun{options: o, done: l, draw: plan.NewSource(o.seed), say: say}, nil
 }
 
 // carryOut does every trial that was not done yet: the starts several at a time,
@@ -66,7 +66,7 @@ func (s *soakRun) each(ctx context.Context, limit int, kind, engine string, n in
 	group.SetLimit(limit)
 	for i := range n {
 		t := trial{kind, engine, i + 1}
-		if s.journal.has(t) {
+		if s.done.has(t) {
 			continue
 		}
 		group.Go(func() error {
@@ -78,7 +78,7 @@ func (s *soakRun) each(ctx context.Context, limit int, kind, engine string, n in
 				return fmt.Errorf("%s: %w", t, err)
 			}
 			s.tell(o, n)
-			return s.journal.add(o)
+			return s.done.Add(o)
 		})
 	}
 	return group.Wait()
