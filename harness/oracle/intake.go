@@ -16,7 +16,7 @@ func (v *view) take(e history.Event) {
 	v.end = max(v.end, e.At)
 	v.clock.take(e)
 	switch e.Kind {
-	case history.NodeStart, history.NodeStop, history.NodeExit, history.NodeListens, history.NodeLog, history.SecretSeen:
+	case history.NodeStart, history.NodeStop, history.NodeExit, history.NodeListens, history.NodeLog, history.SecretSeen, history.ConfigHash:
 		v.node(e.Node).take(e)
 	case history.ReadyChange, history.ServeChange, history.ReadyCheck:
 		v.node(e.Node).look(e)
@@ -69,6 +69,8 @@ func (n *node) take(e history.Event) {
 		n.listens = append(n.listens, m)
 	case history.SecretSeen:
 		n.secrets = append(n.secrets, m)
+	case history.ConfigHash:
+		n.hashes = append(n.hashes, m)
 	default:
 		n.lines++
 	}

@@ -117,6 +117,25 @@ var keepers = map[string]func(*story){
 		s.keepsDialling("dp-1", "dp-1>cp", 5.6, 12)
 		s.heals(12, "dp-1>cp")
 	},
+	"G4.8": func(s *story) {
+		s.residentBehind("dp-1", "half-open")
+		s.dials("dp-1", "dp-1>cp", 9)
+		s.heals(30, "dp-1>cp")
+	},
+	"G4.9": func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.heals(8, "dp-1>cp")
+		s.dials("dp-1", "dp-1>cp", 8.3, 8.9)
+	},
+	"G4.10": func(s *story) {
+		s.changes(0.5, 1)
+		s.residentBehind("dp-1", "exit")
+		s.hashes(2.1, "dp-1", "4fb2")
+		s.outageBefore("dp-2", "reset")
+		s.live(4, "dp-2", 1)
+		s.hashes(4.1, "dp-2", "4fb2")
+		s.ends(20)
+	},
 	"G5.1": func(s *story) { turned("reset")(s) },
 	"G5.2": func(s *story) {
 		s.outageBefore("dp-1", "reset")
@@ -213,6 +232,16 @@ var keepers = map[string]func(*story){
 		s.breaks(5, "dp-1", "disk-read-only")
 	},
 	"G10.9": func(s *story) { s.restartBehind("dp-1", "exit"); s.live(6, "dp-1", 1); s.ends(60) },
+	"G10.10": func(s *story) {
+		s.changes(4.5, 2)
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.probes("dp-1", 3, 9, 1)
+		s.serves(5, "dp-1", http.StatusOK, 2)
+		s.answers("dp-1", 5, 10, show(2))
+		s.breaks(20, "dp-1>cp", "exit")
+	},
 	"G11.1": func(s *story) {
 		s.backupBehind("reset")
 		s.reads(6, "backup")

@@ -60,15 +60,29 @@ var keepsTrying = promise{"G4", "A data plane keeps trying the control plane for
 		s.keepsDialling("dp-1", "dp-1>cp", 5.6, 9)
 		s.heals(30, "dp-1>cp")
 	}},
+	{"G4.8", "A running data plane notices that its connection has fallen silent, and dials anew.", "silent connections", noticesSilence, func(s *story) {
+		s.residentBehind("dp-1", "half-open")
+		s.heals(30, "dp-1>cp")
+	}},
+	{"G4.9", "No data plane dials again before the shortest delay has passed, whatever became of its last attempt.", "connection attempts", neverStorms, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.heals(8, "dp-1>cp")
+		s.dials("dp-1", "dp-1>cp", 8.3, 8.4)
+	}},
+	{"G4.10", "Data planes that serve the same configuration report the same hash of it, however they came by it.", "comparisons", reportsItsHash, func(s *story) {
+		s.changes(0.5, 1)
+		s.residentBehind("dp-1", "exit")
+		s.hashes(2.1, "dp-1", "4fb2")
+		s.outageBefore("dp-2", "reset")
+		s.live(4, "dp-2", 1)
+		s.hashes(4.1, "dp-2", "91c3")
+		s.ends(20)
+	}},
 }}
 
 // attemptSlack covers a busy machine between two attempts, beyond the longest
 // reconnect delay and the dial time-out.
 const attemptSlack = time.Second
-
-// distanceSlack is how much shorter than the shortest delay a distance may be: the
-// error of mapping the meter's clock, twice.
-const distanceSlack = 20 * time.Millisecond
 
 // minAttempts is how many attempts it takes to speak of their spread: eight
 // distances drawn evenly lie within an eighth of their range once in 260 000
@@ -235,25 +249,6 @@ func (v *view) awakeTimes(t trier, from, to history.Time) []stretch {
 	return append(out, stretch{from, to, after})
 }
 
-func keepsDistance(v *view, f *finding) {
-	f.missing = fmt.Sprintf("no data plane made %d attempts that could be counted", minAttempts)
-	p := v.header.Profile
-	for _, t := range v.exactTriers() {
-		f.rests = append(f.rests, t.cut)
-		f.opportunities += len(t.attempts) - 1
-		gaps := make([]time.Duration, len(t.attempts)-1)
-		for i := range gaps {
-			gaps[i] = t.attempts[i+1].Sub(t.attempts[i])
-			if gaps[i] < p.ReconnectMin-distanceSlack {
-				f.bad.add(t.tells(t.attempts[i+1], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gaps[i]), seconds(p.ReconnectMin)).on(v.cpEdge(t.node)))
-			}
-		}
-		if spread := slices.Max(gaps) - slices.Min(gaps); spread < (p.ReconnectMax-p.ReconnectMin)/8 {
-			f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled without jitter: all of its %d distances lie within %s", len(gaps), seconds(spread)).on(v.cpEdge(t.node)))
-		}
-	}
-}
-
 func takesOver(v *view, f *finding) {
 	f.missing = "no cut was healed"
 	newest, certain := v.newest()
@@ -333,42 +328,4 @@ func (g *edge) knocked(from, to history.Time) []history.Time {
 		n = max(n, c.n)
 	}
 	return out
-}
-
-// inStep is how close two attempts must be to be made together: a twentieth of the
-// shortest delay. Drawn evenly, one in fifteen attempts has another's so near.
-const inStep = 20
-
-// notInStep judges whether the attempts of data planes coincide. In step are those
-// of which more than two in three fall together with one of every other.
-func notInStep(v *view, f *finding) {
-	f.missing = fmt.Sprintf("no two data planes made %d attempts during one outage that could be counted", minAttempts)
-	triers := v.exactTriers()
-	if len(triers) < 2 {
-		return
-	}
-	near := v.header.Profile.ReconnectMin / inStep
-	for _, t := range triers {
-		others := slices.DeleteFunc(slices.Clone(triers), func(o trier) bool { return o.node == t.node || o.from > t.to || o.to < t.from })
-		if len(others) == 0 {
-			continue
-		}
-		f.rests = append(f.rests, t.cut)
-		f.opportunities += len(t.attempts)
-		together := 0
-		for _, at := range t.attempts {
-			if !slices.ContainsFunc(others, func(o trier) bool { return !o.nearTo(at, near) }) {
-				together++
-			}
-		}
-		if 3*together > 2*len(t.attempts) {
-			f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled in step: %d of its %d attempts fall within %s of one by every other data plane", together, len(t.attempts), near).on(v.cpEdge(t.node)))
-		}
-	}
-}
-
-// nearTo says whether one of the attempts lies near to a moment.
-func (t trier) nearTo(at history.Time, near time.Duration) bool {
-	i, _ := slices.BinarySearch(t.attempts, at)
-	return i < len(t.attempts) && t.attempts[i].Sub(at) <= near || i > 0 && at.Sub(t.attempts[i-1]) <= near
 }

@@ -62,6 +62,16 @@ var keepsServing = promise{"G10", "Running data planes keep serving their last g
 		s.ready(6, "dp-1", http.StatusServiceUnavailable, "no configuration available")
 		s.ends(60)
 	}},
+	{"G10.10", "A running data plane answers every request, and none late, while it takes over a new configuration.", "requests", answersMeanwhile, func(s *story) {
+		s.changes(4.5, 2)
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.probes("dp-1", 3, 9, 1)
+		s.serves(5, "dp-1", http.StatusOK, 2)
+		s.answers("dp-1", 4.8, 5, lose(history.WrongStatus))
+		s.breaks(20, "dp-1>cp", "exit")
+	}},
 }}
 
 // residentBehind tells of a data plane that serves, with traffic from 3 s to 9 s,
@@ -323,59 +333,6 @@ func losesNoneAtReturn(v *view, f *finding) {
 			}
 		})
 	}
-}
-
-// swapTime is for how long after the first answer of a new configuration an older
-// one may still be seen: a gateway's worker processes swap one after another.
-const swapTime = history.Time(time.Second)
-
-// goesForwardOnly judges the order of generations in a life. A control plane that
-// has an older configuration is followed, so a data plane of one is left out.
-func goesForwardOnly(v *view, f *finding) {
-	f.missing = "no data plane answered in two configurations"
-	for _, n := range v.planes {
-		if len(v.faultsOf(n, "cp-older-database")) > 0 {
-			continue
-		}
-		for _, l := range n.lives {
-			v.goForward(f, n, l)
-		}
-	}
-}
-
-// goForward judges one life.
-func (v *view) goForward(f *finding, n *node, l *life) {
-	first := make(map[uint32]history.Time)   // when a generation was first answered
-	last := make(map[uint32]history.Request) // the last request that was answered in it
-	count := 0
-	from := l.start
-	if cut := v.outageAt(n, l.start); cut != nil {
-		from = cut.heal // until then it has what it started with, which other clauses judge
-	}
-	v.answers(f, n, func(r history.Request) {
-		if r.Class != history.Good || v.isPlanted(int(r.Generation)) || r.Intended < from || r.Done >= l.end {
-			return
-		}
-		count++
-		if done, seen := first[r.Generation]; !seen || r.Done < done {
-			first[r.Generation] = r.Done
-		}
-		if r.Sent >= last[r.Generation].Sent {
-			last[r.Generation] = r
-		}
-	})
-	f.later(func() {
-		if len(first) > 1 {
-			f.opportunities += count
-		}
-		for older, r := range last {
-			for newer, done := range first {
-				if newer > older && r.Sent > done+swapTime {
-					f.bad.add(n.got(r, ", %s after its first answer of generation %d", seconds(r.Sent.Sub(done)), newer))
-				}
-			}
-		}
-	})
 }
 
 func refusesNothing(v *view, f *finding) {

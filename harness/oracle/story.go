@@ -172,6 +172,11 @@ func (s *story) live(at float64, node string, generation int) {
 	s.serves(at, node, http.StatusOK, generation)
 }
 
+// hashes tells the hash of its configuration that a node's Status API reports.
+func (s *story) hashes(at float64, node, hash string) {
+	s.event(at, history.Event{Kind: history.ConfigHash, Node: node, Text: hash})
+}
+
 // dials tells of connection attempts by a node on an edge.
 func (s *story) dials(node, edge string, at ...float64) {
 	for _, t := range at {

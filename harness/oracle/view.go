@@ -52,7 +52,8 @@ type node struct {
 	requests []storeRequest // with its credential
 	listens  []moment
 	secrets  []moment
-	lines    int // of its log
+	hashes   []moment // of the configuration, as its Status API reports it: first and each change
+	lines    int      // of its log
 }
 
 // moment is something that happened to a node.
@@ -180,7 +181,7 @@ func (v *view) edge(name string) *edge {
 // but not for what was mapped from another clock.
 func (v *view) order() {
 	for _, n := range v.nodes {
-		for _, of := range []*[]moment{&n.starts, &n.stops, &n.exits, &n.listens, &n.secrets} {
+		for _, of := range []*[]moment{&n.starts, &n.stops, &n.exits, &n.listens, &n.secrets, &n.hashes} {
 			byTime(*of, func(m moment) history.Time { return m.at })
 		}
 		for _, of := range []*[]look{&n.ready, &n.serves, &n.checks} {

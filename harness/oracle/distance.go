@@ -1,0 +1,94 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"blackout/harness/history"
+)
+
+// distanceSlack is how much shorter than the shortest delay a distance may be: the
+// error of mapping the meter's clock, twice.
+const distanceSlack = 20 * time.Millisecond
+
+func keepsDistance(v *view, f *finding) {
+	f.missing = fmt.Sprintf("no data plane made %d attempts that could be counted", minAttempts)
+	p := v.header.Profile
+	for _, t := range v.exactTriers() {
+		f.rests = append(f.rests, t.cut)
+		f.opportunities += len(t.attempts) - 1
+		gaps := make([]time.Duration, len(t.attempts)-1)
+		for i := range gaps {
+			gaps[i] = t.attempts[i+1].Sub(t.attempts[i])
+			if gaps[i] < p.ReconnectMin-distanceSlack {
+				f.bad.add(t.tells(t.attempts[i+1], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gaps[i]), seconds(p.ReconnectMin)).on(v.cpEdge(t.node)))
+			}
+		}
+		if spread := slices.Max(gaps) - slices.Min(gaps); spread < (p.ReconnectMax-p.ReconnectMin)/8 {
+			f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled without jitter: all of its %d distances lie within %s", len(gaps), seconds(spread)).on(v.cpEdge(t.node)))
+		}
+	}
+}
+
+// neverStorms judges the attempts that a meter counts, with and without a fault. A
+// backup node may be asked to connect anew at once, so as not to set its backup back.
+func neverStorms(v *view, f *finding) {
+	f.missing = "no data plane dialled its control plane twice where a meter counts it"
+	shortest := v.header.Profile.ReconnectMin
+	for _, n := range v.planes {
+		if n.Export {
+			continue
+		}
+		for _, l := range n.lives {
+			dials := v.dialled(n, v.cpEdge(n), l.start, l.end)
+			for i := 1; i < len(dials); i++ {
+				f.opportunities++
+				if gap := dials[i].Sub(dials[i-1]); gap < shortest-distanceSlack {
+					f.bad.add(n.tells(dials[i], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gap), seconds(shortest)).on(v.cpEdge(n)))
+				}
+			}
+		}
+	}
+}
+
+// inStep is how close two attempts must be to be made together: a twentieth of the
+// shortest delay. Drawn evenly, one in fifteen attempts has another's so near.
+const inStep = 20
+
+// notInStep judges whether the attempts of data planes coincide. In step are those
+// of which more than two in three fall together with one of every other.
+func notInStep(v *view, f *finding) {
+	f.missing = fmt.Sprintf("no two data planes made %d attempts during one outage that could be counted", minAttempts)
+	triers := v.exactTriers()
+	if len(triers) < 2 {
+		return
+	}
+	near := v.header.Profile.ReconnectMin / inStep
+	for _, t := range triers {
+		others := slices.DeleteFunc(slices.Clone(triers), func(o trier) bool { return o.node == t.node || o.from > t.to || o.to < t.from })
+		if len(others) == 0 {
+			continue
+		}
+		f.rests = append(f.rests, t.cut)
+		f.opportunities += len(t.attempts)
+		together := 0
+		for _, at := range t.attempts {
+			if !slices.ContainsFunc(others, func(o trier) bool { return !o.nearTo(at, near) }) {
+				together++
+			}
+		}
+		if 3*together > 2*len(t.attempts) {
+			f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled in step: %d of its %d attempts fall within %s of one by every other data plane", together, len(t.attempts), near).on(v.cpEdge(t.node)))
+		}
+	}
+}
+
+// nearTo says whether one of the attempts lies near to a moment.
+func (t trier) nearTo(at history.Time, near time.Duration) bool {
+	i, _ := slices.BinarySearch(t.attempts, at)
+	return i < len(t.attempts) && t.attempts[i].Sub(at) <= near || i > 0 && at.Sub(t.attempts[i-1]) <= near
+}
