@@ -15,7 +15,7 @@ import (
 )
 
 // outages are the scenarios of the family outage.
-var outages = []harness.Scenario{outageScaleOut}
+var outages = []harness.Scenario{outageScaleOut, outageCutModes, outageRestarts, outageLong, outageFlapping}
 
 // outageScaleOut is the reason for the fallback: the control plane goes dark for
 // everybody, and data planes are added while it is dark. One may import the
