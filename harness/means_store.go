@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"blackout/fixtures"
@@ -45,7 +46,7 @@ func (c *Cluster) storeMeans(ctx context.Context, spec fault.Spec) (fault.Means,
 		Control: func(ctx context.Context) store.Answer { return control.Get(ctx, bucket, snapshotKey()) },
 		List:    func(ctx context.Context) ([]string, error) { return node.List(ctx, bucket, prefix+"/") },
 	}
-	if spec.Kind == fault.StoreStale || spec.Kind == fault.StoreOtherVersion {
+	if slices.Contains(made, spec.Kind) {
 		if err := c.addObjects(ctx, at, spec, &with); err != nil {
 			return nil, err
 		}
@@ -53,8 +54,10 @@ func (c *Cluster) storeMeans(ctx context.Context, spec fault.Spec) (fault.Means,
 	return fault.NewStore(spec, with)
 }
 
-// addObjects finds what a stale store shows, and makes what one with another
-// version shows. A stale store has a state that the snapshot was once in, whole
+// made are the kinds that show an object which is found or made when they are staged.
+var made = []fault.Kind{fault.StoreStale, fault.StoreOtherVersion, fault.StoreBare, fault.StoreForeign, fault.StoreBomb}
+
+// addObjects finds what a stale store shows, and makes what the others show. A stale store has a state that the snapshot was once in, whole
 // with its metadata; where none of the generation was seen, one is made.
 func (c *Cluster) addObjects(ctx context.Context, at string, spec fault.Spec, with *fault.Storage) error {
 	now, err := c.store(at).ReadObject(ctx, bucket, snapshotKey())
@@ -66,6 +69,14 @@ func (c *Cluster) addObjects(ctx context.Context, at string, spec fault.Spec, wi
 		with.Other = &s3front.Object{Key: key, Body: now.Body, ETag: "other", Modified: now.Modified}
 		return nil
 	}
+	if spec.Kind != fault.StoreStale {
+		body, err := bogus(spec, now.Body)
+		if err != nil {
+			return fmt.Errorf("make what %s gives: %w", spec.Kind, err)
+		}
+		with.Bogus = &s3front.Object{Body: body, ETag: string(spec.Kind), Modified: now.Modified}
+		return nil
+	}
 	if with.Older = c.snapshots.older(at, spec.Generation); with.Older != nil || spec.Generation == 0 {
 		return nil
 	}
@@ -75,6 +86,17 @@ func (c *Cluster) addObjects(ctx context.Context, at string, spec fault.Spec, wi
 	}
 	with.Older = &s3front.Object{Body: body, ETag: "older", Modified: now.Modified.Add(-staleness)}
 	return nil
+}
+
+// bogus is what a kind gives in a snapshot's place.
+func bogus(spec fault.Spec, snapshot []byte) ([]byte, error) {
+	switch spec.Kind {
+	case fault.StoreForeign:
+		return fixtures.TableOfFormat(snapshot, "9.0")
+	case fault.StoreBomb:
+		return fixtures.Bomb(snapshot, spec.Bytes)
+	}
+	return []byte("{}"), nil
 }
 
 // account is a node's credential of its store.

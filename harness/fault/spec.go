@@ -55,6 +55,9 @@ const (
 	StoreStale        Kind = "store-stale"
 	StoreEmpty        Kind = "store-empty"
 	StoreOtherVersion Kind = "store-other-version"
+	StoreBare         Kind = "store-bare"
+	StoreForeign      Kind = "store-foreign"
+	StoreBomb         Kind = "store-bomb"
 	StoreSkewed       Kind = "store-skewed"
 	StoreExpired      Kind = "store-expired"
 
@@ -128,6 +131,9 @@ var Kinds = []Entry{
 	{StoreStale, Stores, "it is given an older state of the object"},
 	{StoreEmpty, Stores, "an object has no bytes"},
 	{StoreOtherVersion, Stores, "only another version's object is there"},
+	{StoreBare, Stores, "an object is {}"},
+	{StoreForeign, Stores, "an object is of a format version that no gateway has"},
+	{StoreBomb, Stores, "an object is the right one, compressed, and expands to Bytes bytes of which most are blank"},
 	{StoreSkewed, Stores, "the store's clock is Delay ahead: signatures are refused as too old"},
 	{StoreExpired, Stores, "its session credential is refused as expired"},
 	{CertificateWrong, Identities, "it has another cluster's certificate"},
@@ -236,7 +242,7 @@ func (s Spec) Validate() error {
 		{[]Kind{Latency, Jitter, StoreSkewed}, s.Delay > 0, "a delay"},
 		{[]Kind{Jitter}, s.Jitter > 0 && s.Jitter <= s.Delay, "a jitter no larger than the delay"},
 		{[]Kind{Bandwidth, StoreSlow}, s.Rate > 0, "a rate"},
-		{[]Kind{Slicing, Truncate, StoreTruncated}, s.Bytes > 0, "a number of bytes"},
+		{[]Kind{Slicing, Truncate, StoreTruncated, StoreBomb}, s.Bytes > 0, "a number of bytes"},
 		{[]Kind{Asymmetric}, s.Direction != "", "a direction"},
 		{[]Kind{StoreStatus, PlaneBusy}, s.Status >= 400 && s.Status < 600, "a status from 400 to 599"},
 		{[]Kind{Flapping, CrashLoop}, len(s.Times) > 0 && s.Times[0] > 0 && slices.IsSorted(s.Times), "rising times"},

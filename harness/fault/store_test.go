@@ -37,10 +37,15 @@ var storeFaults = []struct {
 	{Spec{Kind: StoreStale}, func(a store.Answer) bool { return a.Digest == store.Digest(snapshot(1)) && a.Err == nil }},
 	{Spec{Kind: StoreEmpty}, func(a store.Answer) bool { return a.Status == 200 && a.Bytes == 0 && a.Err == nil }},
 	{Spec{Kind: StoreOtherVersion}, meetsCode("NoSuchKey")},
+	{Spec{Kind: StoreBare}, meetsBogus},
+	{Spec{Kind: StoreForeign}, meetsBogus},
+	{Spec{Kind: StoreBomb, Bytes: 1 << 20}, meetsBogus},
 	{Spec{Kind: StoreSkewed, Delay: time.Hour}, meetsCode("RequestTimeTooSkewed")},
 	{Spec{Kind: StoreExpired}, meetsCode("ExpiredToken")},
 	{Spec{Kind: CredentialRevoked}, meetsCode("InvalidAccessKeyId")},
 }
+
+func meetsBogus(a store.Answer) bool { return a.Err == nil && a.Digest == store.Digest([]byte("{}")) }
 
 func meetsCode(code string) func(store.Answer) bool {
 	return func(a store.Answer) bool { return a.Code == code }

@@ -108,6 +108,9 @@ var storeKinds = map[Kind]storeKind{
 		},
 		inForce: func(v view) bool { return v.node.Err == nil && v.node.Digest == store.Digest(v.at.Older.Body) },
 	},
+	StoreBare:    bogus(),
+	StoreForeign: bogus(),
+	StoreBomb:    bogus(),
 	StoreOtherVersion: {
 		object: true,
 		rule: func(_ Spec, at Storage) s3front.Rule {
@@ -133,6 +136,21 @@ func refusal(status int, code string) storeKind {
 			return s3front.Rule{Effect: s3front.Fail, Status: status, Code: code}
 		},
 		inForce: func(v view) bool { return refused(v, status, code) },
+	}
+}
+
+// bogus is a fault that gives an object which no exporter wrote.
+func bogus() storeKind {
+	return storeKind{
+		object: true,
+		rule:   func(_ Spec, at Storage) s3front.Rule { return s3front.Rule{Effect: s3front.Stale, Object: at.Bogus} },
+		possible: func(v view) error {
+			if v.at.Bogus == nil {
+				return fmt.Errorf("%w: there is nothing to give in the snapshot's place", ErrCannotStage)
+			}
+			return nil
+		},
+		inForce: func(v view) bool { return v.node.Err == nil && v.node.Digest == store.Digest(v.at.Bogus.Body) },
 	}
 }
 

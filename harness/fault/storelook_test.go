@@ -73,6 +73,7 @@ func TestStoreFaultsThatCannotBe(t *testing.T) {
 		"no older state":                 {Spec{Kind: StoreStale}, func(s *Storage) { s.Older = nil }, ErrCannotStage, "older"},
 		"an older state that is the new": {Spec{Kind: StoreStale}, func(s *Storage) { s.Older = &s3front.Object{Body: snapshot(2)} }, ErrCannotStage, "older"},
 		"no other version":               {Spec{Kind: StoreOtherVersion}, func(s *Storage) { s.Other = nil }, ErrCannotStage, "other version"},
+		"nothing to give":                {Spec{Kind: StoreBare}, func(s *Storage) { s.Bogus = nil }, ErrCannotStage, "in the snapshot's place"},
 		"refused before": {Spec{Kind: StoreStatus, Status: 503}, func(s *Storage) {
 			s.Node = func(context.Context) store.Answer {
 				return store.Answer{Status: 403, Code: "AccessDenied", Err: errors.New("denied")}

@@ -148,7 +148,7 @@ var harmless = []string{"half-open", "latency", "jitter", "bandwidth", "slicing"
 // What store faults do to a reader.
 var (
 	failingStore  = []string{"exit", "blackhole", "reset", "drop", "asymmetric", "dns-failure", "store-refuses", "store-status", "store-hangs", "store-other-version", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca"}
-	damagingStore = []string{"truncate", "store-truncated", "store-flipped", "store-empty"}
+	damagingStore = []string{"truncate", "store-truncated", "store-flipped", "store-empty", "store-bare", "store-foreign", "store-bomb"}
 	diskKinds     = []string{"disk-wiped", "disk-corrupted", "disk-full", "disk-read-only"}
 	losesCache    = []string{"disk-wiped", "disk-corrupted"}
 	endsNode      = []string{"kill", "terminate", "pause", "restart", "crash-loop"}
@@ -221,7 +221,7 @@ func (v *view) storeFaults(n *node) []*fault {
 // storeKinds are the store's faults that name a node.
 var storeKinds = []string{
 	"store-refuses", "store-status", "store-hangs", "store-slow", "store-truncated", "store-flipped", "store-stale", "store-empty",
-	"store-other-version", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca",
+	"store-other-version", "store-bare", "store-foreign", "store-bomb", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca",
 }
 
 // storeFaultAt is the fault of a node's store at a moment, or nil. Of several, it
