@@ -90,6 +90,7 @@ func stagings() []staging {
 		{Spec: fault.Spec{Kind: fault.StoreExpired}},
 		{Spec: fault.Spec{Kind: fault.CredentialRevoked}},
 		{Spec: fault.Spec{Kind: fault.StoreUnknownCA}},
+		{Spec: fault.Spec{Kind: fault.StoreOtherHost}},
 		{Spec: fault.Spec{Kind: fault.CertificateWrong}},
 		{Spec: fault.Spec{Kind: fault.CertificateExpired}},
 		{Spec: fault.Spec{Kind: fault.CertificateRotated}, alone: true},

@@ -322,22 +322,6 @@ func (a AwaitAttempts) Do(ctx context.Context, c *Cluster) error {
 	})
 }
 
-// Plant changes the object in the bucket behind everybody's back.
-type Plant struct {
-	Generation int `json:"generation"`
-}
-
-// Name implements plan.Action.
-func (Plant) Name() string { return "plant" }
-
-// Title implements plan.Action.
-func (a Plant) Title() string {
-	return fmt.Sprintf("plant generation %d in the bucket, which nobody may follow", a.Generation)
-}
-
-// Do implements Action.
-func (a Plant) Do(ctx context.Context, c *Cluster) error { return c.plant(ctx, a.Generation) }
-
 // Hold lets the state last. It is time that is measured, not a wait for something.
 type Hold struct {
 	For time.Duration `json:"for"`

@@ -99,6 +99,11 @@ func (c *checker) step(s plan.Step) error {
 			}
 		}
 	}
+	if a, ok := s.Action.(Plant); ok {
+		if err := a.check(); err != nil {
+			return err
+		}
+	}
 	if err := c.faults(s); err != nil {
 		return err
 	}

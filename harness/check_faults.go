@@ -87,6 +87,9 @@ var heavy = []fault.Kind{fault.Bandwidth, fault.Slicing, fault.Truncate}
 // certificates are the kinds that act on how a data plane identifies itself.
 var certificates = []fault.Kind{fault.CertificateWrong, fault.CertificateExpired, fault.CertificateRotated}
 
+// storeCertificates are the kinds that act on how a store identifies itself.
+var storeCertificates = []fault.Kind{fault.StoreUnknownCA, fault.StoreOtherHost}
+
 // fault says why a fault cannot be injected now.
 func (c *checker) fault(f fault.Spec) error {
 	if err := f.Validate(); err != nil {
@@ -105,7 +108,7 @@ func (c *checker) fault(f fault.Spec) error {
 		return fmt.Errorf("%s: %s has no disk of its own: give it a size", f, f.Node)
 	case slices.Contains(certificates, f.Kind) && n.Role == topology.ControlPlane:
 		return fmt.Errorf("%s: it acts on a node that dials a control plane: name a data plane", f)
-	case f.Kind == fault.StoreUnknownCA && (!n.HasAccount() || !n.StoreTLS):
+	case slices.Contains(storeCertificates, f.Kind) && (!n.HasAccount() || !n.StoreTLS):
 		return fmt.Errorf("%s: %s does not reach a store over TLS", f, f.Node)
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 // actions are all actions, in the order of the names that a message lists. A plan
 // is read back by their names.
 var actions = []Action{
-	BringUp{}, Configure{}, Change{}, Plant{},
+	BringUp{}, Configure{}, Change{}, Plant{}, TryWrite{},
 	StartTraffic{}, StopTraffic{},
 	Inject{}, Heal{}, ScaleOut{}, Become{},
 	AwaitServing{}, AwaitSnapshot{}, AwaitAttempts{}, Hold{},

@@ -231,14 +231,19 @@ func (c *Cluster) giveAccount(ctx context.Context, n topology.Node, env map[stri
 	if err != nil {
 		return fmt.Errorf("make a store account for %s: %w", n.Name, err)
 	}
-	c.rec.Redact(account.SecretKey, account.SessionToken)
-	c.mu.Lock()
-	c.authors[account.AccessKey] = n.Name
-	c.accounts[n.Name] = account
-	c.mu.Unlock()
+	c.takeAccount(n.Name, account)
 	maps.Copy(env, account.Environment())
 	c.setFallback(env, n)
 	return nil
+}
+
+// takeAccount notes whose a credential is.
+func (c *Cluster) takeAccount(holder string, account store.Account) {
+	c.rec.Redact(account.SecretKey, account.SessionToken)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.authors[account.AccessKey] = holder
+	c.accounts[holder] = account
 }
 
 // setFallback sets what a node may do with the snapshot.

@@ -42,6 +42,9 @@ const databaseTimeout = 5 * time.Second
 func (Plant) Lasts(history.Profile) time.Duration { return callLength }
 
 // Lasts implements plan.Lasting.
+func (TryWrite) Lasts(history.Profile) time.Duration { return callLength }
+
+// Lasts implements plan.Lasting.
 func (a Hold) Lasts(history.Profile) time.Duration { return a.For }
 
 // Lasts implements plan.Lasting. A node may have to dial once more, and to give

@@ -31,7 +31,7 @@ func (c *Cluster) identityMeans(ctx context.Context, spec fault.Spec) (fault.Mea
 	switch spec.Kind {
 	case fault.CredentialRevoked:
 		return c.storeMeans(ctx, spec)
-	case fault.StoreUnknownCA:
+	case fault.StoreUnknownCA, fault.StoreOtherHost:
 		return c.storeTLSMeans(ctx, spec)
 	}
 	cp := c.topology.CPEdge(spec.Node).To

@@ -144,20 +144,30 @@ func chain(id fixtures.Identity) s3front.Certificate {
 	return s3front.Certificate{Chain: string(id.Certificate), Key: string(id.Key)}
 }
 
-// storeTLSMeans lets a node's TLS endpoint show a certificate of an authority that
-// the node does not know.
+// stranger is a host that no node dials.
+const stranger = "elsewhere.invalid"
+
+// untrusted is a certificate that a node must not trust its store by.
+func (c *Cluster) untrusted(kind fault.Kind, host string) (fixtures.Identity, error) {
+	if kind == fault.StoreOtherHost {
+		return c.authority.Server(stranger)
+	}
+	unknown, err := fixtures.NewAuthority("unknown authority")
+	if err != nil {
+		return fixtures.Identity{}, err
+	}
+	return unknown.Server(host)
+}
+
+// storeTLSMeans lets a node's TLS endpoint show a certificate that the node must not
+// trust.
 func (c *Cluster) storeTLSMeans(ctx context.Context, spec fault.Spec) (fault.Means, error) {
 	n, _ := c.topology.Node(spec.Node)
 	if !n.StoreTLS {
 		return nil, fmt.Errorf("%s: %s does not reach its store over TLS: set store_tls in its topology", spec.Kind, spec.Node)
 	}
 	edge := c.topology.StoreEdge(spec.Node)
-	host := c.edgeHost(edge)
-	stranger, err := fixtures.NewAuthority("unknown authority")
-	if err != nil {
-		return nil, err
-	}
-	unknown, err := stranger.Server(host)
+	shown, err := c.untrusted(spec.Kind, c.edgeHost(edge))
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +175,8 @@ func (c *Cluster) storeTLSMeans(ctx context.Context, spec fault.Spec) (fault.Mea
 	if err != nil {
 		return nil, err
 	}
-	return fault.NewStoreTLS(fault.StorageTLS{
-		Front: front, Endpoint: portTLS(spec.Node), Unknown: chain(unknown),
+	return fault.NewStoreTLS(spec, fault.StorageTLS{
+		Front: front, Endpoint: portTLS(spec.Node), Untrusted: chain(shown),
 		Node: func(ctx context.Context) error {
 			return c.links.Probe(ctx, edge, func(ctx context.Context) error {
 				return briefly(ctx, func(ctx context.Context) error { return c.probeStoreEdge(ctx, edge) })

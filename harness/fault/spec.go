@@ -67,6 +67,7 @@ const (
 	CertificateRotated Kind = "certificate-rotated"
 	CredentialRevoked  Kind = "credential-revoked"
 	StoreUnknownCA     Kind = "store-unknown-ca"
+	StoreOtherHost     Kind = "store-other-host"
 
 	// Control planes: one that is there and does not do its work.
 	PlaneNoDatabase    Kind = "cp-no-database"
@@ -141,6 +142,7 @@ var Kinds = []Entry{
 	{CertificateRotated, Identities, "the control plane has a new cluster certificate, it has the old one"},
 	{CredentialRevoked, Identities, "its store credential was taken away"},
 	{StoreUnknownCA, Identities, "the store's certificate is signed by an authority that it does not know"},
+	{StoreOtherHost, Identities, "the store's certificate is another host's, of the authority that it knows"},
 	{PlaneNoDatabase, ControlPlanes, "it keeps the connection alive and has no configuration to give"},
 	{PlaneSilentTLS, ControlPlanes, "it completes TLS and says nothing"},
 	{PlaneSilentUpgrade, ControlPlanes, "it upgrades the connection and says nothing, not even pongs"},

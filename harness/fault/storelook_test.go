@@ -198,7 +198,7 @@ func newVault(t *testing.T) vault {
 		t.Fatal(err)
 	}
 	v.at = StorageTLS{
-		Front: v.front, Endpoint: "dp-1", Unknown: certificate(&v.unknown),
+		Front: v.front, Endpoint: "dp-1", Untrusted: certificate(&v.unknown),
 		Node:    func(ctx context.Context) error { return node.Get(ctx, storeBucket, storeKey).Err },
 		Control: func(ctx context.Context) error { return v.storage().Control(ctx).Err },
 	}
@@ -210,7 +210,7 @@ var unknownCA = Spec{Kind: StoreUnknownCA, Node: "dp-1"}
 func TestUnknownAuthorityLives(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
-	f := New(unknownCA, NewStoreTLS(v.at), newLedger(t))
+	f := New(unknownCA, NewStoreTLS(unknownCA, v.at), newLedger(t))
 	lives(t, f, "prepare", "inject")
 	if seen := v.looks(f.Witness); !strings.Contains(seen, "unknown authority") {
 		t.Errorf("seen %q", seen)
@@ -231,7 +231,7 @@ func TestUnknownAuthorityControlIsNotInForce(t *testing.T) {
 	v := newVault(t)
 	spec := unknownCA
 	spec.Control = true
-	f := New(spec, NewStoreTLS(v.at), newLedger(t))
+	f := New(spec, NewStoreTLS(spec, v.at), newLedger(t))
 	lives(t, f, "prepare", "inject")
 	ctx, cancel := context.WithTimeout(t.Context(), impatience)
 	defer cancel()
@@ -249,7 +249,7 @@ func TestUnknownAuthorityThatOutlivesItsHarness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := New(unknownCA, NewStoreTLS(v.at), ledger)
+	f := New(unknownCA, NewStoreTLS(unknownCA, v.at), ledger)
 	lives(t, f, "prepare", "inject")
 	v.recovers(dir)
 	if err := v.at.Node(t.Context()); err != nil {
@@ -267,22 +267,30 @@ func TestUnknownAuthorityIsNotAnyFailure(t *testing.T) {
 	refused := func(context.Context) error { return &net.OpError{Op: "dial", Err: errors.New("refused")} }
 	unknown := func(context.Context) error { return x509.UnknownAuthorityError{} }
 	works := func(context.Context) error { return nil }
+	other := func(context.Context) error {
+		return x509.HostnameError{Certificate: &x509.Certificate{}, Host: "store"}
+	}
 	for name, c := range map[string]struct {
+		kind          Kind
 		node, control func(context.Context) error
 		inForce       bool
 	}{
-		"unknown":                     {unknown, works, true},
-		"unknown, and the store dead": {unknown, refused, false},
-		"refused":                     {refused, works, false},
-		"trusted":                     {works, works, false},
+		"unknown":                        {StoreUnknownCA, unknown, works, true},
+		"unknown, and the store dead":    {StoreUnknownCA, unknown, refused, false},
+		"refused":                        {StoreUnknownCA, refused, works, false},
+		"trusted":                        {StoreUnknownCA, works, works, false},
+		"known, and another host's":      {StoreUnknownCA, other, works, false},
+		"another host's":                 {StoreOtherHost, other, works, true},
+		"another host's, and store dead": {StoreOtherHost, other, refused, false},
+		"unknown as another host's":      {StoreOtherHost, unknown, works, false},
 	} {
-		if seen, inForce := NewStoreTLS(StorageTLS{Node: c.node, Control: c.control}).Look(t.Context()); inForce != c.inForce || seen == "" {
+		if seen, inForce := NewStoreTLS(Spec{Kind: c.kind}, StorageTLS{Node: c.node, Control: c.control}).Look(t.Context()); inForce != c.inForce || seen == "" {
 			t.Errorf("%s: in force %v, seen %q", name, inForce, seen)
 		}
 	}
 	v := newVault(t)
 	v.at.Node = refused
-	if err := NewStoreTLS(v.at).Prepare(t.Context()); !errors.Is(err, ErrNotWitnessed) {
+	if err := NewStoreTLS(unknownCA, v.at).Prepare(t.Context()); !errors.Is(err, ErrNotWitnessed) {
 		t.Errorf("prepared on a store that does not answer: %v", err)
 	}
 }

@@ -12,22 +12,25 @@ import (
 	"blackout/internal/s3front"
 )
 
-// StorageTLS is a node's way to its store over TLS, for StoreUnknownCA: an
-// endpoint of the store front that is this node's alone.
+// StorageTLS is a node's way to its store over TLS, for StoreUnknownCA and
+// StoreOtherHost: an endpoint of the store front that is this node's alone.
 type StorageTLS struct {
-	Front    *s3front.Client
-	Endpoint string              // its name at the front
-	Unknown  s3front.Certificate // signed by an authority that the node does not know
+	Front     *s3front.Client
+	Endpoint  string              // its name at the front
+	Untrusted s3front.Certificate // one that the node must not trust, as the kind says
 
 	Node    func(context.Context) error // a read of the snapshot as the node's, trusting whom it trusts
 	Control func(context.Context) error // one without TLS
 }
 
-// storedTLS stages StoreUnknownCA.
-type storedTLS struct{ at StorageTLS }
+// storedTLS stages StoreUnknownCA and StoreOtherHost.
+type storedTLS struct {
+	spec Spec
+	at   StorageTLS
+}
 
-// NewStoreTLS returns the means of StoreUnknownCA.
-func NewStoreTLS(at StorageTLS) Means { return &storedTLS{at} }
+// NewStoreTLS returns the means of StoreUnknownCA and StoreOtherHost.
+func NewStoreTLS(spec Spec, at StorageTLS) Means { return &storedTLS{spec, at} }
 
 // Prepare implements Means.
 func (m *storedTLS) Prepare(ctx context.Context) error {
@@ -44,7 +47,7 @@ func (m *storedTLS) Undo() []Undo {
 
 // Inject implements Means.
 func (m *storedTLS) Inject(ctx context.Context) error {
-	return m.at.Front.ShowCertificate(ctx, m.at.Endpoint, m.at.Unknown)
+	return m.at.Front.ShowCertificate(ctx, m.at.Endpoint, m.at.Untrusted)
 }
 
 // Look implements Means.
@@ -56,8 +59,17 @@ func (m *storedTLS) Look(ctx context.Context) (string, bool) {
 	if err := m.at.Control(ctx); err != nil {
 		return fmt.Sprintf("the store fails without TLS too: %v", err), false
 	}
-	_, unknown := errors.AsType[x509.UnknownAuthorityError](nodeErr)
-	return fmt.Sprintf("the node's handshake fails (%v), the store answers without TLS", nodeErr), unknown
+	return fmt.Sprintf("the node's handshake fails (%v), the store answers without TLS", nodeErr), m.shows(nodeErr)
+}
+
+// shows says whether a handshake failed by the kind's certificate.
+func (m *storedTLS) shows(failure error) bool {
+	if m.spec.Kind == StoreOtherHost {
+		_, other := errors.AsType[x509.HostnameError](failure)
+		return other
+	}
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](failure)
+	return unknown
 }
 
 // Heal implements Means.

@@ -12,7 +12,7 @@ import (
 )
 
 var failsVisibly = promise{"G13", "What needs the control plane fails in that part, visibly, and takes nothing else down.", []clause{
-	{"G13.1", "A new data plane that may not import is not ready and serves nothing until the control plane returns.", "data planes", waitsForControlPlane, func(s *story) {
+	{"G13.1", "A new data plane that may not import, or could not, is not ready and serves nothing until the control plane returns.", "data planes", waitsForControlPlane, func(s *story) {
 		s.plane("dp-1")
 		s.breaks(1, "dp-1>cp", "reset")
 		s.starts(2, "dp-1")
@@ -37,9 +37,10 @@ var failsVisibly = promise{"G13", "What needs the control plane fails in that pa
 }}
 
 func waitsForControlPlane(v *view, f *finding) {
-	f.missing = "no data plane that may not import was started during the outage"
+	f.missing = "no data plane that may not import, or could not, was started during the outage"
 	for _, b := range v.newcomers() {
 		if b.Import {
+			f.addUnserved(v, b)
 			continue
 		}
 		f.rests = append(f.rests, b.cut)
@@ -54,6 +55,21 @@ func waitsForControlPlane(v *view, f *finding) {
 			}
 		}
 	}
+}
+
+// addUnserved judges a new data plane that may import and was given nothing: every
+// request of its was answered by a fault that fails it, or none arrived.
+func (f *finding) addUnserved(v *view, b boot) {
+	met := v.onlyMet(b, deniesStore...)
+	if cut := v.storeFaultAt(b.node, b.start); len(met) == 0 && cut != nil && cut.is(deniesStore...) && v.storeOutOfReach(b) && len(b.readsIn(b.life)) == 0 {
+		met = append(met, cut)
+	}
+	if len(met) == 0 || len(in(b.ready, b.life)) == 0 {
+		return
+	}
+	f.rests = append(append(f.rests, b.cut), met...)
+	f.opportunities++
+	f.addLive(b, "although it could not import and the control plane was gone")
 }
 
 func saysWhy(v *view, f *finding) {

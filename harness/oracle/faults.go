@@ -147,11 +147,15 @@ var harmless = []string{"half-open", "latency", "jitter", "bandwidth", "slicing"
 
 // What store faults do to a reader.
 var (
-	failingStore  = []string{"exit", "blackhole", "reset", "drop", "asymmetric", "dns-failure", "store-refuses", "store-status", "store-hangs", "store-other-version", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca"}
-	damagingStore = []string{"truncate", "store-truncated", "store-flipped", "store-empty", "store-bare", "store-foreign", "store-bomb"}
-	diskKinds     = []string{"disk-wiped", "disk-corrupted", "disk-full", "disk-read-only"}
-	losesCache    = []string{"disk-wiped", "disk-corrupted"}
-	endsNode      = []string{"kill", "terminate", "pause", "restart", "crash-loop"}
+	failingStore   = []string{"exit", "blackhole", "reset", "drop", "asymmetric", "dns-failure", "store-refuses", "store-status", "store-hangs", "store-other-version", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca", "store-other-host"}
+	deniesStore    = slices.DeleteFunc(slices.Clone(failingStore), func(kind string) bool { return slices.Contains(foreignStore, kind) })
+	foreignStore   = append([]string{"store-other-version"}, untrustedStore...) // G5 and G8 judge what becomes of these
+	untrustedStore = []string{"store-unknown-ca", "store-other-host"}
+	slowsStore     = []string{"store-slow", "latency", "jitter", "bandwidth", "slicing"}
+	damagingStore  = []string{"truncate", "store-truncated", "store-flipped", "store-empty", "store-bare", "store-foreign", "store-bomb"}
+	diskKinds      = []string{"disk-wiped", "disk-corrupted", "disk-full", "disk-read-only"}
+	losesCache     = []string{"disk-wiped", "disk-corrupted"}
+	endsNode       = []string{"kill", "terminate", "pause", "restart", "crash-loop"}
 )
 
 // pathFaults are the faults between a data plane and its control plane: on their
@@ -221,7 +225,7 @@ func (v *view) storeFaults(n *node) []*fault {
 // storeKinds are the store's faults that name a node.
 var storeKinds = []string{
 	"store-refuses", "store-status", "store-hangs", "store-slow", "store-truncated", "store-flipped", "store-stale", "store-empty",
-	"store-other-version", "store-bare", "store-foreign", "store-bomb", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca",
+	"store-other-version", "store-bare", "store-foreign", "store-bomb", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca", "store-other-host",
 }
 
 // storeFaultAt is the fault of a node's store at a moment, or nil. Of several, it
@@ -231,6 +235,19 @@ func (v *view) storeFaultAt(n *node, t history.Time) *fault {
 		if f.at(t) {
 			return f
 		}
+	}
+	return nil
+}
+
+// storeIllAt says whether a node's store did at a moment more than to be slow.
+func (v *view) storeIllAt(n *node, t history.Time) bool {
+	return slices.ContainsFunc(v.storeFaults(n), func(f *fault) bool { return f.at(t) && !f.is(slowsStore...) })
+}
+
+// slowedAt is what made a node's store slow, and no worse, at a moment; nil if nothing did.
+func (v *view) slowedAt(n *node, t history.Time) *fault {
+	if f := v.storeFaultAt(n, t); f != nil && !v.storeIllAt(n, t) {
+		return f
 	}
 	return nil
 }

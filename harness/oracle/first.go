@@ -124,5 +124,5 @@ func turnsToStore(id, title, kind string, how manner) clause {
 // reaching the store at all, so that it cannot be seen to turn to it.
 func (v *view) storeOutOfReach(b boot) bool {
 	f := v.storeFaultAt(b.node, b.start)
-	return f != nil && (f.is("store-unknown-ca") || f.edge != "" && !f.is("truncate"))
+	return f != nil && (f.is(untrustedStore...) || f.edge != "" && !f.is("truncate"))
 }

@@ -6,6 +6,7 @@ package oracle
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"blackout/harness/history"
 )
@@ -67,13 +68,16 @@ func servesTheSnapshot(v *view, f *finding) {
 	f.missing = "no new data plane that may import had a whole snapshot to read"
 	for _, b := range v.importers() {
 		may, known := v.snapshots(b)
-		if !known || v.storeFaultAt(b.node, b.start) != nil || len(in(b.ready, b.life)) == 0 {
+		if !known || v.storeIllAt(b.node, b.start) || len(in(b.ready, b.life)) == 0 {
 			continue
 		}
 		served, ok := b.firstGood(b.life)
 		inTime := ok && served.at <= b.cut.heal
-		if !inTime && v.rushed(b) {
+		if !inTime && (v.rushed(b) || v.slowedDown(b)) {
 			continue // there was no time for it
+		}
+		if slow := v.slowedAt(b.node, b.start); slow != nil {
+			f.rests = append(f.rests, slow)
 		}
 		f.rests = append(f.rests, b.cut)
 		f.opportunities++ // its start
@@ -99,6 +103,25 @@ func servesTheSnapshot(v *view, f *finding) {
 		})
 	}
 }
+
+// slowedDown says whether a slow store kept a new data plane from serving: it was still
+// being sent the snapshot, or had it not long enough. One that gives up a read of
+// which more comes was not kept from it, unless it had patience.
+func (v *view) slowedDown(b boot) bool {
+	reads := b.readsIn(b.life)
+	if v.slowedAt(b.node, b.start) == nil || len(reads) == 0 {
+		return false
+	}
+	read, until := reads[0], b.until(v)
+	if read.done() && read.whole {
+		return until.Sub(read.until) < v.importBound()
+	}
+	return until <= read.until || read.until.Sub(read.at) >= readPatience
+}
+
+// readPatience is for how long at least a data plane must wait for a snapshot that keeps
+// coming.
+const readPatience = 10 * time.Second
 
 // readyBefore says whether a node was seen ready in a life before a moment.
 func (n *node) readyBefore(l *life, before history.Time) bool {

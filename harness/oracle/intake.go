@@ -32,7 +32,7 @@ func (v *view) take(e history.Event) {
 	case history.StoreObject:
 		v.objects = append(v.objects, object{e.At, e.Until > 0, e.Node, e.Text, e.Generation, e.Encryption, e.Error})
 	case history.Planted:
-		v.planted = append(v.planted, planting{e.At, e.Generation})
+		v.planted = append(v.planted, planting{e.At, e.Generation, e.Text})
 	case history.TrafficBegin, history.TrafficEnd:
 		v.traffic.take(e)
 	case history.Metric:

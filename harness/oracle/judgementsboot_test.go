@@ -5,6 +5,8 @@ package oracle
 
 import (
 	"net/http"
+
+	"blackout/harness/history"
 )
 
 // bootJudgements are those of G1 to G3: how a new data plane comes up.
@@ -19,6 +21,44 @@ var bootJudgements = []judgement{
 		s.writes(1.5, "backup")
 		s.live(2, "backup", 1)
 		s.breaks(5, "backup>cp", "exit")
+	}},
+	{"G3.1", "a slow store's snapshot serves as well", Held, func(s *story) { slowly(s, 8); s.live(9, "dp-1", 1); s.heals(30, "dp-1>cp") }},
+	{"G3.1", "what a slow store has sent must serve", Violated, func(s *story) { slowly(s, 8); s.heals(30, "dp-1>cp") }},
+	{"G3.1", "what a slow store has just sent need not serve yet", NotMeasured, func(s *story) { slowly(s, 8); s.heals(10, "dp-1>cp") }},
+	{"G3.1", "a slow read that is not over asks nothing", NotMeasured, func(s *story) { slowly(s, 40); s.heals(30, "dp-1>cp") }},
+	{"G3.1", "a slow read that is given up early", Violated, func(s *story) { slowly(s, 0); s.heals(30, "dp-1>cp") }},
+	{"G3.1", "a slow read that is given up in the end", NotMeasured, func(s *story) { slowly(s, -20); s.heals(30, "dp-1>cp") }},
+	{"G5.2", "a leftover beside the right object", Held, func(s *story) { leftover(s, 1) }},
+	{"G5.2", "a leftover that is used beside the right object", Violated, func(s *story) { leftover(s, 500) }},
+	{"G5.2", "a leftover that nobody could meet", NotMeasured, func(s *story) {
+		s.plane("dp-1", importing)
+		s.leaves(0.5, 500, "3.8.0")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.probes("dp-1", 3, 5, 1)
+		s.breaks(6, "dp-1>cp", "exit")
+	}},
+	{"G13.1", "one whose store denied everything", Violated, func(s *story) { denied(s); s.live(9, "dp-1", 1); s.heals(20, "dp-1>cp") }},
+	{"G13.1", "one whose store denied everything and that waits", Held, func(s *story) { denied(s); s.heals(20, "dp-1>cp"); s.live(21, "dp-1", 1) }},
+	{"G13.1", "one whose store was denied at first", NotMeasured, func(s *story) {
+		denied(s)
+		s.heals(4, "dp-1")
+		s.reads(5, "dp-1")
+		s.live(9, "dp-1", 1)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G13.1", "one whose store could not be reached", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1>store", "exit")
+		s.live(9, "dp-1", 1)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G8.1", "a certificate of another host is no better", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-other-host")
+		s.reads(2.5, "dp-1")
+		s.live(4, "dp-1", 1)
+		s.heals(20, "dp-1>cp")
 	}},
 	{"G1.3", "an outage that is over too soon asks nothing", NotMeasured, func(s *story) {
 		s.outageBefore("dp-1", "reset")
@@ -118,10 +158,50 @@ var bootJudgements = []judgement{
 		s.breaks(1.5, "dp-1", "store-unknown-ca")
 		s.dials("dp-1", "dp-1>store", 2.5)
 	}},
+	{"G2.2", "a store that was unreachable is not read when it is back", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1>store", "exit")
+		s.heals(20, "dp-1>store")
+		s.reads(24, "dp-1")
+		s.heals(40, "dp-1>cp")
+	}},
+	{"G2.2", "a store that was unreachable and stays alone when it is back", Held, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1>store", "exit")
+		s.heals(20, "dp-1>store")
+		s.heals(40, "dp-1>cp")
+	}},
+	{"G2.2", "a read after a healing that came at once may be the first", NotMeasured, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1>store", "exit")
+		s.heals(3, "dp-1>store")
+		s.reads(4, "dp-1")
+		s.heals(40, "dp-1>cp")
+	}},
+	{"G2.2", "attempts that are counted tell also of a read after the healing", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1>store", "reset")
+		s.dials("dp-1", "dp-1>store", 3)
+		s.heals(20, "dp-1>store")
+		s.reads(24, "dp-1")
+		s.heals(40, "dp-1>cp")
+	}},
 	{"G2.2", "a slow store has not failed", NotMeasured, func(s *story) {
 		s.outageBefore("dp-1", "reset")
 		s.breaks(1.5, "dp-1", "store-slow")
 		s.reads(2.5, "dp-1")
+	}},
+	{"G2.1", "a slow read is one read", Violated, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.breaks(1.5, "dp-1", "store-slow")
+		s.reads(2.5, "dp-1")
+		s.reads(5, "dp-1")
+	}},
+	{"G2.4", "what lies under another version is not a change of the object", NotMeasured, func(s *story) {
+		s.plane("dp-1", importing)
+		s.leaves(2, 500, "3.8.0")
+		s.probes("dp-1", 3, 5, 1)
+		s.breaks(6, "dp-1>cp", "exit")
 	}},
 	{"G2.3", "the harness's own connections are not the node's", Held, func(s *story) {
 		s.plane("dp-1", importing)
@@ -193,4 +273,39 @@ var bootJudgements = []judgement{
 		s.probes("dp-1", 2, 4, 500)
 		s.breaks(5, "dp-1>cp", "exit")
 	}},
+}
+
+// slowly tells of a new data plane whose slow store has sent the snapshot by a moment; 0:
+// it was given up at 4 s, and negative: when it was given up.
+func slowly(s *story, until float64) {
+	s.holds(0.5, 1)
+	s.outageBefore("dp-1", "reset")
+	s.breaks(1.5, "dp-1", "store-slow")
+	read := history.Event{Kind: history.StoreRequest, Node: "dp-1", Text: "GET " + storyObject, Code: http.StatusOK, Until: moments(until), OK: until > 0, Rule: s.rules["dp-1"]}
+	switch {
+	case until == 0:
+		read.Until = moments(4)
+	case until < 0:
+		read.Until = moments(-until)
+	}
+	s.event(2.5, read)
+}
+
+// leftover tells of a new data plane that imports while another version's object lies
+// beside its own, and serves a generation.
+func leftover(s *story, serves uint32) {
+	s.holds(0.5, 1)
+	s.leaves(0.6, 500, "3.8.0")
+	s.outageBefore("dp-1", "reset")
+	s.reads(3, "dp-1")
+	s.live(4, "dp-1", int(serves))
+	s.probes("dp-1", 5, 8, serves)
+	s.heals(20, "dp-1>cp")
+}
+
+// denied tells of a new data plane whose store answers its read with 404.
+func denied(s *story) {
+	s.outageBefore("dp-1", "reset")
+	s.breaks(1.5, "dp-1", "store-status")
+	s.readsInVain(2.5, "dp-1", http.StatusNotFound)
 }

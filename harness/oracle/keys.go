@@ -56,8 +56,12 @@ func namesItsVersion(v *view, f *finding) {
 }
 
 func usesNoOtherVersion(v *view, f *finding) {
-	f.missing = "no new data plane met a store that has only another version's object"
+	f.missing = "no new data plane met a store that has another version's object"
 	for _, b := range v.importers() {
+		if left := v.leftovers(b.node); len(left) > 0 && len(b.requestsIn(b.life)) > 0 {
+			f.rests = append(f.rests, b.cut)
+			v.addFollowers(f, b.node, left, "which is another version's")
+		}
 		met := v.onlyMet(b, "store-other-version")
 		if len(met) == 0 {
 			continue

@@ -27,7 +27,7 @@ var isProtected = promise{"G8", "The store's TLS certificate is verified; encryp
 func trustsNoStranger(v *view, f *finding) {
 	f.missing = "no node dialled a store whose certificate it could not trust"
 	for _, n := range v.planes {
-		for _, cut := range v.ownFaults(n, "store-unknown-ca") {
+		for _, cut := range v.ownFaults(n, untrustedStore...) {
 			if len(v.dialled(n, storeEdge(n), cut.active, cut.heal)) == 0 {
 				continue
 			}

@@ -60,7 +60,7 @@ func readsExactlyOnce(v *view, f *finding) {
 	f.missing = "no new data plane read the snapshot whole"
 	for _, b := range v.importers() {
 		reads := b.readsIn(b.life)
-		if b.Export || len(reads) == 0 || v.storeFaultAt(b.node, b.start) != nil {
+		if b.Export || len(reads) == 0 || v.storeIllAt(b.node, b.start) {
 			continue
 		}
 		f.rests = append(f.rests, b.cut)
@@ -77,18 +77,13 @@ func failedReadNotRepeated(v *view, f *finding) {
 			continue
 		}
 		reads := b.readsIn(b.life)
-		dials := v.dialled(b.node, storeEdge(b.node), b.start, b.end)
 		switch {
+		case v.storeOutOfReach(b) && (len(reads) == 0 || reads[0].at > cut.heal):
+			if !v.addRedials(f, b, cut) {
+				continue
+			}
 		case len(reads) > 0:
 			v.addRepeats(f, b, reads[0])
-		case v.storeOutOfReach(b) && len(dials) > 0:
-			// Nothing got through to be seen there: the attempts tell. A second
-			// connection may belong to the same read only at once.
-			for _, t := range dials[1:] {
-				if t > dials[0]+lookSlack {
-					f.bad.add(b.tells(t, history.EdgeConnect, "dialled the store again %s after its read failed", seconds(t.Sub(dials[0]))).on(storeEdge(b.node)))
-				}
-			}
 		default:
 			continue
 		}
@@ -96,6 +91,41 @@ func failedReadNotRepeated(v *view, f *finding) {
 		f.opportunities++
 	}
 }
+
+// addRedials adds a node's attempts to reach its store again after one that got
+// nothing through to be seen there, and says whether there was anything to judge.
+// Where attempts under the fault are not counted, what comes after its healing tells,
+// if a good node's only attempt must have been made by then and it was looked at after.
+func (v *view) addRedials(f *finding, b boot, cut *fault) bool {
+	dials := v.dialled(b.node, storeEdge(b.node), b.start, b.end)
+	uncounted := cut.edge != "" && !outages[cut.kind].metered
+	if uncounted {
+		early, late := cut.heal.Sub(b.start) < v.importBound(), b.until(v).Sub(cut.healed) < lookAfter
+		if early || late {
+			return false
+		}
+		for _, t := range dials {
+			if t > cut.heal {
+				f.bad.add(b.tells(t, history.EdgeConnect, "dialled the store %s after its start, when it was well again", seconds(t.Sub(b.start))).on(storeEdge(b.node)))
+			}
+		}
+		return true
+	}
+	if len(dials) == 0 {
+		return false
+	}
+	// A second connection may belong to the same read only at once.
+	for _, t := range dials[1:] {
+		if t > dials[0]+lookSlack {
+			f.bad.add(b.tells(t, history.EdgeConnect, "dialled the store again %s after its read failed", seconds(t.Sub(dials[0]))).on(storeEdge(b.node)))
+		}
+	}
+	return true
+}
+
+// lookAfter is for how long at least a node must have been looked at after its store
+// was healed, for its silence to mean something.
+const lookAfter = 2 * time.Second
 
 // addRepeats adds a node's requests after its read of the snapshot: of whatever
 // kind and object, for none is needed any more. A further read is one too many
@@ -152,23 +182,34 @@ func neverPolls(v *view, f *finding) {
 
 func plantedNotFollowed(v *view, f *finding) {
 	f.missing = "nothing was planted in the bucket"
-	if len(v.planted) == 0 {
+	for _, n := range v.planes {
+		left := v.leftovers(n)
+		own := slices.DeleteFunc(slices.Clone(v.planted), func(p planting) bool { return slices.Contains(left, p) })
+		v.addFollowers(f, n, own, "which was only ever planted in the bucket")
+	}
+}
+
+// addFollowers adds every answer of a node in a generation that was only ever put into
+// the bucket.
+func (v *view) addFollowers(f *finding, n *node, planted []planting, which string) {
+	if len(planted) == 0 {
 		return
 	}
-	for _, n := range v.planes {
-		v.answers(f, n, func(r history.Request) {
-			if r.Intended < v.planted[0].at || r.Class != history.Good {
-				return
-			}
-			f.opportunities++
-			if v.isPlanted(int(r.Generation)) {
-				f.bad.add(n.got(r, ", which was only ever planted in the bucket"))
-			}
-		})
-		for _, k := range n.serves {
-			if v.isPlanted(k.generation) {
-				f.bad.add(n.tells(k.at, history.ServeChange, "served generation %d, which was only ever planted in the bucket", k.generation))
-			}
+	is := func(generation int) bool {
+		return slices.ContainsFunc(planted, func(p planting) bool { return p.generation == generation })
+	}
+	v.answers(f, n, func(r history.Request) {
+		if r.Intended < planted[0].at || r.Class != history.Good {
+			return
+		}
+		f.opportunities++
+		if is(int(r.Generation)) {
+			f.bad.add(n.got(r, ", %s", which))
+		}
+	})
+	for _, k := range n.serves {
+		if is(k.generation) {
+			f.bad.add(n.tells(k.at, history.ServeChange, "served generation %d, %s", k.generation, which))
 		}
 	}
 }

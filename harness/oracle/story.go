@@ -238,6 +238,11 @@ func (s *story) plants(at float64, generation int) {
 	s.event(at, history.Event{Kind: history.Planted, Text: storyObject, Generation: generation})
 }
 
+// leaves tells that the harness put an object into the bucket under a version.
+func (s *story) leaves(at float64, generation int, version string) {
+	s.event(at, history.Event{Kind: history.Planted, Text: "blackout/backup/" + version + "/config.json", Generation: generation})
+}
+
 // probes tells of a stream of requests to a node, every one due and well answered
 // in a generation.
 func (s *story) probes(node string, from, to float64, generation uint32) {

@@ -122,6 +122,7 @@ type object struct {
 type planting struct {
 	at         history.Time
 	generation int
+	key        string // "bucket/prefix/version/config.json"
 }
 
 // ending is how the run came to its end.
@@ -261,6 +262,14 @@ func (v *view) snapshotsOf(n *node) []object {
 // isPlanted says whether a generation was only ever put into the bucket.
 func (v *view) isPlanted(generation int) bool {
 	return slices.ContainsFunc(v.planted, func(p planting) bool { return p.generation == generation })
+}
+
+// leftovers are what was put into the bucket under versions that a node does not have.
+func (v *view) leftovers(n *node) []planting {
+	home := v.home(n)
+	return slices.DeleteFunc(slices.Clone(v.planted), func(p planting) bool {
+		return home == "" || p.key == "" || p.key == home+"config.json"
+	})
 }
 
 // newest is the generation in force at the control plane at the end, and whether

@@ -19,8 +19,8 @@ import (
 	"blackout/internal/s3front"
 )
 
-// Reader reads through a store front, one request per call, and tells everything
-// about the answer. It is the eyes of a fault's witness: an ill answer is what it
+// Reader reads, and tries to write, through a store front, one request per call, and
+// tells everything about the answer. It is the eyes of a fault's witness: an ill answer is what it
 // is there to see, not an error.
 type Reader struct{ objects *objects }
 
@@ -168,6 +168,14 @@ func (a *Answer) read(body io.Reader) error {
 		}
 		return err
 	}
+}
+
+// Put replaces an object, and returns the status of the answer: 0 if there was none.
+// A refusal is a status and an error.
+func (r *Reader) Put(ctx context.Context, bucket, key string, body []byte) (status int, err error) {
+	var answer Answer
+	err = r.objects.PutObject(context.WithValue(ctx, answerKey{}, &answer), bucket, key, body)
+	return answer.Status, err
 }
 
 // List returns the keys that begin with prefix, sorted.
