@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"blackout/harness/build"
 	"blackout/harness/defect"
 	"blackout/harness/label"
 	"blackout/harness/match"
@@ -30,17 +31,15 @@ var _ = Describe("the good gateway", labels(label.Good), func() {
 	}
 })
 
+// The controls alone: make defects judges all, and make test those whose code a
+// change touched.
 var _ = Describe("a known-bad gateway", labels(label.Defect, label.Local), func() {
-	names, err := defect.Names(".")
-	if err != nil {
-		panic(err)
-	}
-	for _, name := range names {
-		preamble, err := defect.Read(".", name)
+	for _, name := range defect.Controls {
+		planted, err := defect.Find(".", name)
 		if err != nil {
 			panic(err)
 		}
-		for _, caught := range preamble.Scenarios {
+		for _, caught := range planted.Scenarios {
 			scenario, err := scenarios.Find(caught)
 			if err != nil {
 				panic(fmt.Errorf("defect %s: %w", name, err))
@@ -50,8 +49,19 @@ var _ = Describe("a known-bad gateway", labels(label.Defect, label.Local), func(
 				// The judging run builds the defect and never sees the preamble.
 				judged := blackout(ctx, "run", scenario.Name, "--engine", run.Local, "--defect", name)
 				Expect(judged).To(match.ExitWith(run.ExitViolated))
-				Expect(judged.run).To(match.ViolateOnly(preamble.Promise, preamble.Clause, preamble.Also...))
+				Expect(judged.run).To(match.ViolateOnly(planted.Promise, planted.Clause, planted.Also...))
 			}, SpecTimeout(specTimeout))
 		}
 	}
+})
+
+var _ = Describe("the patch that changes nothing", labels(label.Defect, label.Local), func() {
+	It("gives the good gateway, byte for byte", func(ctx SpecContext) {
+		request := build.Request{Programs: []string{"gateway"}}
+		good, err := build.Programs(ctx, request)
+		Expect(err).NotTo(HaveOccurred())
+		empty, err := defect.Empty.Build(ctx, request)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(empty.Digest).To(Equal(good["gateway"].Digest))
+	}, SpecTimeout(specTimeout))
 })

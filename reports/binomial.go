@@ -31,6 +31,11 @@ func lowerBound(good, n int) float64 {
 	return 1 - high
 }
 
+// UpperBound is the one-sided 95% Clopper-Pearson upper bound of the probability
+// of something that was seen happening times in n independent trials; n must be
+// positive. With 0 of 50 it is 0.058.
+func UpperBound(happening, n int) float64 { return 1 - lowerBound(n-happening, n) }
+
 // incompleteBeta is the regularized incomplete beta function I_x(a, b) for
 // positive a and b.
 func incompleteBeta(x, a, b float64) float64 {

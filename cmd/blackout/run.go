@@ -174,11 +174,13 @@ func (f runFlags) options(w io.Writer, again []string) (run.Options, error) {
 	if f.defect == "" {
 		return o, nil
 	}
-	if _, err := defect.Read(".", f.defect); err != nil {
+	planted, err := defect.Find(".", f.defect)
+	if err != nil {
 		return o, fmt.Errorf("%w: %w", run.ErrUsage, err)
 	}
 	o.BuildGateway = func(ctx context.Context, req build.Request) (string, error) {
-		return defect.Build(ctx, f.defect, req)
+		gateway, err := planted.Build(ctx, req)
+		return gateway.Path, err
 	}
 	return o, nil
 }

@@ -48,7 +48,9 @@ type heading struct {
 }
 
 // log is what was done so far.
-type log struct{ *journal.Journal[heading, outcome] }
+type log struct {
+	*journal.Journal[heading, outcome]
+}
 
 // openLog opens a log, or begins one. A log of another seed is refused: its trials
 // were others.

@@ -120,6 +120,23 @@ func Programs(ctx context.Context, req Request) (map[string]Binary, error) {
 	return binaries, nil
 }
 
+// Compile compiles packages of this module, "./cmd/gateway", with the request's
+// overlay, and links and keeps nothing.
+func Compile(ctx context.Context, req Request, packages ...string) error {
+	b, err := newBuilder(req, nil)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-o", os.DevNull, "-overlay", b.OverlayJSON}, packages...)
+	if err := b.goCommand(ctx, b.root, args, b.Race); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("compile %s: %w", strings.Join(packages, ", "), ctx.Err())
+		}
+		return fmt.Errorf("%w: compile %s: %w", engine.ErrUnavailable, strings.Join(packages, ", "), err)
+	}
+	return nil
+}
+
 // FindRoot returns the directory of this module's go.mod at or above dir.
 func FindRoot(dir string) (string, error) {
 	start, err := filepath.Abs(dir)

@@ -3,30 +3,26 @@
 
 // Package defect builds known-bad gateways: the reference gateway with one
 // planted defect. The harness is tested by them, for a checker that never fails
-// proves nothing. Its central function is [Build].
+// proves nothing. Its central type is [Defect].
 //
 // A defect is fixtures/defects/<name>.patch: a preamble of "Key: value" lines
 // that says which promise it breaks, by which clause, which further clauses fall
-// with it, in which scenarios, and what is to be observed; then a diff. The run that judges the defect is given
-// the built executable alone and never sees the preamble.
+// with it, in which scenarios, and what is to be observed; then a diff. The run
+// that judges the defect is given the built executable alone and never sees the
+// preamble.
 package defect
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
-	"encoding/json"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"blackout/harness/build"
-	"blackout/harness/engine"
 )
 
 // Dir is where the patches are, below the module's root.
@@ -37,19 +33,92 @@ type Preamble struct {
 	Promise    string   // "G2"
 	Clause     string   // "G2.3"
 	Also       []string // further clauses that cannot hold without it, "G3.1"
-	Scenarios  []string // those that must catch it
+	Scenarios  []string // those that must catch it; a family, or "all", of which one must
 	Observable string   // what gives it away
 }
 
-// Names are the names of the defects, sorted.
-func Names(root string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(root, Dir, "*.patch"))
+// Defect is a patch and what it says of itself.
+type Defect struct {
+	Name string // of the file, without its extension
+	Preamble
+	diff []byte
+}
+
+// Empty changes nothing: built, it is the good gateway.
+var Empty = Defect{Name: "empty"}
+
+// Controls are the defects that are judged whatever has changed, for a harness that
+// calls everything good is found out by them: one of the importer, and one of a
+// running data plane. The third control is [Empty].
+var Controls = []string{"rereads-store", "forgets-on-disconnect"}
+
+// All are the defects of a directory, by name. One that cannot be read is an error
+// that names its file.
+func All(dir string) ([]Defect, error) {
+	names, err := namesIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s holds no defect: there is no file *.patch in it", dir)
+	}
+	all := make([]Defect, len(names))
+	for i, name := range names {
+		if all[i], err = open(dir, name); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// open reads a defect. A missing or unknown key of its preamble is an error.
+func open(dir, name string) (Defect, error) {
+	d := Defect{Name: name}
+	path := filepath.Join(dir, filepath.Base(name)+extension)
+	patch, err := os.ReadFile(path)
+	if err != nil {
+		return d, err
+	}
+	head, diff := patch, []byte(nil)
+	if i := bytes.Index(patch, []byte("diff --git ")); i >= 0 {
+		head, diff = patch[:i], patch[i:]
+	}
+	if d.Preamble, err = parsePreamble(head); err != nil {
+		return d, fmt.Errorf("%s: %w", path, err)
+	}
+	d.diff = diff
+	return d, nil
+}
+
+// Files are the files that the defect changes or adds, below the module's root.
+func (d Defect) Files() []string {
+	var files []string
+	for _, line := range strings.Split(string(d.diff), "\n") {
+		if f, ok := strings.CutPrefix(line, "+++ b/"); ok {
+			files = append(files, strings.TrimSpace(f))
+		}
+	}
+	return files
+}
+
+// Digest is the SHA-256 of what the defect changes, hexadecimal. What it says of
+// itself is no part of it.
+func (d Defect) Digest() string {
+	sum := sha256.Sum256(d.diff)
+	return hex.EncodeToString(sum[:])
+}
+
+// extension is that of a patch's file.
+const extension = ".patch"
+
+func namesIn(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"+extension))
 	if err != nil {
 		return nil, err
 	}
 	names := make([]string, len(files))
 	for i, f := range files {
-		names[i] = strings.TrimSuffix(filepath.Base(f), ".patch")
+		names[i] = strings.TrimSuffix(filepath.Base(f), extension)
 	}
 	slices.Sort(names)
 	return names, nil
@@ -58,31 +127,19 @@ func Names(root string) ([]string, error) {
 // ErrUnknown is returned, wrapped, for a name without a patch.
 var ErrUnknown = errors.New("unknown defect")
 
-func read(root, name string) ([]byte, error) {
-	patch, err := os.ReadFile(filepath.Join(root, Dir, filepath.Base(name)+".patch"))
+// Find reads a defect of the module below root.
+func Find(root, name string) (Defect, error) {
+	d, err := open(filepath.Join(root, Dir), name)
 	if errors.Is(err, fs.ErrNotExist) {
-		names, listErr := Names(root)
-		return nil, errors.Join(fmt.Errorf("%w %q: the defects are %s", ErrUnknown, name, strings.Join(names, ", ")), listErr)
+		names, listErr := namesIn(filepath.Join(root, Dir))
+		return d, errors.Join(fmt.Errorf("%w %q: the defects are %s", ErrUnknown, name, strings.Join(names, ", ")), listErr)
 	}
-	return patch, err
+	return d, err
 }
 
-// Read reads the preamble of a defect. A missing or unknown key is an error.
-func Read(root, name string) (Preamble, error) {
-	patch, err := read(root, name)
-	if err != nil {
-		return Preamble{}, err
-	}
-	p, err := parsePreamble(patch)
-	if err != nil {
-		return p, fmt.Errorf("%s/%s.patch: %w", Dir, name, err)
-	}
-	return p, nil
-}
-
-func parsePreamble(patch []byte) (Preamble, error) {
+// parsePreamble reads what stands before the diff.
+func parsePreamble(head []byte) (Preamble, error) {
 	var p Preamble
-	head, _, _ := bytes.Cut(patch, []byte("diff --git "))
 	for _, line := range strings.Split(string(head), "\n") {
 		key, value, found := strings.Cut(line, ": ")
 		if strings.TrimSpace(line) == "" {
@@ -107,95 +164,4 @@ func parsePreamble(patch []byte) (Preamble, error) {
 		return p, errors.New("preamble: Promise, Clause, Scenarios and Observable must all be there")
 	}
 	return p, nil
-}
-
-// Build builds the gateway with a defect and returns the executable's path. The
-// platform is as in [build.Request]. A hunk that fails, and a patch that changes
-// nothing that it names, are errors.
-func Build(ctx context.Context, name string, req build.Request) (path string, err error) {
-	root, err := build.FindRoot(req.Root)
-	if err != nil {
-		return "", err
-	}
-	patch, err := read(root, name)
-	if err != nil {
-		return "", err
-	}
-	// Outside any repository, or git would resolve the patch's paths against it.
-	dir, err := os.MkdirTemp("", "blackout-"+req.Run+"-defect-")
-	if err != nil {
-		return "", fmt.Errorf("build defect %s: %w", name, err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	overlay, err := apply(ctx, root, dir, patch)
-	if err != nil {
-		return "", fmt.Errorf("build defect %s: %w: %w", name, engine.ErrUnavailable, err)
-	}
-	req.Root, req.Programs, req.OverlayJSON = root, []string{"gateway"}, overlay
-	binaries, err := build.Programs(ctx, req)
-	if err != nil {
-		return "", fmt.Errorf("build defect %s: %w", name, err)
-	}
-	return binaries["gateway"].Path, nil
-}
-
-// apply applies a patch to copies of the files that it names and writes the
-// overlay that puts the copies in the originals' place.
-func apply(ctx context.Context, root, dir string, patch []byte) (overlay string, err error) {
-	files := named(patch)
-	before := make(map[string][sha256.Size]byte)
-	for _, f := range files {
-		b, err := os.ReadFile(filepath.Join(root, f))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // the patch adds it
-		}
-		if err != nil {
-			return "", err
-		}
-		before[f] = sha256.Sum256(b)
-		if err := write(filepath.Join(dir, f), b); err != nil {
-			return "", err
-		}
-	}
-	cmd := exec.CommandContext(ctx, "git", "apply", "--allow-empty", "--whitespace=nowarn", "-")
-	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(patch)
-	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir), "GIT_DIR="+filepath.Join(dir, "none"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("git apply: %w: %s", err, bytes.TrimSpace(out))
-	}
-	replace := make(map[string]string)
-	for _, f := range files {
-		b, err := os.ReadFile(filepath.Join(dir, f))
-		if err != nil {
-			return "", fmt.Errorf("the patch names %s: %w", f, err)
-		}
-		if sha256.Sum256(b) == before[f] {
-			return "", fmt.Errorf("the patch names %s and does not change it", f)
-		}
-		replace[filepath.Join(root, f)] = filepath.Join(dir, f)
-	}
-	b, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	overlay = filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, b, 0o600)
-}
-
-func write(path string, b []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o600)
-}
-
-// named are the files that a diff changes or adds.
-func named(patch []byte) []string {
-	var files []string
-	for _, line := range strings.Split(string(patch), "\n") {
-		if f, ok := strings.CutPrefix(line, "+++ b/"); ok {
-			files = append(files, strings.TrimSpace(f))
-		}
-	}
-	return files
 }

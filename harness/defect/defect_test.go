@@ -87,7 +87,7 @@ func TestApply(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root, dir := tree(t, nil), t.TempDir()
-			overlay, err := apply(t.Context(), root, dir, []byte(c.patch))
+			overlay, err := planted(c.patch).apply(t.Context(), root, dir)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("error %v, want one with %q", err, c.err)
@@ -133,38 +133,87 @@ func replaced(t *testing.T, root, overlay string) map[string]string {
 	return out
 }
 
+// planted is a defect of this text.
+func planted(patch string) Defect {
+	_, diff, _ := strings.Cut(patch, preamble)
+	return Defect{Name: "planted", diff: []byte(diff)}
+}
+
+// find is a defect of a tree.
+func find(t *testing.T, root, name string) Defect {
+	t.Helper()
+	d, err := Find(root, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // TestBuild builds the defect, and the empty patch gives the good gateway.
 func TestBuild(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"planted": preamble + plants, "empty": preamble, "broken": preamble + doesNotFit})
-	cache := t.TempDir()
-	for name, want := range map[string]string{"planted": "bad", "empty": "good"} {
-		path, err := Build(t.Context(), name, build.Request{Root: root, Cache: cache})
+	req := build.Request{Root: root, Cache: t.TempDir()}
+	digests := make(map[string]string)
+	for d, want := range map[string]string{"planted": "bad", "empty": "good"} {
+		gateway, err := find(t, root, d).Build(t.Context(), req)
 		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatalf("%s: %v", d, err)
 		}
-		out, err := exec.CommandContext(t.Context(), path).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), gateway.Path).CombinedOutput()
 		if err != nil || string(out) != want {
-			t.Errorf("%s says %q, %v; want %q", name, out, err, want)
+			t.Errorf("%s says %q, %v; want %q", d, out, err, want)
 		}
+		digests[d] = gateway.Digest
 	}
-	if _, err := Build(t.Context(), "broken", build.Request{Root: root, Cache: cache}); !errors.Is(err, engine.ErrUnavailable) || !strings.Contains(err.Error(), "broken") {
+	if empty, err := Empty.Build(t.Context(), req); err != nil || empty.Digest != digests["empty"] {
+		t.Errorf("the empty defect is built as %+v, %v", empty, err)
+	}
+	if _, err := find(t, root, "broken").Build(t.Context(), req); !errors.Is(err, engine.ErrUnavailable) || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("error %v: a hunk that fails is the environment's, and names the defect", err)
+	}
+}
+
+// TestCompile: a patch that fits and is no Go is found without a link.
+func TestCompile(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{"planted": preamble + plants, "no-go": preamble + strings.Replace(plants, `+func main() { print("bad") }`, `+func main() { print(bad) }`, 1)})
+	req := build.Request{Root: root, Cache: t.TempDir()}
+	if err := find(t, root, "planted").Compile(t.Context(), req); err != nil {
+		t.Error(err)
+	}
+	if err := find(t, root, "no-go").Compile(t.Context(), req); err == nil || !strings.Contains(err.Error(), "no-go") || !strings.Contains(err.Error(), "undefined: bad") {
+		t.Errorf("error %v, want one that names the defect and the compiler's", err)
+	}
+}
+
+// TestDigest: what a defect says of itself does not change it.
+func TestDigest(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{
+		"a": preamble + plants, "other-words": strings.Replace(preamble, "it polls", "so", 1) + plants, "other-change": preamble + adds,
+	})
+	a := find(t, root, "a").Digest()
+	if b := find(t, root, "other-words").Digest(); b != a {
+		t.Errorf("another preamble, another digest")
+	}
+	if b := find(t, root, "other-change").Digest(); b == a {
+		t.Errorf("another change, the same digest")
 	}
 }
 
 func TestUnknownDefect(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"b": preamble, "a": preamble})
-	_, buildErr := Build(t.Context(), "c", build.Request{Root: root})
-	_, readErr := Read(root, "c")
-	for _, err := range []error{buildErr, readErr} {
-		if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "a, b") {
-			t.Errorf("error %v does not name the defects", err)
-		}
+	if _, err := Find(root, "c"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "a, b") {
+		t.Errorf("error %v does not name the defects", err)
 	}
-	if names, err := Names(root); err != nil || !reflect.DeepEqual(names, []string{"a", "b"}) {
-		t.Errorf("names %v, %v", names, err)
+	all, err := All(filepath.Join(root, Dir))
+	if err != nil || len(all) != 2 || all[0].Name != "a" || all[1].Name != "b" {
+		t.Errorf("all are %v, %v", all, err)
+	}
+	if _, err := All(root); err == nil || !strings.Contains(err.Error(), root) {
+		t.Errorf("a directory without a patch: error %v", err)
 	}
 }
 
@@ -186,7 +235,8 @@ func TestRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Read(tree(t, map[string]string{"d": c.text}), "d")
+			found, err := Find(tree(t, map[string]string{"d": c.text}), "d")
+			got := found.Preamble
 			switch {
 			case c.err != "":
 				if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), "d.patch") {
@@ -199,32 +249,42 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestShippedDefects: each names a promise's clause and applies to today's tree.
+// TestShippedDefects: each names a promise's clause, applies to today's tree and
+// compiles there.
 func TestShippedDefects(t *testing.T) {
 	t.Parallel()
 	root, err := build.FindRoot(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, err := Names(root)
+	all, err := All(filepath.Join(root, Dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
+	atOnce := make(chan struct{}, 2) // compilers take all processors by themselves
+	for _, d := range all {
+		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
-			p, err := Read(root, name)
-			if err != nil {
-				t.Fatal(err)
+			if !strings.HasPrefix(d.Clause, d.Promise+".") {
+				t.Errorf("clause %s is not one of promise %s", d.Clause, d.Promise)
 			}
-			if !strings.HasPrefix(p.Clause, p.Promise+".") {
-				t.Errorf("clause %s is not one of promise %s", p.Clause, p.Promise)
+			for _, f := range d.Files() {
+				if !strings.HasPrefix(f, "internal/") && !strings.HasPrefix(f, "cmd/gateway/") {
+					t.Errorf("it changes %s, which is no part of a gateway", f)
+				}
 			}
-			patch, err := read(root, name)
-			if err != nil {
-				t.Fatal(err)
+			if len(d.Files()) == 0 {
+				t.Error("it changes nothing")
 			}
-			if _, err := apply(t.Context(), root, t.TempDir(), patch); err != nil {
+			if testing.Short() {
+				if _, err := d.apply(t.Context(), root, t.TempDir()); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
+			if err := d.Compile(t.Context(), build.Request{Root: root}); err != nil {
 				t.Error(err)
 			}
 		})
