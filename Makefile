@@ -15,6 +15,22 @@ STARTS   ?= local=100,docker=25
 KILLS    ?= local=25,docker=25
 SOAK_LOG ?= reports/out/soak/log.jsonl
 
+# What make defects does: how often it judges the good gateway, how many runs at a
+# time, and, with CHANGED, only the defects whose code differs from that commit
+# (auto: from where the branch left origin/main). DEFECTS_LOG is what it goes on from.
+CLEAN       ?= cp-outage-scale-out=50,5
+PARALLEL    ?= 2
+CHANGED     ?=
+DEFECTS_LOG ?= reports/out/defects/log.jsonl
+
+# What make repeat repeats, and how often; REPEAT_LOG is what it goes on from.
+LABEL      ?= fast
+TIMES      ?= 30
+REPEAT_LOG ?= reports/out/repeat/log.jsonl
+
+# Which scenarios make scenarios runs: a label.
+FAMILY   ?= fast
+
 # How long make fuzz runs each target of the packages FUZZ; FUZZ_LOG is what it
 # goes on from.
 T        ?= 10s
@@ -37,7 +53,8 @@ LDFLAGS   = -X blackout/harness/run.commit=$(COMMIT)
 # Its specs mostly wait: PROCS of them run at a time, each in a topology of its own.
 PROCS    ?= 2
 UNITS     = -skip '^TestSuite$$' ./...
-SUITE     = $(GO) tool ginkgo --procs=$(PROCS) --race --no-color . -- '-test.run=^TestSuite$$'
+GINKGO    = $(GO) tool ginkgo --procs=$(PROCS) --race --no-color
+SUITE     = $(GINKGO) . -- '-test.run=^TestSuite$$'
 
 # The tests of some units tell a fault's times, or a prober's, from the machine's
 # own: make test runs them one package after the other, beside nothing.
@@ -72,12 +89,13 @@ bounded() { \
 	if [ -z "$$limiter" ]; then shift; "$$@"; return; fi; \
 	"$$limiter" $$foreground --kill-after=30s "$$@"; \
 }; \
-failed=; left_out=; \
+failed=; left_out=; timings=; started=$$(date +%s); \
 stage() { \
 	name=$$1; limit=$$2; shift 2; \
 	echo "==> $$name (at most $$limit)"; began=$$(date +%s); code=0; \
 	bounded "$$limit" "$$@" || code=$$?; \
 	took=$$(($$(date +%s) - began)); \
+	timings="$$timings$$(printf '%6d s  %s' $$took "$$name")\n"; \
 	case $$code in \
 	0) echo "<== $$name: passed in $$took s" ;; \
 	124) echo "<== $$name: FAILED: not done after $$limit"; failed="$$failed [$$name]" ;; \
@@ -91,6 +109,7 @@ docker_answers() { \
 	command -v docker >/dev/null 2>&1 && bounded 20s docker info >/dev/null 2>&1; \
 }; \
 verdict() { \
+	printf "$$timings%6d s  in all\n" $$(($$(date +%s) - started)); \
 	if [ -n "$$left_out" ]; then echo "*** LEFT OUT:$$left_out"; fi; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi; \
 	echo "all stages that ran have passed"; \
@@ -98,7 +117,7 @@ verdict() { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short conformance soak fuzz lint stores bench docker-up clean
+.PHONY: help build run test test-short conformance soak defects scenarios docs fuzz lint stores bench docker-up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -118,6 +137,11 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	stage units 12m $(GO) test -race -timeout=0 -count=1 -skip '^TestSuite$$' $(REST); \
 	stage schedules 3m $(GO) test -count=1 -v -run '^TestSchedules' ./internal/fallback/election; \
 	stage 'timed units' 9m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
+	case '$(ENGINE)' in \
+	docker) leave_out 'changed defects' 'ENGINE=docker' ;; \
+	*) stage 'changed defects' 8m $(MAKE) --no-print-directory defects CHANGED=auto PARALLEL=$(PROCS) \
+		DEFECTS_LOG=reports/out/changed/log.jsonl ARGS='--at-most 6 --controls=false --anew' ;; \
+	esac; \
 	case '$(ENGINE)' in \
 	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
 	*) stage 'suite on local' 18m env BLACKOUT_ENGINE=local $(SUITE) ;; \
@@ -158,6 +182,17 @@ conformance: ## replay the recordings of a real Kong in the directory BLACKOUT_C
 soak: build ## start topologies STARTS times, four at a time, and kill harnesses KILLS times; called again, it goes on
 	$(GO) build -o bin/ ./cmd/soak
 	bin/soak --starts '$(STARTS)' --kills '$(KILLS)' --log '$(SOAK_LOG)' $(if $(SEED),--seed $(SEED))
+
+defects: build ## judge every gateway with a planted defect, and the good one many times; called again, it goes on
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/defects
+	bin/defects --log '$(DEFECTS_LOG)' --parallel $(PARALLEL) $(if $(CHANGED),--changed '$(CHANGED)',--clean '$(CLEAN)') \
+		$(if $(CHANGED)$(ARGS),,--table docs/defects.md) $(ARGS)
+
+scenarios: ## run the scenarios of the label FAMILY once each with the race detector (on ENGINE)
+	BLACKOUT_ENGINE=$(ENGINE) $(GINKGO) --label-filter='good && ($(FAMILY))' . -- '-test.run=^TestSuite$$'
+
+docs: build ## write what is generated from the code: docs/scenarios.md
+	bin/blackout list --markdown >docs/scenarios.md.new && mv docs/scenarios.md.new docs/scenarios.md
 
 fuzz: ## fuzz every target of the packages FUZZ for T each; called again, it goes on with the rest
 	@mkdir -p $(dir $(FUZZ_LOG)); touch $(FUZZ_LOG); failed=; ran=0; \

@@ -12,6 +12,17 @@ import (
 	"blackout/harness/topology"
 )
 
+// Faults are all faults that a plan's steps inject, in their order.
+func Faults(p plan.Plan) []fault.Spec {
+	var out []fault.Spec
+	for _, s := range p.Steps {
+		if a, ok := s.Action.(injecting); ok {
+			out = append(out, a.injects()...)
+		}
+	}
+	return out
+}
+
 // faults follows what a step injects and heals.
 func (c *checker) faults(s plan.Step) error {
 	if a, ok := s.Action.(injecting); ok {

@@ -292,10 +292,5 @@ func (c *Cluster) cleanFaults(ctx context.Context) error {
 
 // injects says whether the plan has a fault of a family.
 func (c *Cluster) injects(family fault.Family) bool {
-	for _, s := range c.plan.Steps {
-		if a, ok := s.Action.(injecting); ok && slices.ContainsFunc(a.injects(), func(f fault.Spec) bool { return f.Kind.Family() == family }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(Faults(c.plan), func(f fault.Spec) bool { return f.Kind.Family() == family })
 }

@@ -14,7 +14,6 @@ import (
 	"blackout/harness/database"
 	"blackout/harness/engine"
 	"blackout/harness/history"
-	"blackout/harness/label"
 	"blackout/harness/oracle"
 	"blackout/harness/run"
 	"blackout/reports"
@@ -56,22 +55,6 @@ func planCommand() *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as it is saved with a run")
 	addBudget(c, &budget)
 	return c
-}
-
-func listCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List the scenarios, their labels and the promises they judge",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			for _, s := range scenarios.All {
-				if _, err := fmt.Fprintf(c.OutOrStdout(), "%-22s [%s] %v  %s\n", s.Name, label.Join(s.Labels), s.Promises, s.Summary); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
 }
 
 func rejudgeCommand() *cobra.Command {

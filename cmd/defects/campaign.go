@@ -8,12 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/shirou/gopsutil/v4/load"
 	"golang.org/x/sync/errgroup"
 
 	"blackout/harness/build"
@@ -30,6 +32,9 @@ type heading struct {
 
 var ours = heading{"defects", 1}
 
+// quietEvery is how often a machine is asked for its load.
+const quietEvery = 2 * time.Second
+
 // campaign is all that was asked for, on its way.
 type campaign struct {
 	options
@@ -39,6 +44,7 @@ type campaign struct {
 	state   string   // their digest
 	journal *journal.Journal[heading, row]
 	say     func(format string, args ...any)
+	build   func(context.Context, defect.Defect) (gateway string, err error)
 
 	mu   sync.Mutex
 	errs []error // of runs that came to no outcome
@@ -46,28 +52,39 @@ type campaign struct {
 
 // carryOut does what is not yet in the log, and says what came of everything.
 func carryOut(ctx context.Context, o options) error {
-	c, err := newCampaign(ctx, o)
+	root, err := build.FindRoot(".")
 	if err != nil {
 		return err
 	}
+	files, err := sources(ctx, root)
+	if err != nil {
+		return err
+	}
+	c, err := newCampaign(ctx, o, root, files)
+	if err != nil {
+		return err
+	}
+	return c.carryOut(ctx)
+}
+
+func (c *campaign) carryOut(ctx context.Context) error {
 	ended := c.each(ctx)
 	t := c.table()
-	tableErr := t.tell(os.Stdout, o.table)
+	tableErr := t.tell(os.Stdout, c.options.table)
 	if err := errors.Join(ended, errors.Join(c.errs...), tableErr, c.journal.Close()); err != nil {
 		return err
 	}
 	return t.problems()
 }
 
-func newCampaign(ctx context.Context, o options) (*campaign, error) {
+// newCampaign prepares what was asked for. The outcomes rest on the files, which are
+// sources below root.
+func newCampaign(ctx context.Context, o options, root string, files []string) (*campaign, error) {
 	began := time.Now()
-	c := &campaign{options: o, say: func(format string, args ...any) {
+	c := &campaign{options: o, root: root, files: files, say: func(format string, args ...any) {
 		fmt.Printf("%7.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}}
-	var err error
-	if c.root, err = build.FindRoot("."); err != nil {
-		return nil, err
-	}
+	c.build = c.gateway
 	defects, err := c.defects(ctx)
 	if err != nil {
 		return nil, err
@@ -84,11 +101,13 @@ func newCampaign(ctx context.Context, o options) (*campaign, error) {
 		c.lanes = append(c.lanes, ls...)
 	}
 	c.lanes = append(c.lanes, cleanLanes(o.clean, o.seed)...)
-	if c.files, err = sources(ctx, c.root); err != nil {
-		return nil, err
-	}
 	if c.state, err = stateOf(c.root, c.files); err != nil {
 		return nil, err
+	}
+	if o.anew {
+		if err := os.Remove(o.log); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	if c.journal, err = journal.Open[heading, row](o.log, ours); err != nil {
 		return nil, fmt.Errorf("%w: %w", run.ErrUsage, err)
@@ -192,6 +211,9 @@ func (c *campaign) trial(ctx context.Context, l lane, t trial) (row, error) {
 	if r, done := c.find(k); done {
 		return r, nil
 	}
+	if err := c.awaitQuiet(ctx); err != nil {
+		return row{}, err
+	}
 	r, err := c.judge(ctx, l, k)
 	if err != nil {
 		return r, err
@@ -201,6 +223,27 @@ func (c *campaign) trial(ctx context.Context, l lane, t trial) (row, error) {
 	}
 	c.say("%s: %s", t, told(l.defect, r))
 	return r, c.journal.Add(r)
+}
+
+// awaitQuiet waits until the machine has time for a run: on one that has not, a
+// good gateway is late with what it promised.
+func (c *campaign) awaitQuiet(ctx context.Context) error {
+	tick := time.NewTicker(quietEvery)
+	defer tick.Stop()
+	for told := false; ; told = true {
+		average, err := load.AvgWithContext(ctx)
+		if err != nil || average.Load1 <= c.load {
+			return nil // a machine that does not tell its load is taken as it is
+		}
+		if !told {
+			c.say("waiting: the machine's load is %.1f, above --load %.1f", average.Load1, c.load)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
 }
 
 // emptyIsGood is the first control: the patch that changes nothing gives the good

@@ -34,7 +34,7 @@ const (
 // judge lets the harness judge a gateway. A run that is INVALID is made once more,
 // on the record; any other outcome stands.
 func (c *campaign) judge(ctx context.Context, l lane, k key) (row, error) {
-	gateway, err := c.gateway(ctx, l.defect)
+	gateway, err := c.build(ctx, l.defect)
 	if err != nil {
 		return row{}, err
 	}

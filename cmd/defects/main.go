@@ -53,12 +53,14 @@ type options struct {
 	engine    string
 	seed      uint64
 	parallel  int
+	load      float64  // of the machine, above which no run begins
 	only      []string // names of defects; empty: all
 	scenarios []string // in place of those that the patches name
 	clean     repetitions
 	changed   string // commit; empty: all defects
 	atMost    int    // of the changed defects; 0: all
 	controls  bool   // with changed: the three controls as well
+	anew      bool   // begin another log
 	earlier   bool   // runs of earlier states of the sources count too
 }
 
@@ -96,12 +98,14 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.engine, "engine", run.Local, "where to run: local, docker")
 	flags.Uint64Var(&o.seed, "seed", 7, "of the defects' runs, and of what is drawn")
 	flags.IntVar(&o.parallel, "parallel", 2, "how many runs at a time")
+	flags.Float64Var(&o.load, "load", 8, "begin no run while the machine's load average of a minute is above")
 	flags.StringSliceVar(&o.only, "only", nil, "judge these defects alone")
 	flags.StringSliceVar(&o.scenarios, "scenarios", nil, "run these in place of those that the patches name: scenarios, families, or all, until one of them catches")
 	flags.Var(&o.clean, "clean", "how often the good gateway is judged, NAME=N, and N for every other scenario; or none")
 	flags.StringVar(&o.changed, "changed", "", "judge only defects whose files differ from this commit; auto: from where the branch left origin/main, or the commit before; implies --clean none")
 	flags.IntVar(&o.atMost, "at-most", 0, "with --changed: no more than so many, drawn by the seed; 0: all")
 	flags.BoolVar(&o.controls, "controls", true, "with --changed: three controls as well")
+	flags.BoolVar(&o.anew, "anew", false, "begin the log anew")
 	flags.BoolVar(&o.earlier, "earlier", false, "count runs of earlier states of the sources too")
 	if err := flags.Parse(args); err != nil {
 		return o, errors.Join(run.ErrUsage, err)
