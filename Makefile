@@ -117,7 +117,7 @@ verdict() { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short conformance soak defects scenarios docs fuzz lint stores bench docker-up clean
+.PHONY: help build run test test-short conformance soak defects scenarios repeat docs fuzz lint stores bench docker-up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -190,6 +190,11 @@ defects: build ## judge every gateway with a planted defect, and the good one ma
 
 scenarios: ## run the scenarios of the label FAMILY once each with the race detector (on ENGINE)
 	BLACKOUT_ENGINE=$(ENGINE) $(GINKGO) --label-filter='good && ($(FAMILY))' . -- '-test.run=^TestSuite$$'
+
+repeat: ## run the suite's specs of LABEL (on ENGINE) TIMES times without a failure; called again, it goes on
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/repeat
+	bin/repeat --name '$(LABEL) on $(ENGINE)' --times $(TIMES) --log '$(REPEAT_LOG)' -- \
+		env BLACKOUT_ENGINE=$(ENGINE) $(GINKGO) --label-filter='$(LABEL)' . -- '-test.run=^TestSuite$$'
 
 docs: build ## write what is generated from the code: docs/scenarios.md
 	bin/blackout list --markdown >docs/scenarios.md.new && mv docs/scenarios.md.new docs/scenarios.md

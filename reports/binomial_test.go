@@ -43,6 +43,19 @@ func TestLowerBoundNeeds(t *testing.T) {
 	}
 }
 
+// TestUpperBound: what the counts of clean repetitions carry, in percent.
+func TestUpperBound(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		happening, n int
+		want         float64
+	}{{0, 50, 5.8155}, {0, 5, 45.0720}, {0, 1, 95}, {1, 50, 9.1398}, {5, 5, 100}} {
+		if got := 100 * UpperBound(c.happening, c.n); math.Abs(got-c.want) > 0.00005 {
+			t.Errorf("%d of %d: %.6f%%, want %.4f%%", c.happening, c.n, got, c.want)
+		}
+	}
+}
+
 func TestLowerBoundEdges(t *testing.T) {
 	t.Parallel()
 	if got := lowerBound(0, 10); got != 0 {
