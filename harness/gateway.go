@@ -86,6 +86,7 @@ func (c *Cluster) addNode(ctx context.Context, n topology.Node, faults []fault.S
 		if err := c.inject(ctx, faults); err != nil {
 			return err
 		}
+		setIdentity(process.Env, c.Identity(n.Name)) // it may have been given another
 	}
 	if err := c.startGateway(ctx, n.Name, process); err != nil {
 		return err

@@ -125,6 +125,8 @@ func number(s *scanner, name string, e *Event) bool {
 		e.Stream = int(n)
 	case "attempts":
 		e.Attempts = int(n)
+	case "retry_after":
+		e.RetryAfter = Time(n)
 	case "wall":
 		e.Wall = n
 	default:

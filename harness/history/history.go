@@ -135,7 +135,8 @@ const (
 
 	// The events of a fault name its target: Edge for a link's or a control
 	// plane's, Node for all others. Fault is the fault's number in the run, from
-	// 1; Text of the first two is its kind.
+	// 1; Text of the first two is its kind. RetryAfter of the first is for how long
+	// a busy control plane asks not to be dialled.
 	FaultInject   Kind = "fault.inject"         // At: before the call
 	FaultActive   Kind = "fault.active"         // At: after the call
 	FaultWitness  Kind = "fault.witness"        // Text: what was seen; OK: whether the fault is in force
@@ -187,6 +188,7 @@ type Event struct {
 	Stream     int     `json:"stream,omitempty"` // index into Header.Streams
 	Planned    Time    `json:"planned,omitempty"`
 	Attempts   int     `json:"attempts,omitempty"`
+	RetryAfter Time    `json:"retry_after,omitempty"`
 	Rule       string  `json:"rule,omitempty"`
 	Encryption string  `json:"encryption,omitempty"`
 	Wall       int64   `json:"wall,omitempty"`

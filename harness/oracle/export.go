@@ -167,7 +167,7 @@ func (v *view) heldBy(c change, deadline history.Time) (held, known bool) {
 		for _, o := range v.snapshotsOf(n) {
 			switch {
 			case o.err != "" || v.isPlanted(o.generation):
-			case o.at < c.at || o.generation < c.generation:
+			case o.generation < c.generation:
 				known = known || o.followed || o.at > deadline
 			default:
 				return o.at <= deadline || v.uploadedBetween(c.at, deadline, o.at), true

@@ -6,6 +6,7 @@ package oracle
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"blackout/harness/history"
 	"blackout/harness/topology"
@@ -17,7 +18,8 @@ import (
 type fault struct {
 	number                       int
 	kind                         string
-	edge, node                   string // its target: one of them
+	retryAfter                   time.Duration // what a busy control plane asks for
+	edge, node                   string        // its target: one of them
 	inject, active, heal, healed history.Time
 	witnessed, healWitnessed     bool
 	belied                       string // what its edge's meters show against its witness
@@ -47,7 +49,7 @@ func (f *fault) is(kinds ...string) bool { return slices.Contains(kinds, f.kind)
 func (v *view) takeFault(e history.Event) {
 	f := v.faultOf(e)
 	if e.Kind == history.FaultInject {
-		f.kind, f.inject = e.Text, e.At
+		f.kind, f.inject, f.retryAfter = e.Text, e.At, time.Duration(e.RetryAfter)
 		return
 	}
 	switch e.Kind {
@@ -113,32 +115,43 @@ type outage struct {
 	manner  manner
 	severs  bool // standing connections as well, so that nothing new can come
 	metered bool // the edge's meter counts every attempt
-	retried bool // each attempt ends by itself, within the dial time-out
+	attempt span // how long each attempt may last
 }
+
+// span is a time that depends on the timers of the run.
+type span int
+
+// The spans of an attempt.
+const (
+	endless  span = iota // for as long as the control plane likes
+	dialTime             // it fails within the dial time-out
+	silence              // it succeeds, and is given up for its silence
+	sentOff              // it is refused at once, and may be asked not to come back soon
+)
 
 // outages are the kinds that keep a control plane from giving a configuration.
 // Under exit and drop no attempt reaches the meter. Of a control plane that is not
 // running, Toxiproxy takes the connections and cannot count what is refused behind
-// it. One that is mute keeps the connection, and one that declines may ask for more
-// time than the delays between attempts. One server resolves all of a node's names,
-// so that its failure takes the store away too.
+// it. One without a database keeps the connection alive. One whose certificate is
+// rotated is started again. One server resolves all of a node's names, so that its
+// failure takes the store away too.
 var outages = map[string]outage{
-	"exit":                    {refusing, true, false, true},
-	"blackhole":               {silent, true, true, true},
-	"reset":                   {resetting, true, true, true},
-	"drop":                    {silent, true, false, true},
-	"asymmetric":              {silent, false, true, true},
-	"dns-failure":             {nameless, false, false, false},
-	"kill":                    {dead, true, false, true},
-	"terminate":               {dead, true, false, true},
-	"pause":                   {silent, true, true, true},
-	"certificate-wrong":       {untrusting, false, true, true},
-	"certificate-expired":     {untrusting, false, true, true},
-	"certificate-rotated":     {untrusting, false, true, true},
-	"cp-busy":                 {declining, true, true, false},
-	"cp-silent-after-tls":     {mute, true, true, false},
-	"cp-silent-after-upgrade": {mute, true, true, false},
-	"cp-no-database":          {mute, true, true, false},
+	"exit":                    {refusing, true, false, dialTime},
+	"blackhole":               {silent, true, true, dialTime},
+	"reset":                   {resetting, true, true, dialTime},
+	"drop":                    {silent, true, false, dialTime},
+	"asymmetric":              {silent, false, true, dialTime},
+	"dns-failure":             {nameless, false, false, endless},
+	"kill":                    {dead, true, false, dialTime},
+	"terminate":               {dead, true, false, dialTime},
+	"pause":                   {silent, true, true, dialTime},
+	"certificate-wrong":       {untrusting, false, true, dialTime},
+	"certificate-expired":     {untrusting, false, true, dialTime},
+	"certificate-rotated":     {untrusting, true, true, dialTime},
+	"cp-busy":                 {declining, true, true, sentOff},
+	"cp-silent-after-tls":     {mute, true, true, dialTime},
+	"cp-silent-after-upgrade": {mute, true, true, silence},
+	"cp-no-database":          {mute, true, true, endless},
 }
 
 // harmless are the kinds on a control plane's edge, or on the control plane, that

@@ -93,9 +93,17 @@ const minAttempts = 9
 // the container's creation and the program's own start are not this promise's.
 const startAllowance = history.Time(30 * time.Second)
 
-// silenceLimit is the longest time without an attempt.
-func (v *view) silenceLimit() time.Duration {
-	return v.header.Profile.ReconnectMax + v.header.Profile.DialTimeout + attemptSlack
+// silenceLimit is the longest time without an attempt during an outage.
+func (v *view) silenceLimit(cut *fault) time.Duration {
+	p := v.header.Profile
+	limit := p.ReconnectMax + p.DialTimeout + attemptSlack
+	switch outages[cut.kind].attempt {
+	case silence:
+		limit += p.Silence + p.PingInterval
+	case sentOff: // who honours it may still draw a delay, for a whole fleet is told the same
+		limit += cut.retryAfter
+	}
+	return limit
 }
 
 // trier is a data plane whose attempts an outage lets be counted.
@@ -121,7 +129,7 @@ func (v *view) triers() []trier {
 	}
 	for _, r := range v.residents(v.cutOff) {
 		for _, cut := range r.faults {
-			t := trier{node: r.node, cut: cut, from: cut.inject + v.noticed(cut), to: min(cut.heal, r.end, v.end), resident: true}
+			t := trier{node: r.node, cut: cut, from: max(cut.inject+v.noticed(cut), cut.active), to: min(cut.heal, r.end, v.end), resident: true}
 			if outages[cut.kind].severs && v.countAttempts(&t, cut.inject) {
 				out = append(out, t)
 			}
@@ -135,7 +143,7 @@ func (v *view) triers() []trier {
 func (v *view) countAttempts(t *trier, from history.Time) bool {
 	o, edge := outages[t.cut.kind], v.edges[v.cpEdge(t.node)]
 	switch {
-	case !o.retried:
+	case o.attempt == endless:
 		return false
 	case o.metered:
 		t.attempts = v.dialled(t.node, v.cpEdge(t.node), from, t.to)
@@ -196,7 +204,7 @@ func (v *view) goesOnDialling(f *finding, which func(trier) bool) {
 		if !which(t) {
 			continue
 		}
-		limit := v.silenceLimit()
+		limit := v.silenceLimit(t.cut)
 		if t.packets {
 			limit += attemptSlack // the count is read now and then: that is how late an attempt is known
 		}
