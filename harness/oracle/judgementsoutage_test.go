@@ -5,6 +5,7 @@ package oracle
 
 import (
 	"net/http"
+	"time"
 
 	"blackout/harness/history"
 )
@@ -86,6 +87,45 @@ var outageJudgements = []judgement{
 			s.keepsDialling(node, node+">cp", at+3, at+20)
 			s.heals(at+20, node+">cp")
 		}
+	}},
+	{"G4.1", "a silence after the upgrade lasts until it is noticed", Held, func(s *story) {
+		s.outageBefore("dp-1", "cp-silent-after-upgrade")
+		s.dials("dp-1", "dp-1>cp", 2.2, 7.2, 12.2, 17.2)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G4.1", "and no longer", Violated, func(s *story) {
+		s.outageBefore("dp-1", "cp-silent-after-upgrade")
+		s.dials("dp-1", "dp-1>cp", 2.2, 7.2)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G4.1", "a silence after TLS lasts as long as a dial", Violated, func(s *story) {
+		s.outageBefore("dp-1", "cp-silent-after-tls")
+		s.dials("dp-1", "dp-1>cp", 2.2, 7.2, 12.2, 17.2)
+		s.heals(20, "dp-1>cp")
+	}},
+	{"G4.1", "a connection that is kept alive need not be given up", NotMeasured, func(s *story) {
+		s.outageBefore("dp-1", "cp-no-database")
+		s.dials("dp-1", "dp-1>cp", 2.2)
+		s.heals(30, "dp-1>cp")
+	}},
+	{"G4.1", "who is asked to come back later may", Held, func(s *story) {
+		s.asksToStayAway(1, "dp-1>cp", 3*time.Second)
+		s.plane("dp-1")
+		s.starts(2, "dp-1")
+		s.dials("dp-1", "dp-1>cp", 2.2, 6.2, 10.2)
+		s.heals(12, "dp-1>cp")
+	}},
+	{"G4.1", "who is not may not", Violated, func(s *story) {
+		s.outageBefore("dp-1", "cp-busy")
+		s.dials("dp-1", "dp-1>cp", 2.2, 6.2, 10.2)
+		s.heals(12, "dp-1>cp")
+	}},
+	{"G4.7", "a control plane that starts with another certificate ends what stood", Violated, func(s *story) {
+		s.plane("dp-2")
+		s.residentBehind("dp-1", "exit")
+		s.heals(7, "dp-1>cp")
+		s.breaks(10, "dp-2", "certificate-rotated")
+		s.heals(30, "dp-2")
 	}},
 	{"G4.7", "a silence has to be noticed first", Held, func(s *story) {
 		s.residentBehind("dp-1", "blackhole")

@@ -12,7 +12,7 @@ import (
 func noticesSilence(v *view, f *finding) {
 	f.missing = "no running data plane's connection fell silent for long enough while new ones worked"
 	p := v.header.Profile
-	limit := p.Silence + p.PingInterval + v.silenceLimit()
+	limit := p.Silence + p.PingInterval + p.ReconnectMax + p.DialTimeout + attemptSlack
 	for _, r := range v.residents(func(n *node) []*fault { return v.faultsOf(n, "half-open") }) {
 		for _, cut := range r.faults {
 			due := cut.active + history.Time(limit)

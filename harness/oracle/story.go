@@ -131,6 +131,16 @@ func (s *story) breaks(at float64, target, kind string) {
 	s.fault(at+0.05, target, history.Event{Kind: history.FaultWitness, Text: "a probe fails", OK: true})
 }
 
+// asksToStayAway tells that a busy control plane asks not to be dialled for a while.
+func (s *story) asksToStayAway(at float64, edge string, wait time.Duration) {
+	s.breaks(at, edge, "cp-busy")
+	for i := range s.rec.Events {
+		if e := &s.rec.Events[i]; e.Kind == history.FaultInject && e.Fault == s.faults[edge] {
+			e.RetryAfter = history.Time(wait)
+		}
+	}
+}
+
 // heals tells that the last fault on a target is taken away, and that it is seen
 // to work.
 func (s *story) heals(at float64, target string) {
