@@ -83,6 +83,7 @@ func stagings() []staging {
 		{Spec: fault.Spec{Kind: fault.StoreStale, Generation: 1}},
 		{Spec: fault.Spec{Kind: fault.StoreEmpty}},
 		{Spec: fault.Spec{Kind: fault.StoreOtherVersion}},
+		{Spec: fault.Spec{Kind: fault.StoreAltered, Seed: seed}},
 		{Spec: fault.Spec{Kind: fault.StoreBare}},
 		{Spec: fault.Spec{Kind: fault.StoreForeign}},
 		{Spec: fault.Spec{Kind: fault.StoreBomb, Bytes: 32 << 20}},

@@ -25,6 +25,10 @@ import (
 type Configure struct {
 	Generation int `json:"generation"`
 	Routes     int `json:"routes"` // beside the probed one, to give the configuration its size
+
+	// Guarded adds a route that needs a key, and a consumer that has it. What one
+	// configuration has of it, those after it keep.
+	Guarded bool `json:"guarded,omitempty"`
 }
 
 // Name implements plan.Action.
@@ -32,7 +36,11 @@ func (Configure) Name() string { return "configure" }
 
 // Title implements plan.Action.
 func (a Configure) Title() string {
-	return fmt.Sprintf("load generation %d with %d routes through the Admin API", a.Generation, a.Routes+1)
+	title := fmt.Sprintf("load generation %d with %d routes through the Admin API", a.Generation, a.Routes+1)
+	if a.Guarded {
+		title += ", and one that needs a key"
+	}
+	return title
 }
 
 // Do implements Action.
@@ -54,6 +62,11 @@ func (a Configure) Do(ctx context.Context, c *Cluster) error {
 		}
 		for _, r := range routes[min(len(was), len(routes)):] {
 			if err := c.admin(ctx, http.MethodPost, service+"/routes", r); err != nil {
+				return err
+			}
+		}
+		if a.Guarded && !c.guarded {
+			if err := c.guard(ctx); err != nil {
 				return err
 			}
 		}

@@ -171,6 +171,10 @@ func (a StartTraffic) check() error {
 			return fmt.Errorf("stream %q: give it an interval", s.Name)
 		case s.Timeout <= 0:
 			return fmt.Errorf("stream %q: give it a timeout", s.Name)
+		case !slices.Contains([]string{"", history.RightKey, history.WrongKey}, s.Key):
+			return fmt.Errorf("stream %q: unknown key %q: the keys are %s, %s", s.Name, s.Key, history.RightKey, history.WrongKey)
+		case s.Guarded && s.Key == history.RightKey || !s.Guarded && s.Key == history.WrongKey:
+			return fmt.Errorf("stream %q: a guarded stream shows no right key, any other no wrong one", s.Name)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ package harness
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,8 @@ type Cluster struct {
 	stopWatch context.CancelFunc
 	watchCtx  context.Context  // owned: bounds the cluster's own goroutines, ended by Close
 	routes    []fixtures.Route // of the configuration that was loaded last
+	guarded   bool             // it has a route that needs a key
+	key       string           // that it needs
 	step      int              // in progress
 }
 
@@ -113,12 +116,13 @@ func New(ctx context.Context, s Setup) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Recording.Redact(string(identity.Key), root.password)
+	key := rand.Text()
+	s.Recording.Redact(string(identity.Key), root.password, key)
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c := &Cluster{
 		run: s.Run, plan: s.Plan, topology: s.Plan.Topology, engine: s.Engine, host: s.Host, programs: s.Programs, kind: s.StoreKind,
 		rec: s.Recording, ledger: s.Ledger, control: s.Control, abort: s.Abort,
-		identity: identity, authority: authority, witnessID: newWitnessID(), root: root,
+		identity: identity, authority: authority, witnessID: newWitnessID(), root: root, key: key,
 		accounts: make(map[string]store.Account), identities: make(map[string]fixtures.Identity),
 		has: newInventory(), stores: make(map[string]store.Store), looks: make(map[string]*looks), watching: make(map[string]bool),
 		authors:  map[string]string{root.user: topology.Witness},

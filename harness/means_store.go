@@ -55,7 +55,7 @@ func (c *Cluster) storeMeans(ctx context.Context, spec fault.Spec) (fault.Means,
 }
 
 // made are the kinds that show an object which is found or made when they are staged.
-var made = []fault.Kind{fault.StoreStale, fault.StoreOtherVersion, fault.StoreBare, fault.StoreForeign, fault.StoreBomb}
+var made = []fault.Kind{fault.StoreStale, fault.StoreOtherVersion, fault.StoreAltered, fault.StoreBare, fault.StoreForeign, fault.StoreBomb}
 
 // addObjects finds what a stale store shows, and makes what the others show. A stale store has a state that the snapshot was once in, whole
 // with its metadata; where none of the generation was seen, one is made.
@@ -75,6 +75,9 @@ func (c *Cluster) addObjects(ctx context.Context, at string, spec fault.Spec, wi
 			return fmt.Errorf("make what %s gives: %w", spec.Kind, err)
 		}
 		with.Bogus = &s3front.Object{Body: body, ETag: string(spec.Kind), Modified: now.Modified}
+		if spec.Kind == fault.StoreAltered {
+			with.Bogus.ETag, with.Bogus.Metadata = now.ETag, now.Metadata // what the exporter noted is about what it wrote
+		}
 		return nil
 	}
 	if with.Older = c.snapshots.older(at, spec.Generation); with.Older != nil || spec.Generation == 0 {
@@ -91,6 +94,8 @@ func (c *Cluster) addObjects(ctx context.Context, at string, spec fault.Spec, wi
 // bogus is what a kind gives in a snapshot's place.
 func bogus(spec fault.Spec, snapshot []byte) ([]byte, error) {
 	switch spec.Kind {
+	case fault.StoreAltered:
+		return fixtures.Altered(snapshot, spec.Seed)
 	case fault.StoreForeign:
 		return fixtures.TableOfFormat(snapshot, "9.0")
 	case fault.StoreBomb:

@@ -59,6 +59,9 @@ func (c *Cluster) target(ctx context.Context, node string) (traffic.Target, erro
 	for _, r := range routes {
 		target.Paths = append(target.Paths, r.Paths...)
 	}
+	if c.guarded {
+		target.GuardedPaths, target.Key = []string{fixtures.GuardedPath}, c.key
+	}
 	return target, err
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // integrities are the scenarios of the family integrity.
-var integrities = []harness.Scenario{damagedSnapshots}
+var integrities = []harness.Scenario{damagedSnapshots, credentialsKept, damagedCache}
 
 // damagedSnapshots gives each of several new data planes another thing that is no
 // snapshot, beside one that is given the snapshot itself.
@@ -41,7 +41,7 @@ func damages(draw plan.Source) []fault.Spec {
 	return []fault.Spec{
 		{Kind: fault.StoreTruncated, Bytes: int64(draw.Between("truncation", 1000, snapshotFloor/4))},
 		{Kind: fault.StoreFlipped, Seed: uint64(draw.Between("flipped bit", 1, 1<<30))},
-		{Kind: fault.StoreFlipped, Seed: uint64(draw.Between("another flipped bit", 1, 1<<30))}, // most text bears one
+		{Kind: fault.StoreAltered, Seed: uint64(draw.Between("altered route", 1, 1<<30))},
 		{Kind: fault.StoreEmpty},
 		{Kind: fault.StoreBare},
 		{Kind: fault.StoreForeign},

@@ -55,6 +55,7 @@ const (
 	StoreStale        Kind = "store-stale"
 	StoreEmpty        Kind = "store-empty"
 	StoreOtherVersion Kind = "store-other-version"
+	StoreAltered      Kind = "store-altered"
 	StoreBare         Kind = "store-bare"
 	StoreForeign      Kind = "store-foreign"
 	StoreBomb         Kind = "store-bomb"
@@ -132,6 +133,7 @@ var Kinds = []Entry{
 	{StoreStale, Stores, "it is given an older state of the object"},
 	{StoreEmpty, Stores, "an object has no bytes"},
 	{StoreOtherVersion, Stores, "only another version's object is there"},
+	{StoreAltered, Stores, "one bit of an object is another, in a route's path, where only a checksum tells"},
 	{StoreBare, Stores, "an object is {}"},
 	{StoreForeign, Stores, "an object is of a format version that no gateway has"},
 	{StoreBomb, Stores, "an object is the right one, compressed, and expands to Bytes bytes of which most are blank"},

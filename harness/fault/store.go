@@ -28,7 +28,7 @@ type Storage struct {
 
 	Older *s3front.Object // what StoreStale gives: an earlier state of the snapshot
 	Other *s3front.Object // what StoreOtherVersion shows, with its key
-	Bogus *s3front.Object // what StoreBare, StoreForeign and StoreBomb give
+	Bogus *s3front.Object // what StoreAltered, StoreBare, StoreForeign and StoreBomb give
 }
 
 // stored stages the faults of a store on one node.

@@ -37,6 +37,7 @@ var storeFaults = []struct {
 	{Spec{Kind: StoreStale}, func(a store.Answer) bool { return a.Digest == store.Digest(snapshot(1)) && a.Err == nil }},
 	{Spec{Kind: StoreEmpty}, func(a store.Answer) bool { return a.Status == 200 && a.Bytes == 0 && a.Err == nil }},
 	{Spec{Kind: StoreOtherVersion}, meetsCode("NoSuchKey")},
+	{Spec{Kind: StoreAltered}, meetsBogus},
 	{Spec{Kind: StoreBare}, meetsBogus},
 	{Spec{Kind: StoreForeign}, meetsBogus},
 	{Spec{Kind: StoreBomb, Bytes: 1 << 20}, meetsBogus},

@@ -108,6 +108,7 @@ var storeKinds = map[Kind]storeKind{
 		},
 		inForce: func(v view) bool { return v.node.Err == nil && v.node.Digest == store.Digest(v.at.Older.Body) },
 	},
+	StoreAltered: bogus(),
 	StoreBare:    bogus(),
 	StoreForeign: bogus(),
 	StoreBomb:    bogus(),

@@ -98,10 +98,20 @@ type Stream struct {
 	Protocol string `json:"protocol,omitempty"` // "http/1.1" (also if empty), "h2", "h2c"
 	TLS      bool   `json:"tls,omitempty"`
 
-	// Guarded is a stream to a route that needs a key, sent without one: only a
+	// Guarded is a stream to a route that needs a key, sent without the right one: only a
 	// refusal (401) is a good answer.
 	Guarded bool `json:"guarded,omitempty"`
+
+	// Key says which key the requests show, and makes them requests to routes that
+	// need one: "" none, [RightKey], or [WrongKey], which is refused as none is.
+	Key string `json:"key,omitempty"`
 }
+
+// The keys that a stream may show.
+const (
+	RightKey = "right"
+	WrongKey = "wrong"
+)
 
 // Kind says what an event is about.
 type Kind string

@@ -165,7 +165,7 @@ var (
 	foreignStore   = append([]string{"store-other-version"}, untrustedStore...) // G5 and G8 judge what becomes of these
 	untrustedStore = []string{"store-unknown-ca", "store-other-host"}
 	slowsStore     = []string{"store-slow", "latency", "jitter", "bandwidth", "slicing"}
-	damagingStore  = []string{"truncate", "store-truncated", "store-flipped", "store-empty", "store-bare", "store-foreign", "store-bomb"}
+	damagingStore  = []string{"truncate", "store-truncated", "store-flipped", "store-empty", "store-altered", "store-bare", "store-foreign", "store-bomb"}
 	diskKinds      = []string{"disk-wiped", "disk-corrupted", "disk-full", "disk-read-only"}
 	losesCache     = []string{"disk-wiped", "disk-corrupted"}
 	endsNode       = []string{"kill", "terminate", "pause", "restart", "crash-loop"}
@@ -238,7 +238,7 @@ func (v *view) storeFaults(n *node) []*fault {
 // storeKinds are the store's faults that name a node.
 var storeKinds = []string{
 	"store-refuses", "store-status", "store-hangs", "store-slow", "store-truncated", "store-flipped", "store-stale", "store-empty",
-	"store-other-version", "store-bare", "store-foreign", "store-bomb", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca", "store-other-host",
+	"store-other-version", "store-altered", "store-bare", "store-foreign", "store-bomb", "store-skewed", "store-expired", "credential-revoked", "store-unknown-ca", "store-other-host",
 }
 
 // storeFaultAt is the fault of a node's store at a moment, or nil. Of several, it

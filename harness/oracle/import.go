@@ -30,7 +30,7 @@ var importsWhole = promise{"G3", "The imported configuration is validated whole,
 		s.ready(6.5, "dp-1", 503, "no configuration available")
 		s.ends(60)
 	}},
-	refusesData("G3.4", "Corrupt, empty and foreign data is refused whole.", "corrupt, empty or foreign", "store-flipped", "store-empty", "store-bare", "store-foreign", "store-bomb"),
+	refusesData("G3.4", "Corrupt, empty and foreign data is refused whole.", "corrupt, empty or foreign", "store-flipped", "store-empty", "store-altered", "store-bare", "store-foreign", "store-bomb"),
 	{"G3.5", "A good configuration is never replaced by bad data.", "answers", keepsFromBadData, func(s *story) {
 		s.plane("dp-1")
 		s.starts(1, "dp-1")

@@ -22,6 +22,7 @@ type stream struct {
 	index     uint16
 	spec      history.Stream
 	urls      []*url.URL // taken in turn
+	header    http.Header
 	transport *http.Transport
 	begin     history.Time // when slot 0 is due
 	slots     *slots
@@ -32,6 +33,22 @@ type stream struct {
 	sent      atomic.Int64
 	saturated atomic.Int64 // slots that fell due while every worker was busy
 	lag       lags
+}
+
+// keyName is the header that shows a key: the plugin's default (Kong 3.9 key-auth,
+// key_names).
+const keyName = "apikey"
+
+// keyHeader is the header of requests that show a key.
+func keyHeader(shown, right string) http.Header {
+	h := http.Header{}
+	switch shown {
+	case history.RightKey:
+		h.Set(keyName, right)
+	case history.WrongKey:
+		h.Set(keyName, "no-"+shown+"-key-of-anybody")
+	}
+	return h
 }
 
 // intended is when a slot is due.

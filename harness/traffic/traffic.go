@@ -46,7 +46,8 @@ type Target struct {
 	Endpoint
 	Paths []string // paths of probed routes; requests take them in turn
 
-	GuardedPaths []string    // paths of routes that need a key, for guarded streams
+	GuardedPaths []string    // paths of routes that need a key, for guarded streams and those that show one
+	Key          string      // the right one
 	Secure       Endpoint    // for TLS streams
 	TLS          *tls.Config // for TLS streams: the roots and the name that the certificate is verified against
 }
@@ -164,7 +165,7 @@ func newStream(rec *history.Writer, load Load, index uint16) (*stream, error) {
 	if spec.TLS {
 		scheme, endpoint = "https", target.Secure
 	}
-	if spec.Guarded {
+	if spec.Guarded || spec.Key != "" {
 		paths = target.GuardedPaths
 	}
 	if endpoint.Address == "" || len(paths) == 0 {
@@ -174,7 +175,7 @@ func newStream(rec *history.Writer, load Load, index uint16) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{rec: rec, index: index, spec: spec, transport: transport}
+	s := &stream{rec: rec, index: index, spec: spec, transport: transport, header: keyHeader(spec.Key, target.Key)}
 	for _, path := range paths {
 		u, err := url.Parse(scheme + "://" + endpoint.Address + path)
 		if err != nil {

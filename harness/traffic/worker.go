@@ -30,7 +30,7 @@ func newWorker(ctx context.Context, s *stream) *worker {
 	w := &worker{stream: s, called: make(chan int64, 1), alarmed: time.NewTimer(0)}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: w.gotConnection})
 	w.deadline = deadline{parent: ctx, timeout: s.spec.Timeout}
-	w.request = &http.Request{Method: http.MethodGet, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	w.request = &http.Request{Method: http.MethodGet, Header: s.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	return w
 }
 
