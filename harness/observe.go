@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
 
@@ -28,9 +27,9 @@ type looks struct {
 	running sync.WaitGroup
 }
 
-// observe records a gateway node's log lines, the states of its process and the
-// addresses that it listens on, through all of its lives, until the cluster is
-// closed or another node runs at its site. The log of one that was replaced is
+// observe records a gateway node's log lines, the states of its process, the
+// addresses that it listens on and what it tells of itself, through all of its lives,
+// until the cluster is closed or another node runs at its site. The log of one that was replaced is
 // still read to its end: its last lines may not have been handed on yet.
 func (c *Cluster) observe(node engine.Node) {
 	c.background(func(ctx context.Context) {
@@ -58,6 +57,7 @@ func (c *Cluster) observe(node engine.Node) {
 		seen := make(map[netip.AddrPort]bool)
 		fromNow(ctx, listenInterval, func() { c.recordListeners(ctx, node, seen) }) // a process that has just begun does not listen yet
 	})
+	look(func(ctx context.Context) { c.followFigures(ctx, node) })
 }
 
 // replaceLooks ends the looks at what ran in a node's place, and waits for that. What
@@ -143,15 +143,7 @@ func fromNow(ctx context.Context, interval time.Duration, do func()) {
 func (c *Cluster) processes(ctx context.Context) map[string]int {
 	out := make(map[string]int)
 	for _, name := range c.has.started() {
-		handle, err := c.has.node(name).Handle(ctx)
-		if err != nil {
-			continue
-		}
-		pid, err := strconv.Atoi(handle["pid"])
-		if err != nil {
-			continue // the process is not one of this machine
-		}
-		if state, err := c.has.node(name).State(ctx); err == nil && state.Running {
+		if pid, err := c.has.node(name).Process(ctx); err == nil { // else it has ended, or is not one of this machine
 			out[name] = pid
 		}
 	}

@@ -43,6 +43,9 @@ type containedNode struct {
 	*contained
 }
 
+func (n containedNode) Endpoint(context.Context, string) (string, error) {
+	return "", engine.ErrEnded // nobody answers there
+}
 func (n containedNode) Name() string                              { return n.name }
 func (n containedNode) Stop(context.Context, time.Duration) error { return nil }
 func (n containedNode) State(context.Context) (engine.State, error) {

@@ -150,6 +150,10 @@ type Node interface {
 	// [blackout/harness/engine/local.Resume].
 	Handle(ctx context.Context) (Handle, error)
 
+	// Process is the running process's id on this machine. The error wraps
+	// ErrUnsupported where it is another machine's, and ErrEnded without one.
+	Process(ctx context.Context) (pid int, err error)
+
 	// Kill ends the process with SIGKILL and waits for its end.
 	Kill(ctx context.Context) error
 

@@ -30,4 +30,12 @@ const (
 	ProcessCPU      = "cpu_seconds" // used, in user and kernel mode
 	ProcessResident = "resident_bytes"
 	ProcessFiles    = "open_fds"
+	ProcessSockets  = "open_sockets" // of the files: connections and listeners
+	ProcessThreads  = "threads"
+)
+
+// The metrics that a node tells of itself at /metrics of its Status API.
+const (
+	RunningTimers = "running_timers" // kong_nginx_timers, running: timers of a Kong, goroutines of the reference gateway
+	LiveBytes     = "live_bytes"     // kong_memory_workers_lua_vms_bytes: in use by the program itself, of all workers
 )

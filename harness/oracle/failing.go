@@ -34,6 +34,9 @@ var failsVisibly = promise{"G13", "What needs the control plane fails in that pa
 		s.starts(2, "dp-1")
 		s.dies(3, "dp-1", "")
 	}},
+	{"G13.5", "No node keeps something of each outage or change: its files, connections, threads, goroutines and memory do not grow.", "figures of nodes", staysFlat, func(s *story) {
+		s.cutsAndHeals("dp-1", minCuts+1, func(cut int) float64 { return float64(40 + cut) })
+	}},
 }}
 
 func waitsForControlPlane(v *view, f *finding) {

@@ -4,6 +4,7 @@
 package oracle
 
 import (
+	"slices"
 	"strings"
 
 	"blackout/harness/history"
@@ -46,14 +47,24 @@ func (v *view) take(e history.Event) {
 
 // takeMetric keeps what tells how good the measurement was: for how long the
 // harness was kept from the processor, and how many requests of a stream fell due
-// while all of its workers waited for answers.
+// while all of its workers waited for answers. Of nodes it keeps what must not grow.
 func (v *view) takeMetric(e history.Event) {
 	switch {
 	case e.Text == "cpu_throttled_seconds" && e.Node == "harness":
 		v.throttled.take(e)
 	case e.Text == "slots_saturated" && e.Node != "harness" && e.Stream < len(v.traffic.streams):
 		v.traffic.streams[e.Stream].saturated = int(e.Value)
+	case e.Node != history.Harness && e.Error == "" && slices.ContainsFunc(mustStayFlat, func(g growing) bool { return g.metric == e.Text }):
+		v.node(e.Node).measure(e)
 	}
+}
+
+// measure keeps a figure of the node.
+func (n *node) measure(e history.Event) {
+	if n.figures == nil {
+		n.figures = make(map[string][]sample)
+	}
+	n.figures[e.Text] = append(n.figures[e.Text], sample{e.At, e.Value})
 }
 
 func (n *node) take(e history.Event) {

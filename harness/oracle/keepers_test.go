@@ -291,6 +291,9 @@ var keepers = map[string]func(*story){
 		s.starts(2, "dp-1")
 		s.dies(3, "dp-1", "prefix /kong cannot be written: no space left on device")
 	},
+	"G13.5": func(s *story) {
+		s.cutsAndHeals("dp-1", minCuts+1, func(cut int) float64 { return float64(40 + cut%3) })
+	},
 }
 
 // turned tells of a new data plane that read the snapshot when its control plane

@@ -160,6 +160,19 @@ func (s *story) fault(at float64, target string, e history.Event) {
 	s.event(at, e)
 }
 
+// cutsAndHeals tells of a data plane whose control plane is taken away and comes back
+// so often, and of how many open files it has after each time.
+func (s *story) cutsAndHeals(name string, times int, files func(cut int) float64) {
+	s.plane(name)
+	s.starts(0.5, name)
+	for i := range times {
+		at := float64(1 + 4*i)
+		s.breaks(at, name+">cp", "exit")
+		s.heals(at+1, name+">cp")
+		s.event(at+3.2, history.Event{Kind: history.Metric, Node: name, Text: history.ProcessFiles, Value: files(i)})
+	}
+}
+
 // ready tells what a node answered for its readiness.
 func (s *story) ready(at float64, node string, code int, text string) {
 	s.event(at, history.Event{Kind: history.ReadyChange, Node: node, Code: code, Text: text, Until: moments(at + 0.002)})

@@ -52,8 +52,9 @@ type node struct {
 	requests []storeRequest // with its credential
 	listens  []moment
 	secrets  []moment
-	hashes   []moment // of the configuration, as its Status API reports it: first and each change
-	lines    int      // of its log
+	hashes   []moment            // of the configuration, as its Status API reports it: first and each change
+	figures  map[string][]sample // that must stay flat, by metric
+	lines    int                 // of its log
 }
 
 // moment is something that happened to a node.
@@ -189,6 +190,9 @@ func (v *view) order() {
 			byTime(*of, func(l look) history.Time { return l.at })
 		}
 		byTime(n.requests, func(r storeRequest) history.Time { return r.at })
+		for _, figures := range n.figures {
+			byTime(figures, func(s sample) history.Time { return s.at })
+		}
 		n.live()
 	}
 	for _, e := range v.edges {

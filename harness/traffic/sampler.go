@@ -132,6 +132,14 @@ var ofProcess = []struct {
 		files, err := p.NumFDsWithContext(ctx)
 		return float64(files), err
 	}},
+	{history.ProcessSockets, func(_ context.Context, p *process.Process) (float64, error) {
+		sockets, err := countSockets(os.DirFS("/"), int(p.Pid))
+		return float64(sockets), err
+	}},
+	{history.ProcessThreads, func(ctx context.Context, p *process.Process) (float64, error) {
+		threads, err := p.NumThreadsWithContext(ctx)
+		return float64(threads), err
+	}},
 }
 
 // process samples a process. One that has ended has no figures.

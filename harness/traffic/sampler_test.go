@@ -42,7 +42,7 @@ func TestSampler(t *testing.T) {
 	for _, name := range []string{
 		history.SlotsDue, history.SlotsSent, history.SlotsSaturated, history.LagP50, history.LagP99, history.LagMax,
 		history.LoadAverage, history.GCPauses, history.ThrottledPeriods, history.ThrottledSeconds,
-		history.ProcessCPU, history.ProcessResident, history.ProcessFiles,
+		history.ProcessCPU, history.ProcessResident, history.ProcessFiles, history.ProcessSockets, history.ProcessThreads,
 	} {
 		if _, ok := got[name]; !ok && !excused(loaded, name) {
 			t.Errorf("%s is missing, and nothing says why", name)

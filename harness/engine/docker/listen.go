@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"blackout/harness/engine"
 	"blackout/internal/netfault"
 )
 
@@ -26,13 +27,31 @@ func (n *node) Listening(ctx context.Context) ([]netip.AddrPort, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list what %s listens on: %w", n.Name(), err)
 	}
-	if dir := filepath.Join("/proc", strconv.Itoa(info.State.Pid)); isContainers(dir, n.id) {
+	if dir := processDir(info.State.Pid); isContainers(dir, n.id) {
 		if addresses, err := netfault.ListenersAt(filepath.Join(dir, "net")); err == nil {
 			return addresses, nil
 		}
 	}
 	return n.listeningWithin(ctx)
 }
+
+// Process implements [engine.Node]: the container's first process.
+func (n *node) Process(ctx context.Context) (int, error) {
+	info, err := n.inspect(ctx)
+	if err == nil {
+		err = runs(info.State)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find process of %s: %w", n.Name(), err)
+	}
+	if !isContainers(processDir(info.State.Pid), n.id) {
+		return 0, fmt.Errorf("find process of %s: %w: the container's processes are not this machine's", n.Name(), engine.ErrUnsupported)
+	}
+	return info.State.Pid, nil
+}
+
+// processDir is the directory of /proc of a process id, which may be nobody's.
+func processDir(pid int) string { return filepath.Join("/proc", strconv.Itoa(pid)) }
 
 // isContainers says whether a directory of /proc is that of a process of the
 // container, and not of one that happens to have its id on this machine.

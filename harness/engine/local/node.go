@@ -68,6 +68,14 @@ func (n *node) Handle(context.Context) (engine.Handle, error) {
 	return engine.Handle{"engine": n.site.engine.Name(), "pid": strconv.Itoa(p.cmd.Process.Pid), "started": p.started}, nil
 }
 
+// Process implements [engine.Node].
+func (n *node) Process(context.Context) (int, error) {
+	if err := n.runs(); err != nil {
+		return 0, fmt.Errorf("find process of %s: %w", n.Name(), err)
+	}
+	return n.process().cmd.Process.Pid, nil
+}
+
 // Resume lets the paused process group that a handle names go on. One that is
 // gone is no error.
 func Resume(_ context.Context, process engine.Handle) error {
