@@ -51,7 +51,7 @@ LDFLAGS   = -X blackout/harness/run.commit=$(COMMIT)
 
 # The suite is one test of the module's root package; everything else is a unit.
 # Its specs mostly wait: PROCS of them run at a time, each in a topology of its own.
-PROCS    ?= 2
+PROCS    ?= 3
 UNITS     = -skip '^TestSuite$$' ./...
 GINKGO    = $(GO) tool ginkgo --procs=$(PROCS) --race --no-color
 SUITE     = $(GINKGO) . -- '-test.run=^TestSuite$$'

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,9 +37,21 @@ var spoils = map[harness.Control][]string{
 	harness.ClosedLoop: {"G2", "G3", "G10"},              // what is seen in requests
 }
 
+// everyChange are the controls for every change: each spoils another thing that a
+// verdict rests on. The others are for the night.
+var everyChange = []harness.Control{harness.NoopCut, harness.LapsingCut, harness.NoTraffic}
+
+// nightlyUnless labels a spec that is not for every change.
+func nightlyUnless(often bool) Labels {
+	if often {
+		return nil
+	}
+	return labels(label.Nightly)
+}
+
 var _ = Describe("the harness, misused", labels(label.Control, label.Local), func() {
 	for _, control := range harness.Controls {
-		It(fmt.Sprintf("calls its own run INVALID under %s", control), func(ctx SpecContext) {
+		It(fmt.Sprintf("calls its own run INVALID under %s", control), nightlyUnless(slices.Contains(everyChange, control)), func(ctx SpecContext) {
 			judged := blackout(ctx, "run", scenarios.All[0].Name, "--engine", run.Local, "--control", string(control))
 			Expect(judged).To(match.ExitWith(run.ExitInvalid))
 			Expect(judged.run).To(match.HaveStatus(oracle.Invalid, spoils[control]...))
@@ -49,17 +62,23 @@ var _ = Describe("the harness, misused", labels(label.Control, label.Local), fun
 // residueLimit is how long after its harness was killed a run may leave traces.
 const residueLimit = 30 * time.Second
 
-// moments are the progress lines at which the harness is killed.
-var moments = []string{"engine ", "start store", "load generation", "add dp-3", "hold for", "heal every fault"}
+// moments are the progress lines at which the harness is killed; for every change,
+// one in the bring-up and one with faults in force.
+var moments = []moment{{"engine ", false}, {"start store", false}, {"load generation", true}, {"add dp-3", true}, {"hold for", false}, {"heal every fault", false}}
+
+type moment struct {
+	line  string
+	often bool
+}
 
 // Serial, for every run begins by removing what dead runs have left: beside
 // another one, nobody could tell whether the watchdog does its work.
 var _ = Describe("a harness that is killed", Serial, labels(label.Kill), func() {
 	for _, engine := range []string{run.Local, run.Docker} {
 		for _, moment := range moments {
-			It(fmt.Sprintf("leaves nothing behind on %s, killed at %q", engine, moment), labels(label.Label(engine)), func(ctx SpecContext) {
+			It(fmt.Sprintf("leaves nothing behind on %s, killed at %q", engine, moment.line), labels(label.Label(engine)), nightlyUnless(moment.often), func(ctx SpecContext) {
 				needs(ctx, engine)
-				ended, dir := runAndSignal(ctx, engine, moment, syscall.SIGKILL)
+				ended, dir := runAndSignal(ctx, engine, moment.line, syscall.SIGKILL)
 				Expect(ended.Sys()).To(WithTransform(syscall.WaitStatus.Signal, Equal(syscall.SIGKILL)))
 				if dir == "" {
 					return // it was killed before it had an id, and made anything

@@ -26,6 +26,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,6 +68,9 @@ type options struct {
 // since is what --changed takes for the commit that a branch left the main one at.
 const since = "auto"
 
+// loadPerCPU is how much load a processor carries before runs on it are late.
+const loadPerCPU = 4
+
 func execute(ctx context.Context, args []string) int {
 	o, err := parse(args)
 	if err == nil {
@@ -98,7 +102,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.engine, "engine", run.Local, "where to run: local, docker")
 	flags.Uint64Var(&o.seed, "seed", 7, "of the defects' runs, and of what is drawn")
 	flags.IntVar(&o.parallel, "parallel", 2, "how many runs at a time")
-	flags.Float64Var(&o.load, "load", 8, "begin no run while the machine's load average of a minute is above")
+	flags.Float64Var(&o.load, "load", float64(loadPerCPU*runtime.NumCPU()), "begin no run while the machine's load average of a minute is above")
 	flags.StringSliceVar(&o.only, "only", nil, "judge these defects alone")
 	flags.StringSliceVar(&o.scenarios, "scenarios", nil, "run these in place of those that the patches name: scenarios, families, or all, until one of them catches")
 	flags.Var(&o.clean, "clean", "how often the good gateway is judged, NAME=N, and N for every other scenario; or none")
