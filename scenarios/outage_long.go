@@ -15,14 +15,15 @@ import (
 )
 
 // outageLong is an outage that lasts: who backs off further and further, or gives
-// up, does not come back from it in time.
+// up, does not come back from it in time. The configuration is large enough for its
+// apply to be seen in traffic.
 var outageLong = harness.Scenario{
 	Name:     "outage-long",
 	Summary:  "the control plane is gone for longer than twenty of the longest reconnect delays",
 	Labels:   []label.Label{label.Outage, label.Nightly, label.ScaleOut},
 	Promises: []string{"G4", "G10", "G13"},
 	Exercises: []string{
-		"G4.1", "G4.2", "G4.3", "G4.5", "G4.6", "G4.7", "G10.1", "G10.2", "G10.4", "G10.5", "G10.6", "G13.3",
+		"G4.1", "G4.2", "G4.3", "G4.5", "G4.6", "G4.7", "G10.1", "G10.2", "G10.4", "G10.5", "G10.6", "G10.10", "G13.3",
 	},
 	Plan: planOutageLong,
 }
@@ -53,7 +54,7 @@ func planOutageLong(draw plan.Source, timers history.Profile) (topology.Topology
 	t := plan.NewTimetable(timers)
 	t.Phase(plan.BringUp,
 		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 20, 60)},
+		harness.Configure{Generation: old, Routes: draw.Between("routes", 800, 1000)},
 		harness.AwaitServing{Nodes: residents, Generation: old, Steady: true},
 		harness.Change{Generation: good},
 		harness.AwaitServing{Nodes: residents, Generation: good, Steady: true},

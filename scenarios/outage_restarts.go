@@ -73,6 +73,7 @@ func planOutageRestarts(draw plan.Source, timers history.Profile) (topology.Topo
 			on(fault.DiskWiped, wiped), on(failing, diskless),
 		}},
 		harness.Inject{Faults: []fault.Spec{on(fault.Restart, restarted), on(fault.Restart, wiped)}},
+		harness.Inject{Faults: []fault.Spec{{Kind: fault.Exit, Edge: top.StoreEdge(replaced)}}}, // its cache is all that is left
 		harness.Become{Topology: top.Without(replaced)},
 		harness.Become{Topology: top},
 		harness.ScaleOut{
@@ -84,6 +85,7 @@ func planOutageRestarts(draw plan.Source, timers history.Profile) (topology.Topo
 		},
 		harness.AwaitServing{Nodes: []string{restarted, wiped, replaced, diskless, refused, ignored}, Generation: good},
 		harness.StartTraffic{Nodes: []string{replaced, refused, ignored}, Rate: 25},
+		harness.Inject{Faults: []fault.Spec{{Kind: fault.Exit, Edge: top.StoreEdge(refused)}}},
 		harness.Inject{Faults: []fault.Spec{on(fault.Restart, refused)}},
 		harness.AwaitServing{Nodes: []string{refused}, Generation: good},
 		harness.Change{Generation: newest},

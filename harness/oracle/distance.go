@@ -34,8 +34,9 @@ func keepsDistance(v *view, f *finding) {
 	}
 }
 
-// neverStorms judges the attempts that a meter counts, with and without a fault. A
-// backup node may be asked to connect anew at once, so as not to set its backup back.
+// neverStorms judges the attempts that a meter counts, with and without a fault, and
+// the first after the loss of a connection. A backup node may be asked to connect anew
+// at once, so as not to set its backup back.
 func neverStorms(v *view, f *finding) {
 	f.missing = "no data plane dialled its control plane twice where a meter counts it"
 	shortest := v.header.Profile.ReconnectMin
@@ -45,6 +46,7 @@ func neverStorms(v *view, f *finding) {
 		}
 		for _, l := range n.lives {
 			dials := v.dialled(n, v.cpEdge(n), l.start, l.end)
+			v.addRash(f, n, dials)
 			for i := 1; i < len(dials); i++ {
 				f.opportunities++
 				if gap := dials[i].Sub(dials[i-1]); gap < shortest-distanceSlack {
@@ -55,18 +57,36 @@ func neverStorms(v *view, f *finding) {
 	}
 }
 
+// addRash adds attempts of a life that follow the loss of a connection too soon. It was
+// lost no sooner than a reset came upon it. Who had dialled shortly before, or had
+// another fault between, may have had none.
+func (v *view) addRash(f *finding, n *node, dials []history.Time) {
+	p := v.header.Profile
+	for _, cut := range v.faultsOf(n, "reset") {
+		next, _ := slices.BinarySearch(dials, cut.inject)
+		if next == 0 || next == len(dials) || dials[next] > cut.heal || cut.inject.Sub(dials[next-1]) <= p.ReconnectMax+p.DialTimeout {
+			continue
+		}
+		if slices.ContainsFunc(v.pathFaults(n), func(o *fault) bool { return o != cut && o.during(dials[next-1], cut.inject) }) {
+			continue
+		}
+		f.opportunities++
+		if after := dials[next].Sub(cut.inject); after < p.ReconnectMin-distanceSlack {
+			f.bad.add(n.tells(dials[next], history.EdgeConnect, "dialled again %s after it lost its connection (at least %s)", seconds(after), seconds(p.ReconnectMin)).on(v.cpEdge(n)))
+		}
+	}
+}
+
 // inStep is how close two attempts must be to be made together: a twentieth of the
 // shortest delay. Drawn evenly, one in fifteen attempts has another's so near.
 const inStep = 20
 
-// notInStep judges whether the attempts of data planes coincide. In step are those
-// of which more than two in three fall together with one of every other.
+// notInStep judges whether the attempts of data planes coincide. In step are two that
+// each have more than two in three of their attempts beside one of the other's. Not
+// all need to be: a few that were cut off together are storm enough.
 func notInStep(v *view, f *finding) {
 	f.missing = fmt.Sprintf("no two data planes made %d attempts during one outage that could be counted", minAttempts)
 	triers := v.exactTriers()
-	if len(triers) < 2 {
-		return
-	}
 	near := v.header.Profile.ReconnectMin / inStep
 	for _, t := range triers {
 		others := slices.DeleteFunc(slices.Clone(triers), func(o trier) bool { return o.node == t.node || o.from > t.to || o.to < t.from })
@@ -75,16 +95,23 @@ func notInStep(v *view, f *finding) {
 		}
 		f.rests = append(f.rests, t.cut)
 		f.opportunities += len(t.attempts)
-		together := 0
-		for _, at := range t.attempts {
-			if !slices.ContainsFunc(others, func(o trier) bool { return !o.nearTo(at, near) }) {
-				together++
+		for _, o := range others {
+			together := t.together(o, near)
+			if 3*together > 2*len(t.attempts) && 3*o.together(t, near) > 2*len(o.attempts) {
+				f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled in step: %d of its %d attempts fall within %s of one by %s", together, len(t.attempts), near, o.Name).on(v.cpEdge(t.node)))
 			}
 		}
-		if 3*together > 2*len(t.attempts) {
-			f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled in step: %d of its %d attempts fall within %s of one by every other data plane", together, len(t.attempts), near).on(v.cpEdge(t.node)))
+	}
+}
+
+// together is how many of the attempts lie near to one of another's.
+func (t trier) together(o trier, near time.Duration) (count int) {
+	for _, at := range t.attempts {
+		if o.nearTo(at, near) {
+			count++
 		}
 	}
+	return count
 }
 
 // nearTo says whether one of the attempts lies near to a moment.

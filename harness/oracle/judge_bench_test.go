@@ -6,6 +6,7 @@ package oracle
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -182,13 +183,14 @@ func writeLarge(tb testing.TB, dir string, events, requests int) {
 	s := tell()
 	s.changes(0.2, 1)
 	length := 100.0
+	draw := rand.New(rand.NewPCG(1, 2)) // many must not keep step
 	for i := range largePlanes {
 		name := fmt.Sprintf("dp-%d", i)
 		s.plane(name, importing)
 		s.starts(0.1, name)
 		s.live(1, name, 1)
 		s.breaks(20, name+">cp", "reset")
-		s.keepsDialling(name, name+">cp", 20.6, 80)
+		s.drawsItsDelays(draw, name, 20.6, 80)
 		s.heals(80, name+">cp")
 	}
 	s.holds(2, 1)
@@ -197,7 +199,7 @@ func writeLarge(tb testing.TB, dir string, events, requests int) {
 		s.outageBefore(name, "reset")
 		s.reads(3, name)
 		s.live(4, name, 1)
-		s.keepsDialling(name, name+">cp", 2.3, 80)
+		s.drawsItsDelays(draw, name, 2.3, 80)
 		s.heals(80, name+">cp")
 	}
 	if requests > 0 {
@@ -210,6 +212,13 @@ func writeLarge(tb testing.TB, dir string, events, requests int) {
 	s.chatter(events-len(s.rec.Events), length)
 	s.ends(length + 1)
 	save(tb, dir, s.recording())
+}
+
+// drawsItsDelays tells of a node's attempts at its control plane at drawn distances.
+func (s *story) drawsItsDelays(draw *rand.Rand, node string, from, to float64) {
+	for at := from; at < to; at += 0.5 + 0.5*draw.Float64() {
+		s.dials(node, node+">cp", at)
+	}
 }
 
 // large tells of a stream of so many requests to a node.
