@@ -97,6 +97,7 @@ func (c *Cluster) addNode(ctx context.Context, n topology.Node, faults []fault.S
 	if err := c.awaitAnswer(ctx, c.has.node(n.Name), portAdmin, "/status"); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsteady, err)
 	}
+	c.watchListing(n.Name)
 	return nil
 }
 

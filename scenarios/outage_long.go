@@ -23,7 +23,7 @@ var outageLong = harness.Scenario{
 	Labels:   []label.Label{label.Outage, label.Nightly, label.ScaleOut},
 	Promises: []string{"G4", "G10", "G13"},
 	Exercises: []string{
-		"G4.1", "G4.2", "G4.3", "G4.5", "G4.6", "G4.7", "G10.1", "G10.2", "G10.4", "G10.5", "G10.6", "G10.10", "G13.3",
+		"G4.1", "G4.2", "G4.3", "G4.5", "G4.6", "G4.7", "G4.10", "G4.11", "G10.1", "G10.2", "G10.4", "G10.5", "G10.6", "G10.10", "G13.3",
 	},
 	Plan: planOutageLong,
 }
@@ -62,7 +62,7 @@ func planOutageLong(draw plan.Source, timers history.Profile) (topology.Topology
 	)
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: running, Rate: 20},
-		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},
+		harness.Hold{For: 5*time.Second + 2*timers.PingInterval + draw.Duration("steady", 0, time.Second), Why: "traffic before the outage, and pings that tell the control plane who has what"},
 	)
 	t.Phase("outage", harness.Inject{Faults: cuts})
 	began := t.Now()

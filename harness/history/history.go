@@ -135,6 +135,7 @@ const (
 	ServeChange Kind = "node.serves"  // Node, Code (status of the probed route), Generation; first answer and each change
 	ReadyCheck  Kind = "ready.check"  // Node, Code, OK: what the probed route answered to a request sent after readiness became 200, until it first answers well
 	ConfigHash  Kind = "node.hash"    // Node, Text: configuration hash in /status, first and each change
+	ListedHash  Kind = "cp.lists"     // Node: a control plane, Text: a data plane's id and the configuration hash that it lists for it, first and each change
 
 	ConnOpen  Kind = "conn.open"  // Node: the harness's idle connection to its proxy stands (At: before the dial, Until: after)
 	ConnClose Kind = "conn.close" // Node, Text: how it ended or could not be made ("fin", "reset", "refused", "timeout", "other")

@@ -98,3 +98,47 @@ func lastIn(all []moment, from, to history.Time) (last moment, ok bool) {
 	}
 	return last, ok
 }
+
+// listsWhatTheyHave compares what control planes list with what data planes report, at
+// the end of a calm. The ids in a listing are not the harness's, so what counts is
+// that somebody reports what is listed.
+func listsWhatTheyHave(v *view, f *finding) {
+	f.missing = "the data planes were never left alone for long enough with one configuration before the first fault"
+	calm := v.calmEnd()
+	have := make(map[string]bool)
+	for _, n := range v.planes {
+		if !n.started() || n.lives[0].start > calm {
+			continue
+		}
+		m, ok := lastIn(n.hashes, 0, calm)
+		if !ok || calm-m.at < history.Time(2*v.header.Profile.PingInterval)+v.hashLooks() {
+			return
+		}
+		have[m.text] = true
+	}
+	for _, cp := range v.header.Nodes {
+		listed := make(map[string]moment)
+		for _, m := range v.node(cp.Name).lists {
+			if id, _, _ := strings.Cut(m.text, " "); m.at < calm {
+				listed[id] = m
+			}
+		}
+		for id, m := range listed {
+			f.opportunities++
+			if _, hash, _ := strings.Cut(m.text, " "); !have[hash] {
+				f.bad.add(v.node(cp.Name).tells(m.at, history.ListedHash, "lists hash %q for data plane %s, which none reports", hash, id))
+			}
+		}
+	}
+}
+
+// calmEnd is when the first fault came or the harness first ended a node.
+func (v *view) calmEnd() history.Time {
+	calm := min(v.firstFault(), v.end)
+	for _, n := range v.nodes {
+		for _, stop := range n.stops {
+			calm = min(calm, stop.at)
+		}
+	}
+	return calm
+}

@@ -17,7 +17,7 @@ func (v *view) take(e history.Event) {
 	v.end = max(v.end, e.At)
 	v.clock.take(e)
 	switch e.Kind {
-	case history.NodeStart, history.NodeStop, history.NodeExit, history.NodeListens, history.NodeLog, history.SecretSeen, history.ConfigHash:
+	case history.NodeStart, history.NodeStop, history.NodeExit, history.NodeListens, history.NodeLog, history.SecretSeen, history.ConfigHash, history.ListedHash:
 		v.node(e.Node).take(e)
 	case history.ReadyChange, history.ServeChange, history.ReadyCheck:
 		v.node(e.Node).look(e)
@@ -82,6 +82,8 @@ func (n *node) take(e history.Event) {
 		n.secrets = append(n.secrets, m)
 	case history.ConfigHash:
 		n.hashes = append(n.hashes, m)
+	case history.ListedHash:
+		n.lists = append(n.lists, m)
 	default:
 		n.lines++
 	}

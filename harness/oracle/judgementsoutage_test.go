@@ -179,6 +179,14 @@ var outageJudgements = []judgement{
 		s.serves(5, "dp-2", http.StatusOK, 2)
 		s.ends(20)
 	}},
+	{"G4.11", "a ping may yet be on its way", NotMeasured, func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.hashes(2.5, "dp-1", "4fb2")
+		s.lists(3, "a-1", "0000")
+		s.breaks(6, "dp-1>cp", "exit")
+	}},
 	{"G4.7", "a silence has to be noticed first", Held, func(s *story) {
 		s.residentBehind("dp-1", "blackhole")
 		s.keepsDialling("dp-1", "dp-1>cp", 9.5, 14)

@@ -136,6 +136,14 @@ var keepers = map[string]func(*story){
 		s.hashes(4.1, "dp-2", "4fb2")
 		s.ends(20)
 	},
+	"G4.11": func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.hashes(2.5, "dp-1", "4fb2")
+		s.lists(3, "a-1", "4fb2")
+		s.breaks(20, "dp-1>cp", "exit")
+	},
 	"G5.1": func(s *story) { turned("reset")(s) },
 	"G5.2": func(s *story) {
 		s.outageBefore("dp-1", "reset")

@@ -78,6 +78,14 @@ var keepsTrying = promise{"G4", "A data plane keeps trying the control plane for
 		s.hashes(4.1, "dp-2", "91c3")
 		s.ends(20)
 	}},
+	{"G4.11", "The control plane lists for each data plane the configuration that it has.", "data planes", listsWhatTheyHave, func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.hashes(2.5, "dp-1", "4fb2")
+		s.lists(3, "a-1", "0000")
+		s.breaks(20, "dp-1>cp", "exit")
+	}},
 }}
 
 // attemptSlack covers a busy machine between two attempts, beyond the longest

@@ -200,6 +200,11 @@ func (s *story) hashes(at float64, node, hash string) {
 	s.event(at, history.Event{Kind: history.ConfigHash, Node: node, Text: hash})
 }
 
+// lists tells the hash that the control plane lists for a data plane's id.
+func (s *story) lists(at float64, id, hash string) {
+	s.event(at, history.Event{Kind: history.ListedHash, Node: "cp", Text: id + " " + hash})
+}
+
 // dials tells of connection attempts by a node on an edge.
 func (s *story) dials(node, edge string, at ...float64) {
 	for _, t := range at {

@@ -52,6 +52,7 @@ type node struct {
 	requests []storeRequest // with its credential
 	listens  []moment
 	secrets  []moment
+	lists    []moment            // what a control plane lists of its data planes: id and hash
 	hashes   []moment            // of the configuration, as its Status API reports it: first and each change
 	figures  map[string][]sample // that must stay flat, by metric
 	lines    int                 // of its log
@@ -183,7 +184,7 @@ func (v *view) edge(name string) *edge {
 // but not for what was mapped from another clock.
 func (v *view) order() {
 	for _, n := range v.nodes {
-		for _, of := range []*[]moment{&n.starts, &n.stops, &n.exits, &n.listens, &n.secrets, &n.hashes} {
+		for _, of := range []*[]moment{&n.starts, &n.stops, &n.exits, &n.listens, &n.secrets, &n.hashes, &n.lists} {
 			byTime(*of, func(m moment) history.Time { return m.at })
 		}
 		for _, of := range []*[]look{&n.ready, &n.serves, &n.checks} {
