@@ -1,0 +1,94 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"net/http"
+
+	"blackout/harness/history"
+)
+
+// takeoverJudgements are those of who dials when, of what data planes report, and of
+// requests while they take over a configuration.
+var takeoverJudgements = []judgement{
+	{"G4.6", "two of three are enough", Violated, func(s *story) {
+		for i, node := range []string{"dp-1", "dp-2", "dp-33"} {
+			s.outageBefore(node, "reset")
+			s.keepsDialling(node, node+">cp", 2.2+0.3*float64(i/2), 20)
+			s.heals(20, node+">cp")
+		}
+	}},
+	{"G4.8", "nobody has to notice it at once", NotMeasured, func(s *story) {
+		s.residentBehind("dp-1", "half-open")
+		s.heals(7, "dp-1>cp")
+	}},
+	{"G4.8", "nor who is frozen", NotMeasured, func(s *story) {
+		s.residentBehind("dp-1", "half-open")
+		s.breaks(6, "dp-1", "pause")
+		s.heals(30, "dp-1>cp")
+	}},
+	{"G4.8", "but in time", Violated, func(s *story) {
+		s.residentBehind("dp-1", "half-open")
+		s.dials("dp-1", "dp-1>cp", 25)
+		s.heals(30, "dp-1>cp")
+	}},
+	{"G4.9", "who loses a connection waits too", Violated, func(s *story) {
+		s.residentBehind("dp-1", "reset")
+		s.dials("dp-1", "dp-1>cp", 1.1, 5.1, 5.8)
+	}},
+	{"G4.9", "who may have had none has waited", Held, func(s *story) {
+		s.residentBehind("dp-1", "reset")
+		s.dials("dp-1", "dp-1>cp", 4.4, 5.1, 5.8)
+	}},
+	{"G4.9", "another process begins anew", NotMeasured, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.heals(8, "dp-1>cp")
+		s.dials("dp-1", "dp-1>cp", 8.3)
+		s.starts(8.35, "dp-1")
+		s.dials("dp-1", "dp-1>cp", 8.4)
+	}},
+	{"G4.10", "zeros are no configuration's", Violated, func(s *story) {
+		s.changes(0.5, 1)
+		s.residentBehind("dp-1", "exit")
+		s.hashes(2.1, "dp-1", "00000000000000000000000000000000")
+		s.ends(20)
+	}},
+	{"G4.10", "what is served for a moment was hardly looked at", NotMeasured, func(s *story) {
+		s.changes(0.5, 1)
+		s.residentBehind("dp-1", "exit")
+		s.hashes(2.1, "dp-1", "4fb2")
+		s.outageBefore("dp-2", "reset")
+		s.live(4, "dp-2", 1)
+		s.hashes(4.1, "dp-2", "91c3")
+		s.serves(5, "dp-2", http.StatusOK, 2)
+		s.ends(20)
+	}},
+	{"G4.11", "a ping may yet be on its way", NotMeasured, func(s *story) {
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.hashes(2.5, "dp-1", "4fb2")
+		s.lists(3, "a-1", "0000")
+		s.breaks(6, "dp-1>cp", "exit")
+	}},
+	{"G10.10", "an answer that waits for the apply is late", Violated, func(s *story) {
+		keepers["G10.10"](s)
+		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
+	}},
+	{"G10.10", "a prober that is late itself cannot tell", Invalid, func(s *story) {
+		keepers["G10.10"](s)
+		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
+		s.answers("dp-1", 3, 4, func(r *history.Request) { r.Sent += history.Time(30e6); r.Done += history.Time(30e6) })
+	}},
+	{"G10.10", "what is lost long before is none of its", Held, func(s *story) {
+		s.changes(14.5, 2)
+		s.plane("dp-1")
+		s.starts(1, "dp-1")
+		s.live(2, "dp-1", 1)
+		s.probes("dp-1", 3, 19, 1)
+		s.answers("dp-1", 4, 5, lose(history.Timeout))
+		s.serves(15, "dp-1", http.StatusOK, 2)
+		s.breaks(20, "dp-1>cp", "exit")
+	}},
+}
