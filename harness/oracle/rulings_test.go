@@ -114,7 +114,7 @@ var rulings = []struct {
 		s.reads(3, "dp-1")
 		s.live(4, "dp-1", 1)
 	}},
-	{"G3.4", "a bad read alone may not, whatever is healed afterwards", Violated, "corrupt or empty", func(s *story) {
+	{"G3.4", "a bad read alone may not, whatever is healed afterwards", Violated, "corrupt, empty or foreign", func(s *story) {
 		s.outageBefore("dp-1", "reset")
 		s.breaks(1.5, "dp-1", "store-empty")
 		s.reads(2.5, "dp-1")
