@@ -29,6 +29,10 @@ type Configure struct {
 	// Guarded adds a route that needs a key, and a consumer that has it. What one
 	// configuration has of it, those after it keep.
 	Guarded bool `json:"guarded,omitempty"`
+
+	// Disabled is how many disabled services there are, each with a route: whoever
+	// hands the configuration out keeps them back, and nothing else. They stay.
+	Disabled int `json:"disabled,omitempty"`
 }
 
 // Name implements plan.Action.
@@ -39,6 +43,9 @@ func (a Configure) Title() string {
 	title := fmt.Sprintf("load generation %d with %d routes through the Admin API", a.Generation, a.Routes+1)
 	if a.Guarded {
 		title += ", and one that needs a key"
+	}
+	if a.Disabled > 0 {
+		title += fmt.Sprintf(", and %d disabled services", a.Disabled)
 	}
 	return title
 }
@@ -53,6 +60,11 @@ func (a Configure) Do(ctx context.Context, c *Cluster) error {
 	c.routes = routes
 	return c.change(ctx, a.Generation, func(ctx context.Context) error {
 		const service = "/services/" + fixtures.ProbedService
+		for i := range a.Disabled {
+			if err := c.addDisabled(ctx, i); err != nil {
+				return err
+			}
+		}
 		if len(was) == 0 { // there is no service yet to add routes to
 			bare := whole
 			bare.Path = "/"

@@ -87,6 +87,15 @@ func (c *Cluster) probedService(generation int) (service, error) {
 	return service{Host: host, Port: n, Protocol: "http", Path: fixtures.GenerationPath(generation)}, nil
 }
 
+// addDisabled makes a disabled service with a route, or finds it made.
+func (c *Cluster) addDisabled(ctx context.Context, i int) error {
+	d := fixtures.Disabled(i)
+	if err := c.admin(ctx, http.MethodPut, "/services/"+d.ID, d.Service); err != nil {
+		return err
+	}
+	return c.admin(ctx, http.MethodPut, "/services/"+d.ID+"/routes/"+d.Route.Name, d.Route)
+}
+
 // change sends a change of generation and records what became of it. A change
 // whose answer was lost may or may not be in force; the recording says so.
 func (c *Cluster) change(ctx context.Context, generation int, send func(context.Context) error) error {

@@ -22,7 +22,7 @@ const (
 
 // Lasts implements plan.Lasting.
 func (a Configure) Lasts(history.Profile) time.Duration {
-	return callLength + time.Duration(a.Routes)*routeLength
+	return callLength + time.Duration(a.Routes+2*a.Disabled)*routeLength
 }
 
 // Lasts implements plan.Lasting. A control plane whose database is silent gives up

@@ -43,6 +43,9 @@ func (c *Cluster) sawSnapshot(name string, s store.Sight) {
 	err := s.Err
 	if err == nil {
 		e.Generation, err = fixtures.TableGeneration(s.Object.Body)
+		if digest, wrong := fixtures.TableDigest(s.Object.Body); wrong == nil {
+			e.Digest = digest
+		}
 	}
 	switch {
 	case errors.Is(err, fixtures.ErrUnprobed): // whole, and of no generation

@@ -87,6 +87,8 @@ func (e *Event) text(name string) *string {
 		return &e.Rule
 	case "encryption":
 		return &e.Encryption
+	case "digest":
+		return &e.Digest
 	}
 	return nil
 }

@@ -157,7 +157,7 @@ const (
 	FaultUnstaged Kind = "fault.unstaged"       // Text: kind, Error: why this engine cannot stage it; what needs it is NOT MEASURED
 
 	StoreRequest  Kind = "store.request"  // Node (author), Text: "GET bucket/key", Code, Bytes sent to the client, Until: when it ended, OK: it was answered whole, Rule: the scripted fault that answered it, if one did
-	StoreObject   Kind = "store.object"   // Node: the store, Text: bucket/key, Generation: what an independent reader found in it, Until; Bytes, Encryption ("", "AES256", "aws:kms"); Error: it was torn or unreadable, or ObjectGone
+	StoreObject   Kind = "store.object"   // Node: the store, Text: bucket/key, Generation: what an independent reader found in it, Until; Bytes, Encryption ("", "AES256", "aws:kms"); Digest: of what it configures, whatever its comment; Error: it was torn or unreadable, or ObjectGone
 	ChangeSent    Kind = "change.sent"    // Generation: an Admin API change left
 	ChangeAcked   Kind = "change.acked"   // Generation, Code
 	ChangeUnknown Kind = "change.unknown" // Generation, Error: no answer; it may or may not be in force
@@ -202,6 +202,7 @@ type Event struct {
 	RetryAfter Time    `json:"retry_after,omitempty"`
 	Rule       string  `json:"rule,omitempty"`
 	Encryption string  `json:"encryption,omitempty"`
+	Digest     string  `json:"digest,omitempty"`
 	Wall       int64   `json:"wall,omitempty"`
 	Value      float64 `json:"value,omitempty"`
 }

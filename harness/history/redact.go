@@ -66,7 +66,7 @@ const maxText = 1 << 16
 // clean takes the secrets out of every text of an event, cuts what is too long, and
 // says whether it held a secret.
 func (r *redactor) clean(e *Event) (found bool) {
-	for _, text := range []*string{&e.Node, &e.Edge, &e.Text, &e.Error, &e.Rule, &e.Encryption} {
+	for _, text := range []*string{&e.Node, &e.Edge, &e.Text, &e.Error, &e.Rule, &e.Encryption, &e.Digest} {
 		clean, had := r.scrub(*text)
 		if len(clean) > maxText {
 			clean = strings.ToValidUTF8(clean[:maxText], "") + "… (cut)"

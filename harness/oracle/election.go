@@ -5,9 +5,11 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"blackout/harness/history"
+	"blackout/harness/topology"
 )
 
 var oneWriter = promise{"G9", "Among several backup nodes exactly one writes; another takes over when it dies; a paused ex-leader can't overwrite newer data.", []clause{
@@ -35,9 +37,13 @@ var oneWriter = promise{"G9", "Among several backup nodes exactly one writes; an
 	}},
 }}
 
-// takeOverAllowance is how long the others may take to notice that the writer is
-// gone, beside the export delay.
-const takeOverAllowance = history.Time(30 * time.Second)
+// takeOver is how long the others may take to notice that the writer is gone, beside
+// the export delay: the lease, which is three silences or what it is by default, and
+// what a busy machine adds.
+func (v *view) takeOver() history.Time {
+	const byDefault, silences = 20 * time.Second, 3
+	return history.Time(min(byDefault, silences*v.header.Profile.Silence) + 10*time.Second)
+}
 
 // oneWrites judges the order of uploads: the writer may only change where
 // something befell the one before.
@@ -65,6 +71,13 @@ func (v *view) addUsurper(f *finding, last, u upload) {
 	}
 }
 
+// ails says whether a fault is on a backup node, on its store or on what it gets its
+// configuration from.
+func (v *view) ails(n *node, cut *fault) bool {
+	cp := v.controlPlane(n)
+	return cut.node == n.Name || cut.node == cp || slices.Contains([]string{v.cpEdge(n), storeEdge(n), topology.DatabaseEdge(cp).String()}, cut.edge)
+}
+
 // befell says whether a backup node ended, or a fault came upon it or its edges,
 // in an interval or before and lasted into it.
 func (v *view) befell(n *node, from, to history.Time) bool {
@@ -72,8 +85,7 @@ func (v *view) befell(n *node, from, to history.Time) bool {
 		return true
 	}
 	for _, cut := range v.faults {
-		own := cut.node == n.Name || cut.edge == storeEdge(n) || cut.edge == v.cpEdge(n)
-		if own && cut.during(from, to) {
+		if v.ails(n, cut) && cut.during(from, to) {
 			return true
 		}
 	}
@@ -126,22 +138,29 @@ func (v *view) goneAfter(u upload) gone {
 // nothing to write.
 func takesOverWriting(v *view, f *finding) {
 	f.missing = "no writer died with another backup node alive and a change to write"
-	allowed := history.Time(v.header.Profile.ExportDelay) + uploadAllowance + takeOverAllowance
+	allowed := history.Time(v.header.Profile.ExportDelay) + uploadAllowance + v.takeOver()
 	for _, g := range v.writersGone() {
-		heir := v.heir(g)
 		due := v.changedAfter(g.at)
-		if heir == nil || due == never || v.end < due+allowed || v.befell(heir, g.at, due+allowed) {
+		if due == never {
+			continue
+		}
+		next := upload{storeRequest: storeRequest{at: never}}
+		if len(g.after) > 0 {
+			next = g.after[0]
+		}
+		inTime := next.by != nil && next.by != g.node && next.at <= due+allowed
+		if heir := v.heir(g); !inTime && (heir == nil || v.end < due+allowed || v.befell(heir, g.at, due+allowed)) {
 			continue
 		}
 		if g.cut != nil {
 			f.rests = append(f.rests, g.cut)
 		}
 		f.opportunities++
-		if len(g.after) == 0 || g.after[0].by == g.node || g.after[0].at > due+allowed {
+		if !inTime {
 			f.undone.add(g.tells(g.at, "", "was gone, and no other backup node wrote within %s of the next change", seconds(allowed.Sub(0))))
 			continue
 		}
-		f.good.add(g.after[0].by.tells(g.after[0].at, history.StoreRequest, "wrote %s after %s was gone", seconds(g.after[0].at.Sub(g.at)), g.Name))
+		f.good.add(next.by.tells(next.at, history.StoreRequest, "wrote %s after %s was gone", seconds(next.at.Sub(g.at)), g.Name))
 	}
 }
 

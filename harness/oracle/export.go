@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"blackout/harness/history"
-	"blackout/harness/topology"
 )
 
 var exports = promise{"G6", "Every change reaches the store within the export delay plus one upload; changes inside the delay are coalesced to the last; a reader never sees a half-written object.", []clause{
@@ -36,6 +35,17 @@ var exports = promise{"G6", "Every change reaches the store within the export de
 		s.holds(3, 1)
 		s.holds(4, 0)
 		s.breaks(5, "backup>cp", "exit")
+	}},
+	{"G6.5", "What a backup node has written it does not write again.", "uploads", writesNothingTwice, func(s *story) {
+		s.exporter("backup")
+		s.finds(1.6, 1, "one")
+		s.writes(3, "backup")
+		s.finds(3.1, 1, "one")
+		s.breaks(5, "backup>cp", "exit")
+	}},
+	{"G6.6", "While it exports, a backup node answers requests like a data plane that does not.", "uploads", exportsBeside, func(s *story) {
+		s.exporterProbed()
+		s.answers("backup", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(1.5) })
 	}},
 }}
 
@@ -77,7 +87,7 @@ func (v *view) uploads() []upload { return uploadsOf(v.exporters()) }
 // exporters are the backup nodes.
 func (v *view) exporters() []*node {
 	var out []*node
-	for _, n := range v.planes {
+	for _, n := range v.recorded() {
 		if n.Export {
 			out = append(out, n)
 		}
@@ -135,28 +145,70 @@ func (v *view) reachStore(f *finding, c change) {
 }
 
 // exportable is from when on a backup node could export what was in force at a
-// moment, after the healing of which faults, and whether one could at all.
+// moment, after the healing of which faults, and whether one could at all. One that
+// ended may be started again: what it left undone is its next life's.
 func (v *view) exportable(at, within history.Time) (from history.Time, healed []*fault, able bool) {
 	from = never
 	for _, n := range v.exporters() {
-		since, faults := at, []*fault(nil)
-		for _, cut := range v.faults {
-			cp := v.controlPlane(n)
-			ails := slices.Contains([]string{v.cpEdge(n), storeEdge(n), topology.DatabaseEdge(cp).String()}, cut.edge) || cut.node == n.Name || cut.node == cp
-			if !ails || !cut.during(since, since+within) {
-				continue
+		for _, l := range n.lives {
+			since, faults, ok := v.exportableIn(n, l, at, within)
+			if ok && since < from {
+				from, healed, able = since, faults, true
 			}
-			since, faults = max(since, cut.healed), append(faults, cut)
-			if cut.healed != never {
-				since += history.Time(v.bound()) // it has to reconnect first
-			}
-		}
-		l := n.lifeAt(at)
-		if l != nil && since != never && l.end > since+within && since < from {
-			from, healed, able = since, faults, true
 		}
 	}
 	return from, healed, able
+}
+
+// exportableIn is the same for one life of a backup node. Where something befell the one
+// that wrote before, another has to notice that first.
+func (v *view) exportableIn(n *node, l *life, at, within history.Time) (since history.Time, healed []*fault, able bool) {
+	since = at
+	if l.start > at { // it has to connect first
+		since = l.start + history.Time(v.importBound())
+	}
+	if writer, last := v.writerBefore(n, at); writer != nil && writer != n && v.befell(writer, last, since+within) {
+		since += v.takeOver()
+	}
+	for _, cut := range v.faults {
+		ended := cut.node == n.Name && cut.is(endsNode...) && cut.inject < l.start // the start was its healing
+		if ended || !v.ails(n, cut) || !cut.during(max(l.start, at), since+within) {
+			continue
+		}
+		since, healed = max(since, cut.healed), append(healed, cut)
+		if cut.healed != never {
+			since += v.returning(n, cut)
+		}
+	}
+	return since, healed, since != never && l.end > since+within
+}
+
+// returning is how long a backup node may take to find out that a fault is healed. It has
+// to reconnect to its control plane. Its store it has to try again, and whoever doubles
+// the waits between attempts has come to wait as long as the store was away.
+func (v *view) returning(n *node, cut *fault) history.Time {
+	if slices.Contains(v.storeFaults(n), cut) {
+		const longest = history.Time(30 * time.Second)
+		return min(cut.healed-cut.inject, longest)
+	}
+	return history.Time(v.bound())
+}
+
+// writerBefore is who of the backup nodes that write what a node writes did so last
+// before a moment, and when; nil if none did.
+func (v *view) writerBefore(n *node, at history.Time) (writer *node, last history.Time) {
+	same := []*node{n}
+	for _, rivals := range v.rivals() {
+		if slices.Contains(rivals, n) {
+			same = rivals
+		}
+	}
+	for _, u := range uploadsOf(same) {
+		if u.at < at {
+			writer, last = u.by, u.at
+		}
+	}
+	return writer, last
 }
 
 // heldBy says whether a store held a change by a moment, and whether that is known:

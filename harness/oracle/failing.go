@@ -37,6 +37,10 @@ var failsVisibly = promise{"G13", "What needs the control plane fails in that pa
 	{"G13.5", "No node keeps something of each outage or change: its files, connections, threads, goroutines and memory do not grow.", "figures of nodes", staysFlat, func(s *story) {
 		s.cutsAndHeals("dp-1", minCuts+1, func(cut int) float64 { return float64(40 + cut) })
 	}},
+	{"G13.6", "A backup node that cannot write says so, and names what.", "faults", saysThatItCannotWrite, func(s *story) {
+		s.exporterBehind("exit")
+		s.says(4.5, "backup", `{"level":"INFO","msg":"a lease was looked at","key":"backup/3.9.1/election/lease.json"}`)
+	}},
 }}
 
 func waitsForControlPlane(v *view, f *finding) {

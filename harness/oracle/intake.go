@@ -31,7 +31,10 @@ func (v *view) take(e history.Event) {
 	case history.ChangeSent, history.ChangeAcked, history.ChangeUnknown:
 		v.changes.take(e)
 	case history.StoreObject:
-		v.objects = append(v.objects, object{e.At, e.Until > 0, e.Node, e.Text, e.Generation, e.Encryption, e.Error})
+		v.objects = append(v.objects, object{
+			at: e.At, until: e.Until, followed: e.Until > 0, store: e.Node, key: e.Text,
+			generation: e.Generation, digest: e.Digest, encryption: e.Encryption, err: e.Error,
+		})
 	case history.Planted:
 		v.planted = append(v.planted, planting{e.At, e.Generation, e.Text})
 	case history.TrafficBegin, history.TrafficEnd:
@@ -86,6 +89,9 @@ func (n *node) take(e history.Event) {
 		n.lists = append(n.lists, m)
 	default:
 		n.lines++
+		if laments(e.Text) {
+			n.laments = append(n.laments, m)
+		}
 	}
 }
 

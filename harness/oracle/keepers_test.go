@@ -171,6 +171,14 @@ var keepers = map[string]func(*story){
 	},
 	"G6.3": func(s *story) { s.holds(3, 1); s.breaks(5, "backup>cp", "exit") },
 	"G6.4": func(s *story) { s.holds(3, 1); s.holds(4, 2); s.breaks(5, "backup>cp", "exit") },
+	"G6.5": func(s *story) {
+		s.exporter("backup")
+		s.finds(1.6, 1, "one")
+		s.writes(3, "backup")
+		s.finds(3.1, 2, "two")
+		s.breaks(5, "backup>cp", "exit")
+	},
+	"G6.6": func(s *story) { s.exporterProbed() },
 	"G7.1": func(s *story) { turned("reset")(s) },
 	"G7.2": func(s *story) {
 		s.asks(0.5, history.ReaderAccount, "PUT "+storyObject, http.StatusForbidden)
@@ -301,6 +309,10 @@ var keepers = map[string]func(*story){
 	},
 	"G13.5": func(s *story) {
 		s.cutsAndHeals("dp-1", minCuts+1, func(cut int) float64 { return float64(40 + cut%3) })
+	},
+	"G13.6": func(s *story) {
+		s.exporterBehind("exit")
+		s.says(4.5, "backup", `{"level":"ERROR","msg":"not exported","key":"backup/3.9.1/config.json","error":"connection refused"}`)
 	},
 }
 

@@ -41,7 +41,7 @@ func (v *view) home(n *node) string {
 
 func namesItsVersion(v *view, f *finding) {
 	f.missing = "no node asked for a snapshot"
-	for _, n := range v.planes {
+	for _, n := range v.recorded() {
 		home := v.home(n)
 		for _, r := range n.requests {
 			if home == "" || !r.snapshot() {
@@ -75,7 +75,7 @@ func usesNoOtherVersion(v *view, f *finding) {
 
 func writesElectionsOnly(v *view, f *finding) {
 	f.missing = "no node wrote anything beside a snapshot"
-	for _, n := range v.planes {
+	for _, n := range v.recorded() {
 		home := v.home(n)
 		for _, r := range n.requests {
 			if home == "" || !r.writes() || r.snapshot() {

@@ -24,8 +24,8 @@ var onlyReads = promise{"G7", "Only the backup node writes; a data plane needs r
 }}
 
 func onlyBackupsWrite(v *view, f *finding) {
-	f.missing = "no data plane that is not a backup node sent a request to the store"
-	for _, n := range v.planes {
+	f.missing = "no node that is not a backup node sent a request to the store"
+	for _, n := range v.recorded() {
 		if n.Export {
 			continue
 		}

@@ -92,11 +92,11 @@ func (v *view) unread(n *node, c change) []*fault {
 func (n *node) servedSince(generation int, from history.Time) (look, bool) {
 	var last look
 	for _, k := range n.serves {
-		if k.at >= from && k.generation >= generation {
-			return k, true
-		}
-		if k.at < from {
+		switch {
+		case k.at < from:
 			last = k
+		case last.generation < generation && k.generation >= generation:
+			return k, true
 		}
 	}
 	last.at = from

@@ -15,6 +15,9 @@ import (
 	"blackout/harness/topology"
 )
 
+// controlPlane is the role of nodes that data planes dial.
+const controlPlane = "control_plane"
+
 // never is when something happens that was not recorded.
 const never = history.Time(math.MaxInt64)
 
@@ -55,6 +58,7 @@ type node struct {
 	lists    []moment            // what a control plane lists of its data planes: id and hash
 	hashes   []moment            // of the configuration, as its Status API reports it: first and each change
 	figures  map[string][]sample // that must stay flat, by metric
+	laments  []moment            // lines of its log that say of something that it went wrong, and name an object of the store
 	lines    int                 // of its log
 }
 
@@ -113,10 +117,12 @@ type change struct {
 // object is what an independent reader found at a key.
 type object struct {
 	at         history.Time
-	followed   bool // it was looked at all the time: it stayed so until the next
+	until      history.Time // when the look ended that found it
+	followed   bool         // it was looked at all the time: it stayed so until the next
 	store      string
 	key        string
-	generation int // 0: none of the harness's
+	generation int    // 0: none of the harness's
+	digest     string // of what it configures; empty if not recorded
 	encryption string
 	err        string
 }
@@ -217,13 +223,16 @@ func byTime[T any](all []T, at func(T) history.Time) {
 	}
 }
 
-// controlPlane is the one that a node dials.
+// controlPlane is the one that a node dials, or is.
 func (v *view) controlPlane(n *node) string {
-	if n.ControlPlane != "" {
+	switch {
+	case n.Role == controlPlane:
+		return n.Name
+	case n.ControlPlane != "":
 		return n.ControlPlane
 	}
 	for _, other := range v.header.Nodes {
-		if other.Role == "control_plane" {
+		if other.Role == controlPlane {
 			return other.Name
 		}
 	}
