@@ -48,6 +48,7 @@ BLACKOUT_CORPUS ?= ../shared/data
 # The commit goes into every report; a tree with changes says so.
 COMMIT    = $(shell git describe --always --dirty=+changes --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)
 LDFLAGS   = -X blackout/harness/run.commit=$(COMMIT)
+BUILD     = env CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/
 
 # The suite is one test of the module's root package; everything else is a unit.
 # Its specs mostly wait: PROCS of them run at a time, each in a topology of its own.
@@ -125,7 +126,7 @@ help: ## list the targets
 	@echo '  SCENARIO=$(SCENARIO) ENGINE=$(ENGINE) (docker, local or auto) STORE=$(STORE) (minio, embedded or empty) SEED=$(SEED) ARGS=$(ARGS)'
 
 build: ## build the tool, the reference gateway and their helpers into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
+	$(BUILD) $(addprefix ./cmd/,$(PROGRAMS))
 
 run: build ## run SCENARIO on ENGINE, with the plan of SEED if set; ARGS are passed on
 	bin/blackout run $(SCENARIO) --engine $(ENGINE) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE)) $(ARGS)
@@ -139,7 +140,7 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	stage 'timed units' 9m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
 	case '$(ENGINE)' in \
 	docker) leave_out 'changed defects' 'ENGINE=docker' ;; \
-	*) stage 'build for the changed defects' 4m env CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/blackout ./cmd/defects; \
+	*) stage 'build for the changed defects' 4m $(BUILD) ./cmd/blackout ./cmd/defects; \
 		stage 'changed defects' 8m bin/defects --changed auto --at-most 6 --controls=false --parallel $(PROCS) --log reports/out/changed/log.jsonl --anew ;; \
 	esac; \
 	case '$(ENGINE)' in \
@@ -180,11 +181,11 @@ conformance: ## replay the recordings of a real Kong in the directory BLACKOUT_C
 	BLACKOUT_CORPUS='$(abspath $(BLACKOUT_CORPUS))' $(GO) test -count=1 -v ./internal/gateway/conformance
 
 soak: build ## start topologies STARTS times, four at a time, and kill harnesses KILLS times; called again, it goes on
-	$(GO) build -o bin/ ./cmd/soak
+	$(BUILD) ./cmd/soak
 	bin/soak --starts '$(STARTS)' --kills '$(KILLS)' --log '$(SOAK_LOG)' $(if $(SEED),--seed $(SEED))
 
 defects: ## judge every gateway with a planted defect, and the good one many times; called again, it goes on
-	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/blackout ./cmd/defects
+	$(BUILD) ./cmd/blackout ./cmd/defects
 	bin/defects --log '$(DEFECTS_LOG)' --parallel $(PARALLEL) $(if $(CHANGED),--changed '$(CHANGED)',--clean '$(CLEAN)') \
 		$(if $(CHANGED)$(ARGS),,--table docs/defects.md) $(ARGS)
 
@@ -192,7 +193,7 @@ scenarios: ## run the scenarios of the label FAMILY once each with the race dete
 	BLACKOUT_ENGINE=$(ENGINE) $(GINKGO) --label-filter='good && ($(FAMILY))' . -- '-test.run=^TestSuite$$'
 
 repeat: ## run the suite's specs of LABEL (on ENGINE) TIMES times without a failure; called again, it goes on
-	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/repeat
+	$(BUILD) ./cmd/repeat
 	bin/repeat --name '$(LABEL) on $(ENGINE)' --times $(TIMES) --log '$(REPEAT_LOG)' -- \
 		env BLACKOUT_ENGINE=$(ENGINE) $(GINKGO) --label-filter='$(LABEL)' . -- '-test.run=^TestSuite$$'
 
