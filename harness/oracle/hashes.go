@@ -27,6 +27,10 @@ func (v *view) hashLooks() history.Time {
 	return history.Time(3*time.Second + time.Duration(len(v.planes))*100*time.Millisecond)
 }
 
+// hashAhead is by how much a node's hash may be seen before what it serves with it: two
+// observers on a busy machine.
+const hashAhead = history.Time(time.Second)
+
 // reportsItsHash compares what data planes report for one generation. A configuration
 // may change and keep its generation, so of several hashes one in common is enough.
 func reportsItsHash(v *view, f *finding) {
@@ -81,7 +85,7 @@ func (v *view) reports() map[*node]map[int][]reported {
 			if !k.good() || l == nil || v.isPlanted(k.generation) || min(to, l.end)-k.until < v.hashLooks() || v.down(n, k.at, min(to, l.end)) {
 				continue
 			}
-			if m, ok := lastIn(n.hashes, l.start, min(to, l.end)); ok {
+			if m, ok := lastIn(n.hashes, l.start, min(to, l.end)-hashAhead); ok {
 				out[n][k.generation] = append(out[n][k.generation], reported{n, m.at, m.text})
 			}
 		}

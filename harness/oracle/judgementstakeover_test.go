@@ -64,6 +64,17 @@ var takeoverJudgements = []judgement{
 		s.serves(5, "dp-2", http.StatusOK, 2)
 		s.ends(20)
 	}},
+	{"G4.10", "the next hash may be seen before what is served with it", Held, func(s *story) {
+		s.changes(0.5, 1)
+		s.residentBehind("dp-1", "exit")
+		s.hashes(2.1, "dp-1", "4fb2")
+		s.outageBefore("dp-2", "reset")
+		s.live(4, "dp-2", 1)
+		s.hashes(4.1, "dp-2", "4fb2")
+		s.hashes(15.9, "dp-2", "91c3")
+		s.serves(16, "dp-2", http.StatusOK, 2)
+		s.ends(20)
+	}},
 	{"G4.11", "a ping may yet be on its way", NotMeasured, func(s *story) {
 		s.plane("dp-1")
 		s.starts(1, "dp-1")
