@@ -68,7 +68,10 @@ func carryOut(ctx context.Context, o options) error {
 }
 
 func (c *campaign) carryOut(ctx context.Context) error {
-	ended := c.each(ctx)
+	var ended error
+	if !c.tell {
+		ended = c.each(ctx)
+	}
 	t := c.table()
 	tableErr := t.tell(os.Stdout, c.options.table)
 	if err := errors.Join(ended, errors.Join(c.errs...), tableErr, c.journal.Close()); err != nil {

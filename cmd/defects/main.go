@@ -62,6 +62,7 @@ type options struct {
 	atMost    int    // of the changed defects; 0: all
 	controls  bool   // with changed: the three controls as well
 	anew      bool   // begin another log
+	tell      bool   // run nothing
 	earlier   bool   // runs of earlier states of the sources count too
 }
 
@@ -110,6 +111,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.atMost, "at-most", 0, "with --changed: no more than so many, drawn by the seed; 0: all")
 	flags.BoolVar(&o.controls, "controls", true, "with --changed: three controls as well")
 	flags.BoolVar(&o.anew, "anew", false, "begin the log anew")
+	flags.BoolVar(&o.tell, "tell", false, "run nothing: tell what the log has")
 	flags.BoolVar(&o.earlier, "earlier", false, "count runs of earlier states of the sources too")
 	if err := flags.Parse(args); err != nil {
 		return o, errors.Join(run.ErrUsage, err)

@@ -189,6 +189,18 @@ func TestGoesOn(t *testing.T) {
 	}
 }
 
+// TestTell: the table is written from the log alone.
+func TestTell(t *testing.T) {
+	o := asked(t, "1 G2.3", preamble+diff)
+	o.tell = true
+	if err := campaignOf(t, o).carryOut(t.Context()); !errors.Is(err, errShown) || !strings.Contains(err.Error(), "not judged") {
+		t.Errorf("error %v, want one that says what is not judged", err)
+	}
+	if text, err := os.ReadFile(o.table); err != nil || !strings.Contains(string(text), "| polls | G2.3 | not judged yet |") {
+		t.Errorf("%v, the table is\n%s", err, text)
+	}
+}
+
 func TestEarlierStates(t *testing.T) {
 	o := asked(t, "1 G2.3", preamble+diff)
 	c := campaignOf(t, o)
