@@ -33,6 +33,9 @@ type Configure struct {
 	// Disabled is how many disabled services there are, each with a route: whoever
 	// hands the configuration out keeps them back, and nothing else. They stay.
 	Disabled int `json:"disabled,omitempty"`
+
+	// Entities adds an entity of every kind, see [fixtures.Entities].
+	Entities bool `json:"entities,omitempty"`
 }
 
 // Name implements plan.Action.
@@ -46,6 +49,9 @@ func (a Configure) Title() string {
 	}
 	if a.Disabled > 0 {
 		title += fmt.Sprintf(", and %d disabled services", a.Disabled)
+	}
+	if a.Entities {
+		title += ", and an entity of every kind"
 	}
 	return title
 }
@@ -79,6 +85,11 @@ func (a Configure) Do(ctx context.Context, c *Cluster) error {
 		}
 		if a.Guarded && !c.guarded {
 			if err := c.guard(ctx); err != nil {
+				return err
+			}
+		}
+		if a.Entities && !c.entities {
+			if err := c.addEntities(ctx, whole); err != nil {
 				return err
 			}
 		}

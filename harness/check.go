@@ -40,6 +40,7 @@ func (a Heal) heals(f fault.Spec) bool {
 func (a AwaitServing) names() []string  { return a.Nodes }
 func (a AwaitAttempts) names() []string { return a.Nodes }
 func (a StartTraffic) names() []string  { return a.Nodes }
+func (a Compare) names() []string       { return a.Nodes }
 
 // Check reports the first thing for which a plan is refused: an action that
 // cannot be carried out or names a node or edge that is not there, an unusable

@@ -98,6 +98,7 @@ type Cluster struct {
 	routes    []fixtures.Route // of the configuration that was loaded last
 	guarded   bool             // it has a route that needs a key
 	key       string           // that it needs
+	entities  bool             // it has an entity of every kind
 	step      int              // in progress
 }
 

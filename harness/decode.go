@@ -19,7 +19,7 @@ var actions = []Action{
 	BringUp{}, Configure{}, Change{}, Plant{}, TryWrite{},
 	StartTraffic{}, StopTraffic{},
 	Inject{}, Heal{}, ScaleOut{}, Become{},
-	AwaitServing{}, AwaitSnapshot{}, AwaitAttempts{}, Hold{},
+	AwaitServing{}, AwaitSnapshot{}, AwaitAttempts{}, Compare{}, Hold{},
 }
 
 // DecodePlan reads a plan as a run saves it, or as someone wrote it in the same

@@ -17,7 +17,7 @@ import (
 )
 
 // integrities are the scenarios of the family integrity.
-var integrities = []harness.Scenario{damagedSnapshots, credentialsKept, damagedCache}
+var integrities = []harness.Scenario{damagedSnapshots, credentialsKept, damagedCache, everyEntity}
 
 // damagedSnapshots gives each of several new data planes another thing that is no
 // snapshot, beside one that is given the snapshot itself.

@@ -134,6 +134,7 @@ const (
 	ReadyChange Kind = "node.ready"   // Node, Code (HTTP status of /status/ready, 0: no answer), Text: its message
 	ServeChange Kind = "node.serves"  // Node, Code (status of the probed route), Generation; first answer and each change
 	ReadyCheck  Kind = "ready.check"  // Node, Code, OK: what the probed route answered to a request sent after readiness became 200, until it first answers well
+	ProbeAnswer Kind = "probe.answer" // Node, Code (HTTP status, 0: no answer), Text: a request's name, ": " and all of its answer that the configuration determines
 	ConfigHash  Kind = "node.hash"    // Node, Text: configuration hash in /status, first and each change
 	ListedHash  Kind = "cp.lists"     // Node: a control plane, Text: a data plane's id and the configuration hash that it lists for it, first and each change
 

@@ -46,6 +46,12 @@ var importsWhole = promise{"G3", "The imported configuration is validated whole,
 		s.answers("dp-1", 3, 4, show(7))
 		s.breaks(5, "dp-1>cp", "exit")
 	}},
+	{"G3.7", "A data plane that starts during the outage answers every probe as a running one does.", "answers", answersAlike, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.outageBefore("dp-2", "reset")
+		s.probed(6, "dp-1", 200, "host: 200, kept")
+		s.probed(7, "dp-2", 404, "host: 404, no Route matched")
+	}},
 }}
 
 // snapshots says which generations a new data plane may have found in the bucket:

@@ -19,7 +19,7 @@ func (v *view) take(e history.Event) {
 	switch e.Kind {
 	case history.NodeStart, history.NodeStop, history.NodeExit, history.NodeListens, history.NodeLog, history.SecretSeen, history.ConfigHash, history.ListedHash:
 		v.node(e.Node).take(e)
-	case history.ReadyChange, history.ServeChange, history.ReadyCheck:
+	case history.ReadyChange, history.ServeChange, history.ReadyCheck, history.ProbeAnswer:
 		v.node(e.Node).look(e)
 	case history.StoreRequest:
 		n := v.node(e.Node)
@@ -102,6 +102,8 @@ func (n *node) look(e history.Event) {
 		n.ready = append(n.ready, l)
 	case history.ServeChange:
 		n.serves = append(n.serves, l)
+	case history.ProbeAnswer:
+		n.probed = append(n.probed, l)
 	default:
 		n.checks = append(n.checks, l)
 	}

@@ -76,6 +76,12 @@ var keepers = map[string]func(*story){
 		s.probes("dp-1", 2, 4, 1)
 		s.breaks(5, "dp-1>cp", "exit")
 	},
+	"G3.7": func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.outageBefore("dp-2", "reset")
+		s.probed(6, "dp-1", 200, "host: 200, kept")
+		s.probed(7, "dp-2", 200, "host: 200, kept")
+	},
 	"G4.1": func(s *story) {
 		s.outageBefore("dp-1", "blackhole")
 		s.keepsDialling("dp-1", "dp-1>cp", 2.2, 30)

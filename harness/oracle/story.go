@@ -205,6 +205,11 @@ func (s *story) lists(at float64, id, hash string) {
 	s.event(at, history.Event{Kind: history.ListedHash, Node: "cp", Text: id + " " + hash})
 }
 
+// probed tells what a node answered to a probe that several nodes are asked.
+func (s *story) probed(at float64, node string, code int, text string) {
+	s.event(at, history.Event{Kind: history.ProbeAnswer, Node: node, Code: code, Text: text, Until: moments(at + 0.002)})
+}
+
 // dials tells of connection attempts by a node on an edge.
 func (s *story) dials(node, edge string, at ...float64) {
 	for _, t := range at {

@@ -51,6 +51,7 @@ type node struct {
 	lives    []*life
 	ready    []look         // answers of /status/ready
 	serves   []look         // of the probed route
+	probed   []look         // of probes that several nodes are asked
 	checks   []look         // of the probed route, asked once readiness was 200
 	requests []storeRequest // with its credential
 	listens  []moment
@@ -193,7 +194,7 @@ func (v *view) order() {
 		for _, of := range []*[]moment{&n.starts, &n.stops, &n.exits, &n.listens, &n.secrets, &n.hashes, &n.lists} {
 			byTime(*of, func(m moment) history.Time { return m.at })
 		}
-		for _, of := range []*[]look{&n.ready, &n.serves, &n.checks} {
+		for _, of := range []*[]look{&n.ready, &n.serves, &n.checks, &n.probed} {
 			byTime(*of, func(l look) history.Time { return l.at })
 		}
 		byTime(n.requests, func(r storeRequest) history.Time { return r.at })
