@@ -87,6 +87,12 @@ var takeoverJudgements = []judgement{
 		keepers["G10.10"](s)
 		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
 	}},
+	{"G10.10", "a look in vain is no takeover", NotMeasured, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.serves(6, "dp-1", 0, 0)
+		s.serves(6.1, "dp-1", http.StatusOK, 1)
+		s.answers("dp-1", 5.9, 6.1, lose(history.Timeout))
+	}},
 	{"G10.10", "a prober that is late itself cannot tell", Invalid, func(s *story) {
 		keepers["G10.10"](s)
 		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })

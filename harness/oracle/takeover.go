@@ -25,21 +25,25 @@ type swap struct {
 // have begun.
 const swapSpan = history.Time(5 * time.Second)
 
-// swaps are a data plane's, by time.
+// swaps are a data plane's, by time. A look that saw nothing good between two at one
+// generation is none.
 func (v *view) swaps(n *node) []swap {
 	var out []swap
-	for i, k := range n.serves {
-		l := n.lifeAt(k.at)
-		if i == 0 || l == nil || !k.good() {
-			continue
-		}
-		served, ok := n.firstGood(l)
-		if before := n.serves[i-1]; !ok || served.at >= k.at || before.good() && before.generation == k.generation {
-			continue
-		}
-		from, to := max(served.until, k.at-swapSpan), min(k.until+swapTime, l.end)
-		if !v.down(n, from, to) {
-			out = append(out, swap{k.generation, from, to})
+	for _, l := range n.lives {
+		began, had := never, 0 // when it first served, and what it served last
+		for _, k := range in(n.serves, l) {
+			switch {
+			case !k.good():
+				continue
+			case began == never:
+				began = k.until
+			case k.generation != had:
+				from, to := max(began, k.at-swapSpan), min(k.until+swapTime, l.end)
+				if !v.down(n, from, to) {
+					out = append(out, swap{k.generation, from, to})
+				}
+			}
+			had = k.generation
 		}
 	}
 	return out
