@@ -92,12 +92,13 @@ func (v *view) faultsBefore(n *node, t history.Time) []*fault {
 }
 
 // turnsToStore is the clause that a new data plane reads the snapshot when its
-// control plane fails in a manner; kind is a fault that makes it do so.
+// control plane fails in a manner; kind is a fault that makes it do so. That a backup
+// node does is part of G11.1.
 func turnsToStore(id, title, kind string, how manner) clause {
 	judge := func(v *view, f *finding) {
 		f.missing = fmt.Sprintf("no new data plane that may import met a control plane that %s", how)
 		for _, b := range v.importers() {
-			if outages[b.cut.kind].manner != how || v.storeOutOfReach(b) {
+			if b.Export || outages[b.cut.kind].manner != how || v.storeOutOfReach(b) {
 				continue
 			}
 			reads := b.readsIn(b.life)

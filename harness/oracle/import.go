@@ -70,11 +70,12 @@ func (v *view) snapshots(b boot) (may func(generation int) bool, known bool) {
 	}, known
 }
 
+// servesTheSnapshot leaves out backup nodes, whose own boot is G11.1's to judge.
 func servesTheSnapshot(v *view, f *finding) {
 	f.missing = "no new data plane that may import had a whole snapshot to read"
 	for _, b := range v.importers() {
 		may, known := v.snapshots(b)
-		if !known || v.storeIllAt(b.node, b.start) || len(in(b.ready, b.life)) == 0 {
+		if b.Export || !known || v.storeIllAt(b.node, b.start) || len(in(b.ready, b.life)) == 0 {
 			continue
 		}
 		served, ok := b.firstGood(b.life)
