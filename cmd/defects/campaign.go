@@ -45,6 +45,7 @@ type campaign struct {
 	journal *journal.Journal[heading, row]
 	say     func(format string, args ...any)
 	build   func(context.Context, defect.Defect) (gateway string, err error)
+	built   map[string]string // gateways by defect
 
 	mu   sync.Mutex
 	errs []error // of runs that came to no outcome
@@ -144,30 +145,60 @@ func (c *campaign) each(ctx context.Context) error {
 	if c.changed != "" && c.controls {
 		c.note(c.emptyIsGood(ctx))
 	}
+	c.buildAll(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	var group errgroup.Group
 	group.SetLimit(c.parallel)
 	for _, l := range c.lanes {
-		group.Go(func() error {
-			for _, t := range l.trials {
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				r, err := c.trial(ctx, l, t)
-				if err != nil && ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err != nil {
-					c.note(fmt.Errorf("%s: %w", t, err))
-					continue
-				}
-				if l.untilCaught && r.caught() {
-					return nil
-				}
-			}
-			return nil
-		})
+		if _, built := c.built[l.defect.Name]; built || l.defect.Name == "" {
+			group.Go(func() error { return c.follow(ctx, l) })
+		}
 	}
 	return group.Wait()
+}
+
+// follow does a lane's trials one after the other.
+func (c *campaign) follow(ctx context.Context, l lane) error {
+	for _, t := range l.trials {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		r, err := c.trial(ctx, l, t)
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			c.note(fmt.Errorf("%s: %w", t, err))
+			continue
+		}
+		if l.untilCaught && r.caught() {
+			return nil
+		}
+	}
+	return nil
+}
+
+// buildAll builds the gateways of all lanes that have something left to do, before
+// anything runs: a compiler beside a run would make it late.
+func (c *campaign) buildAll(ctx context.Context) {
+	c.built = make(map[string]string)
+	failed := make(map[string]bool)
+	for _, l := range c.lanes {
+		name := l.defect.Name
+		if _, built := c.built[name]; name == "" || built || failed[name] || ctx.Err() != nil || c.judged(l).done {
+			continue
+		}
+		gateway, err := c.build(ctx, l.defect)
+		if err != nil {
+			failed[name] = true
+			c.note(err)
+			continue
+		}
+		c.say("built %s", name)
+		c.built[name] = gateway
+	}
 }
 
 func (c *campaign) note(err error) {

@@ -34,17 +34,13 @@ const (
 // judge lets the harness judge a gateway. A run that is INVALID is made once more,
 // on the record; any other outcome stands.
 func (c *campaign) judge(ctx context.Context, l lane, k key) (row, error) {
-	gateway, err := c.build(ctx, l.defect)
-	if err != nil {
-		return row{}, err
-	}
 	r := row{key: k, Commit: run.Version()}
 	for attempt := range 2 {
 		dir, err := c.home(k.trial, attempt)
 		if err != nil {
 			return row{}, err
 		}
-		if err := c.run(ctx, dir, gateway, &r); err != nil {
+		if err := c.run(ctx, dir, c.built[l.defect.Name], &r); err != nil {
 			return row{}, fmt.Errorf("%w; see %s", err, dir)
 		}
 		if r.Exit == run.ExitInvalid && attempt == 0 {
@@ -68,12 +64,8 @@ func asItShould(d defect.Defect, r row) bool {
 	return r.named(d.Preamble)
 }
 
-// gateway builds a gateway with a defect and returns the executable; without one,
-// the harness builds its own.
+// gateway builds a gateway with a defect and returns the executable.
 func (c *campaign) gateway(ctx context.Context, d defect.Defect) (string, error) {
-	if d.Name == "" {
-		return "", nil
-	}
 	binary, err := d.Build(ctx, build.Request{Root: c.root})
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", filepath.Join(c.dir, d.Name+".patch"), err)
@@ -82,7 +74,7 @@ func (c *campaign) gateway(ctx context.Context, d defect.Defect) (string, error)
 }
 
 // run starts the harness, with the built gateway and nothing else about it, waits
-// for its end and reads its report.
+// for its end and reads its report. Without one, the harness builds the good gateway.
 func (c *campaign) run(ctx context.Context, dir, gateway string, r *row) error {
 	args := []string{"run", r.Scenario, "--engine", r.Engine, "--seed", fmt.Sprint(r.Seed), "--timers", "fast", "--out", dir}
 	if gateway != "" {
