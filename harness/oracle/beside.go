@@ -59,8 +59,9 @@ func writesNothingTwice(v *view, f *finding) {
 	}
 }
 
-// readerLooked is how long after an upload an independent reader has surely looked.
-const readerLooked = time.Second
+// readerLooked is how long after an upload an independent reader has surely looked, also
+// on a machine that is so busy that a look takes a second.
+const readerLooked = 5 * time.Second
 
 // lastSeen is the last whole object that was seen between two moments and that came to
 // be after the first.

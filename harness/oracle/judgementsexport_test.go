@@ -71,6 +71,13 @@ var exportJudgements = []judgement{
 		s.finds(1.6, 1, "one")
 		s.writes(3, "backup")
 		s.breaks(5, "backup>cp", "exit")
+		s.ends(9)
+	}},
+	{"G6.5", "unless nobody may have looked", NotMeasured, func(s *story) {
+		s.exporter("backup")
+		s.finds(1.6, 1, "one")
+		s.writes(3, "backup")
+		s.breaks(5, "backup>cp", "exit")
 	}},
 	{"G6.6", "a busy machine makes both slow", Held, func(s *story) {
 		s.exporterProbed()
