@@ -6,6 +6,7 @@ package harness
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -30,10 +31,17 @@ const (
 const bringUpTimeout = 60 * time.Second
 
 // rootAccount is the stores' administrator, made up for one run.
-type rootAccount struct{ user, password string }
+type rootAccount struct {
+	user, password string
+	encryption     string // the key by which a store encrypts, base64
+}
 
 func newRootAccount() (rootAccount, error) {
-	return rootAccount{user: "root-" + rand.Text()[:8], password: rand.Text()}, nil
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return rootAccount{}, err
+	}
+	return rootAccount{user: "root-" + rand.Text()[:8], password: rand.Text(), encryption: base64.StdEncoding.EncodeToString(key)}, nil
 }
 
 // BringUp starts everything that the plan's topology holds and waits until each
@@ -242,6 +250,8 @@ func (c *Cluster) startStore(ctx context.Context, name string) error {
 				"MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "HOME": site.Dir(),
 				// It collects garbage for a sixth of its start, which data planes wait for.
 				"GOGC": "off", "GOMEMLIMIT": "256MiB",
+				// It encrypts nothing without a key to do so by.
+				"MINIO_KMS_SECRET_KEY": "blackout:" + c.root.encryption,
 			},
 		}, portS3, store.MinIOHealth)
 	}

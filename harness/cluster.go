@@ -118,7 +118,7 @@ func New(ctx context.Context, s Setup) (*Cluster, error) {
 		return nil, err
 	}
 	key := rand.Text()
-	s.Recording.Redact(string(identity.Key), root.password, key)
+	s.Recording.Redact(string(identity.Key), root.password, root.encryption, key)
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c := &Cluster{
 		run: s.Run, plan: s.Plan, topology: s.Plan.Topology, engine: s.Engine, host: s.Host, programs: s.Programs, kind: s.StoreKind,

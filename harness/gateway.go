@@ -253,6 +253,9 @@ func (c *Cluster) setFallback(env map[string]string, n topology.Node) {
 	env["KONG_CLUSTER_FALLBACK_CONFIG_STORAGE"] = "s3://" + bucket + "/" + prefix
 	env["KONG_CLUSTER_FALLBACK_CONFIG_IMPORT"] = onOff(n.Import)
 	env["KONG_CLUSTER_FALLBACK_CONFIG_EXPORT"] = onOff(n.Export)
+	if n.Encryption != "" {
+		env["KONG_CLUSTER_FALLBACK_EXPORT_S3_CONFIG"] = fmt.Sprintf(`{"ServerSideEncryption":%q}`, n.Encryption)
+	}
 	env["KONG_BLACKOUT_FALLBACK_LEASE"] = lease(c.plan.Profile).String()
 	env["KONG_CLUSTER_FALLBACK_CONFIG_EXPORT_DELAY"] = strconv.FormatFloat(c.plan.Profile.ExportDelay.Seconds(), 'f', -1, 64)
 }

@@ -17,7 +17,7 @@ import (
 // storages are the scenarios of the family storage.
 var storages = []harness.Scenario{
 	storageFaultsAtCreation, storageRefusalsAtCreation, storageSlow, storageBothDown, storageOtherVersion, storageAccounts,
-	storageAfterBoot, storageUnknownCA,
+	storageAfterBoot, storageUnknownCA, storageEncryption,
 }
 
 // The generations of the family's configurations: an old one, so that there is an older

@@ -117,3 +117,33 @@ func planStorageUnknownCA(draw plan.Source, timers history.Profile) (topology.To
 	)
 	return r.recover(append(r.serving(), names...))
 }
+
+// storageEncryption has the backup node ask for encryption by the store's own keys, and
+// data planes import what was encrypted.
+var storageEncryption = harness.Scenario{
+	Name:     "storage-encryption",
+	Summary:  "the backup node asks the store to encrypt the snapshot; data planes that are added during an outage import it",
+	Labels:   storageLabels(label.Nightly),
+	Promises: []string{"G1", "G2", "G3", "G4", "G6", "G8", "G10", "G13"},
+	Exercises: []string{
+		"G1.1", "G1.3", "G2.1", "G2.3", "G3.1", "G4.3", "G6.1", "G6.3", "G8.2", "G10.1", "G13.3",
+	},
+	Plan: planStorageEncryption,
+}
+
+func planStorageEncryption(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
+	r := beginStorage(draw, timers,
+		topology.Node{Name: "cp", Role: topology.ControlPlane},
+		topology.Node{Name: backup, Role: topology.DataPlane, Export: true, Encryption: topology.AES256},
+		topology.Node{Name: running1, Role: topology.DataPlane, Import: true},
+	)
+	r.darken()
+	names := r.add(importing("dp-2"), importing("dp-3"))
+	r.Then(
+		harness.AwaitServing{Nodes: names, Generation: storageGood},
+		harness.StartTraffic{Nodes: names},
+	)
+	r.hold("served", 4, "what was encrypted serves")
+	r.Then(harness.Change{Generation: storageNewest})
+	return r.recover(append(r.serving(), names...))
+}

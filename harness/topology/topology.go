@@ -15,6 +15,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"blackout/harness/history"
@@ -64,6 +65,11 @@ type Node struct {
 	// StoreTLS lets the node reach its store over TLS, by a certificate of an
 	// authority that it is told to trust.
 	StoreTLS bool `json:"store_tls,omitempty"`
+
+	// Encryption is what the node asks of the store for what it writes there: "AES256"
+	// (SSE-S3) or "aws:kms" (SSE-KMS); empty: nothing. The embedded store has keys of
+	// its own only, AES256.
+	Encryption string `json:"encryption,omitempty"`
 
 	// Disk is the size in bytes of a file system of its own for the node's prefix,
 	// which disk faults need; 0: none.
@@ -320,6 +326,15 @@ func (t Topology) Validate() error {
 	return nil
 }
 
+// encryptions are what a store can be asked for, by the names of S3.
+var encryptions = []string{AES256, KMS}
+
+// The kinds of encryption.
+const (
+	AES256 = "AES256"  // SSE-S3: by keys that the store manages
+	KMS    = "aws:kms" // SSE-KMS: by keys of a key management service
+)
+
 func (t Topology) validate(n Node) error {
 	switch n.Role {
 	case ControlPlane:
@@ -332,6 +347,9 @@ func (t Topology) validate(n Node) error {
 		}
 	default:
 		return fmt.Errorf("topology: %s: unknown role %q", n.Name, n.Role)
+	}
+	if n.Encryption != "" && (!n.Export || !slices.Contains(encryptions, n.Encryption)) {
+		return fmt.Errorf("topology: %s: encryption %q: a node that exports asks for one of %s", n.Name, n.Encryption, strings.Join(encryptions, ", "))
 	}
 	if n.Store != "" && !slices.Contains(t.StoreNames(), n.Store) {
 		return fmt.Errorf("topology: %s: there is no store %q", n.Name, n.Store)

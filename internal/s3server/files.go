@@ -5,6 +5,8 @@ package s3server
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/cipher"
 	"crypto/md5" // S3's ETag is an MD5.
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,8 +33,9 @@ import (
 // place, which lets a reader see half of one, and carries metadata over from
 // the object that is replaced.
 type files struct {
-	dir string
-	mu  sync.Mutex // makes a condition and the write that depends on it one step
+	dir    string
+	cipher cipher.AEAD // of the bodies that are encrypted
+	mu     sync.Mutex  // makes a condition and the write that depends on it one step
 }
 
 var _ gofakes3.Backend = (*files)(nil)
@@ -236,8 +239,34 @@ func openObject(name string) (*os.File, record, error) {
 	return file, r, nil
 }
 
-// open returns an object with its file, which the caller closes.
-func (f *files) open(bucket, key string) (*gofakes3.Object, *os.File, error) {
+// content is an object's body, in plain.
+type content interface {
+	io.ReadSeeker
+	io.Closer
+}
+
+// decrypted is the body of an encrypted object.
+type decrypted struct{ *bytes.Reader }
+
+// Close implements io.Closer.
+func (decrypted) Close() error { return nil }
+
+// plain is the body of an object whose file stands at its first byte. An encrypted one
+// is read whole, and its file closed.
+func (f *files) plain(r record, file *os.File) (content, error) {
+	if r.Metadata[headerEncryption] == "" {
+		return file, nil
+	}
+	stored, err := io.ReadAll(file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	body, err := f.unseal(r, stored)
+	return decrypted{bytes.NewReader(body)}, err
+}
+
+// open returns an object with its body, which the caller closes.
+func (f *files) open(bucket, key string) (*gofakes3.Object, content, error) {
 	file, r, err := openObject(f.objectFile(bucket, key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, gofakes3.KeyNotFound(key)
@@ -249,42 +278,46 @@ func (f *files) open(bucket, key string) (*gofakes3.Object, *os.File, error) {
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("record of %s/%s: %w", bucket, key, err), file.Close())
 	}
-	return &gofakes3.Object{Name: key, Metadata: r.Metadata, Size: r.Size, Hash: hash}, file, nil
+	body, err := f.plain(r, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &gofakes3.Object{Name: key, Metadata: r.Metadata, Size: r.Size, Hash: hash}, body, nil
 }
 
 // GetObject implements gofakes3.Backend. The file that it opened stays the
 // object that it was, whatever replaces it meanwhile.
 func (f *files) GetObject(bucket, key string, asked *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
-	object, file, err := f.open(bucket, key)
+	object, body, err := f.open(bucket, key)
 	if err != nil {
 		return nil, err
 	}
 	object.Range, err = asked.Range(object.Size)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(err, body.Close())
 	}
-	var content io.Reader = file
+	var contents io.Reader = body
 	if object.Range != nil {
-		if _, err := file.Seek(object.Range.Start, io.SeekCurrent); err != nil {
-			return nil, errors.Join(err, file.Close())
+		if _, err := body.Seek(object.Range.Start, io.SeekCurrent); err != nil {
+			return nil, errors.Join(err, body.Close())
 		}
-		content = io.LimitReader(file, object.Range.Length)
+		contents = io.LimitReader(body, object.Range.Length)
 	}
 	object.Contents = struct {
 		io.Reader
 		io.Closer
-	}{content, file}
+	}{contents, body}
 	return object, nil
 }
 
 // HeadObject implements gofakes3.Backend.
 func (f *files) HeadObject(bucket, key string) (*gofakes3.Object, error) {
-	object, file, err := f.open(bucket, key)
+	object, body, err := f.open(bucket, key)
 	if err != nil {
 		return nil, err
 	}
 	object.Contents = http.NoBody
-	return object, file.Close()
+	return object, body.Close()
 }
 
 // PutObject implements gofakes3.Backend.
@@ -294,7 +327,8 @@ func (f *files) PutObject(bucket, key string, meta map[string]string, input io.R
 		return gofakes3.PutObjectResult{}, err
 	}
 	sum := md5.Sum(body) // see the import
-	line, err := json.Marshal(record{Key: key, Size: int64(len(body)), MD5: hex.EncodeToString(sum[:]), Metadata: keptMetadata(meta)})
+	r := record{Key: key, Size: int64(len(body)), MD5: hex.EncodeToString(sum[:]), Metadata: keptMetadata(meta)}
+	line, err := json.Marshal(r)
 	if err != nil {
 		return gofakes3.PutObjectResult{}, err
 	}
@@ -303,7 +337,7 @@ func (f *files) PutObject(bucket, key string, meta map[string]string, input io.R
 	if err := f.check(bucket, key, conditions); err != nil {
 		return gofakes3.PutObjectResult{}, err
 	}
-	return gofakes3.PutObjectResult{}, replaceFile(f.bucketDir(bucket), f.objectFile(bucket, key), line, []byte("\n"), body)
+	return gofakes3.PutObjectResult{}, replaceFile(f.bucketDir(bucket), f.objectFile(bucket, key), line, []byte("\n"), f.seal(r, body))
 }
 
 // keptMetadata is what of a request's headers belongs to the object. The rest
@@ -316,7 +350,7 @@ func keptMetadata(headers map[string]string) map[string]string {
 		}
 		switch {
 		case value == "":
-		case strings.HasPrefix(name, "X-Amz-Meta-"), strings.HasPrefix(name, "Content-"), name == "Last-Modified":
+		case strings.HasPrefix(name, "X-Amz-Meta-"), strings.HasPrefix(name, "Content-"), name == "Last-Modified", name == headerEncryption:
 			kept[name] = value
 		}
 	}

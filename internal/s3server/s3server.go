@@ -9,8 +9,10 @@
 // also when the server is killed. gofakes3 takes any request from anyone;
 // in front of it this package verifies AWS Signature Version 4 (headers,
 // payload digest, chunk signatures, clock skew) and what the signer may do.
-// There is no presigned access, no encryption, no lifecycle or other setting of a
-// bucket, no multipart upload for anyone but the root account.
+// An object is encrypted where its upload asks for SSE-S3 (AES256), with a key of the
+// server's own that lies beside the objects. There is no presigned access, no other
+// encryption, no lifecycle or other setting of a bucket, no multipart upload for anyone
+// but the root account.
 //
 //	server, err := s3server.New(s3server.Options{Dir: dir, RootUser: user, RootPassword: password})
 //	http.ListenAndServe(address, server)
@@ -70,6 +72,9 @@ func New(options Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3 server: %w", err)
 	}
+	if objects.cipher, err = openCipher(filepath.Join(options.Dir, "encryption.key")); err != nil {
+		return nil, fmt.Errorf("s3 server: %w", err)
+	}
 	root := Account{AccessKey: options.RootUser, Secret: options.RootPassword, Rights: Root}
 	accounts, err := openAccounts(filepath.Join(options.Dir, "accounts.json"), root)
 	if err != nil {
@@ -98,6 +103,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if asked := r.Header.Get(headerEncryption); asked != "" && r.Method == http.MethodPut {
+		w.Header().Set(headerEncryption, asked)
+	}
 	s.s3.ServeHTTP(w, r)
 }
 
@@ -123,8 +131,8 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (Account, error) 
 	if !account.may(r) {
 		return Account{}, accessDenied("The account has no right to this operation.")
 	}
-	if r.Header.Get("X-Amz-Server-Side-Encryption") != "" {
-		return Account{}, fault{http.StatusNotImplemented, "NotImplemented", "This server cannot encrypt."}
+	if asked := r.Header.Get(headerEncryption); asked != "" && asked != ownKeys {
+		return Account{}, fault{http.StatusNotImplemented, "NotImplemented", "This server encrypts with keys of its own, " + ownKeys + ", alone."}
 	}
 	for _, name := range absent {
 		if r.URL.Query().Has(name) {

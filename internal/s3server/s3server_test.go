@@ -22,6 +22,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
 )
 
 const (
@@ -242,12 +243,13 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestServerSideEncryptionIsNotPretended(t *testing.T) {
+// TestEncryptionByOtherKeysIsNotPretended: the server has no keys but its own.
+func TestEncryptionByOtherKeysIsNotPretended(t *testing.T) {
 	t.Parallel()
 	endpoint := serve(t, t.TempDir())
 	makeBucket(t, client(t, endpoint, rootUser, rootPassword))
 	r := signed(t, "PUT", endpoint+"/backup/key", rootUser, rootPassword, nil)
-	r.Header.Set("X-Amz-Server-Side-Encryption", "AES256")
+	r.Header.Set("X-Amz-Server-Side-Encryption", "aws:kms")
 	sum := sha256.Sum256(nil)
 	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	creds := aws.Credentials{AccessKeyID: rootUser, SecretAccessKey: rootPassword}
@@ -256,6 +258,60 @@ func TestServerSideEncryptionIsNotPretended(t *testing.T) {
 	}
 	if status, found := send(t, r); status != 501 || found != "NotImplemented" {
 		t.Errorf("%d %s", status, found)
+	}
+}
+
+// TestEncryption: an object whose upload asks for it lies on the disk encrypted, says so
+// and reads as it was written, also in part and after a start anew; one beside it does
+// not.
+func TestEncryption(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root := client(t, serve(t, dir), rootUser, rootPassword)
+	makeBucket(t, root)
+	const text = "a text that nobody may find on the disk"
+	for key, options := range map[string]minio.PutObjectOptions{"plain": {}, "sealed": {ServerSideEncryption: encrypt.NewSSE()}} {
+		if err := put(t.Context(), root, key, text, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root = client(t, serve(t, dir), rootUser, rootPassword)
+	for key, want := range map[string]string{"plain": "", "sealed": "AES256"} {
+		if body, err := get(t.Context(), root, key); err != nil || body != text {
+			t.Errorf("%s reads %q, %v", key, body, err)
+		}
+		info, err := root.StatObject(t.Context(), "backup", key, minio.StatObjectOptions{})
+		if err != nil || info.Metadata.Get("X-Amz-Server-Side-Encryption") != want || info.Size != int64(len(text)) {
+			t.Errorf("%s has the encryption %q and %d bytes, %v", key, info.Metadata.Get("X-Amz-Server-Side-Encryption"), info.Size, err)
+		}
+	}
+	part := minio.GetObjectOptions{}
+	if err := part.SetRange(2, 5); err != nil {
+		t.Fatal(err)
+	}
+	object, err := root.GetObject(t.Context(), "backup", "sealed", part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, err := io.ReadAll(object); err != nil || string(read) != text[2:6] {
+		t.Errorf("a part reads %q, %v", read, err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "buckets", "backup", "*"+objectSuffix))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	clear := 0
+	for _, file := range files {
+		stored, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(stored, []byte(text)) {
+			clear++
+		}
+	}
+	if clear != 1 {
+		t.Errorf("%d of two objects lie on the disk in clear", clear)
 	}
 }
 
