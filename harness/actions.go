@@ -14,6 +14,7 @@ import (
 	"blackout/fixtures"
 	"blackout/harness/fault"
 	"blackout/harness/history"
+	"blackout/harness/store"
 	"blackout/harness/topology"
 	"blackout/harness/traffic"
 )
@@ -233,12 +234,13 @@ func (a AwaitSnapshot) Do(ctx context.Context, c *Cluster) error {
 	within := c.bound() + 2*c.plan.Profile.ExportDelay
 	what := fmt.Sprintf("the bucket holds generation %d", a.Generation)
 	found := false
+	var object store.Object
 	look := func(ctx context.Context) error {
-		generation, err := c.snapshotGeneration(ctx)
+		generation, read, err := c.snapshotGeneration(ctx)
 		if err == nil && generation != a.Generation {
 			err = fmt.Errorf("it holds generation %d", generation)
 		}
-		found = err == nil
+		found, object = err == nil, read
 		return err
 	}
 	if a.Steady {
@@ -249,7 +251,10 @@ func (a AwaitSnapshot) Do(ctx context.Context, c *Cluster) error {
 		return err
 	}
 	if found {
-		c.rec.Event(history.Event{Kind: history.StoreObject, Node: c.topology.StoreNames()[0], Text: bucket + "/" + snapshotKey(), Generation: a.Generation})
+		c.rec.Event(history.Event{
+			Kind: history.StoreObject, Node: c.topology.StoreNames()[0], Text: bucket + "/" + snapshotKey(), Generation: a.Generation,
+			Bytes: int64(len(object.Body)), Encryption: object.Encryption,
+		})
 	}
 	return nil
 }

@@ -7,14 +7,16 @@ import (
 	"context"
 
 	"blackout/fixtures"
+	"blackout/harness/store"
 )
 
 // snapshotGeneration reads the object as an independent reader and finds the
 // generation in it.
-func (c *Cluster) snapshotGeneration(ctx context.Context) (int, error) {
+func (c *Cluster) snapshotGeneration(ctx context.Context) (int, store.Object, error) {
 	object, err := c.firstStore().ReadObject(ctx, bucket, snapshotKey())
 	if err != nil {
-		return 0, err
+		return 0, object, err
 	}
-	return fixtures.TableGeneration(object.Body)
+	generation, err := fixtures.TableGeneration(object.Body)
+	return generation, object, err
 }
