@@ -83,6 +83,7 @@ type Cluster struct {
 	mu         sync.Mutex
 	accounts   map[string]store.Account     // of the stores, by node
 	identities map[string]fixtures.Identity // of nodes that have another than the cluster's
+	parameters map[string]map[string]string // of nodes, by name, beyond their topology
 	stores     map[string]store.Store
 	faults     []numbered
 	intended   []fault.Spec // that are being prepared and put in force
@@ -124,7 +125,7 @@ func New(ctx context.Context, s Setup) (*Cluster, error) {
 		run: s.Run, plan: s.Plan, topology: s.Plan.Topology, engine: s.Engine, host: s.Host, programs: s.Programs, kind: s.StoreKind,
 		rec: s.Recording, ledger: s.Ledger, control: s.Control, abort: s.Abort,
 		identity: identity, authority: authority, witnessID: newWitnessID(), root: root, key: key,
-		accounts: make(map[string]store.Account), identities: make(map[string]fixtures.Identity),
+		accounts: make(map[string]store.Account), identities: make(map[string]fixtures.Identity), parameters: make(map[string]map[string]string),
 		has: newInventory(), stores: make(map[string]store.Store), looks: make(map[string]*looks), watching: make(map[string]bool),
 		authors:  map[string]string{root.user: topology.Witness},
 		watchCtx: watchCtx, stopWatch: stop,

@@ -96,7 +96,7 @@ func (c *Cluster) inject(ctx context.Context, specs []fault.Spec) error {
 	for _, f := range staged {
 		begin, active := f.event(history.FaultInject), f.event(history.FaultActive)
 		begin.Text, active.Text = string(f.Spec().Kind), string(f.Spec().Kind)
-		begin.RetryAfter = history.Time(f.Spec().RetryAfter)
+		begin.RetryAfter, begin.Generation = history.Time(f.Spec().RetryAfter), f.Spec().Generation
 		c.rec.Event(begin)
 		err := f.Inject(ctx)
 		if errors.Is(err, fault.ErrCannotStage) { // known only now: what it did in part is taken away

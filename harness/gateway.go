@@ -185,8 +185,12 @@ func (c *Cluster) withParameters(name string, p engine.Process) engine.Process {
 		p.Env = make(map[string]string)
 	}
 	n, _ := c.topology.Node(name)
-	for parameter, value := range n.Parameters {
-		p.Env["KONG_"+strings.ToUpper(parameter)] = value
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, parameters := range []map[string]string{n.Parameters, c.parameters[name]} {
+		for parameter, value := range parameters {
+			p.Env["KONG_"+strings.ToUpper(parameter)] = value
+		}
 	}
 	return p
 }

@@ -31,6 +31,8 @@ func (c *Cluster) identityMeans(ctx context.Context, spec fault.Spec) (fault.Mea
 	switch spec.Kind {
 	case fault.CredentialRevoked:
 		return c.storeMeans(ctx, spec)
+	case fault.SecretMissing:
+		return fault.NewSecretMissing(spec, c), nil
 	case fault.StoreUnknownCA, fault.StoreOtherHost:
 		return c.storeTLSMeans(ctx, spec)
 	}

@@ -65,6 +65,7 @@ var modes = map[Kind]impostor.Mode{
 	PlaneBusy:          impostor.Busy,
 	PlaneOlder:         impostor.Older,
 	PlaneOversized:     impostor.Oversized,
+	PlaneInvalid:       impostor.Normal,
 }
 
 // prepareWait is how long a control plane may take for its answer before the
@@ -108,6 +109,16 @@ func (c *controlPlane) write(table json.RawMessage) (impostor.Script, error) {
 		if n, err := entities(table); err != nil || n == 0 {
 			return s, fmt.Errorf("%w: the control plane's own configuration has %d entities: an empty one would not differ", ErrNotWitnessed, n)
 		}
+	case PlaneInvalid:
+		now, err := fixtures.TableGeneration(table)
+		if err != nil {
+			return s, err
+		}
+		if c.spec.Generation <= now {
+			return s, fmt.Errorf("generation %d is not newer than the control plane's, %d: nobody could tell which is served", c.spec.Generation, now)
+		}
+		s.Table, err = fixtures.BrokenTable(table, c.spec.Generation)
+		return s, err
 	case PlaneOlder:
 		now, err := fixtures.TableGeneration(table)
 		if err != nil {
@@ -225,7 +236,7 @@ func (c *controlPlane) shows(a outlet.Answer) bool {
 		}
 		n, err := entities(a.Configuration.Table)
 		return err == nil && n == 0
-	case PlaneOlder:
+	case PlaneOlder, PlaneInvalid:
 		if a.Configuration == nil {
 			return false
 		}
@@ -256,15 +267,15 @@ func (c *controlPlane) describe(a outlet.Answer) string {
 	return fmt.Sprintf("%s, %d entities", a, n)
 }
 
-// entities counts what a config_table holds.
+// entities counts what a config_table holds, but for what every database has.
 func entities(table []byte) (int, error) {
 	var sections map[string]any
 	if err := json.Unmarshal(table, &sections); err != nil {
 		return 0, fmt.Errorf("read config_table: %w", err)
 	}
 	n := 0
-	for _, section := range sections {
-		if rows, ok := section.([]any); ok {
+	for name, section := range sections {
+		if rows, ok := section.([]any); ok && name != "parameters" && name != "workspaces" {
 			n += len(rows)
 		}
 	}

@@ -103,6 +103,8 @@ func (p *planes) spec(kind Kind) Spec {
 		s.Status, s.RetryAfter = 503, 1500*time.Millisecond
 	case PlaneOlder:
 		s.Generation = older
+	case PlaneInvalid:
+		s.Generation = newer + 1
 	case PlaneOversized:
 		s.Bytes = 4 << 20
 	}
@@ -184,7 +186,7 @@ func (p *planes) answers() {
 	}
 }
 
-var planeKinds = []Kind{PlaneNoDatabase, PlaneSilentTLS, PlaneSilentUpgrade, PlaneEmpty, PlaneBusy, PlaneOlder, PlaneOversized}
+var planeKinds = []Kind{PlaneNoDatabase, PlaneSilentTLS, PlaneSilentUpgrade, PlaneEmpty, PlaneBusy, PlaneOlder, PlaneOversized, PlaneInvalid}
 
 func eachPlaneKind(t *testing.T, test func(t *testing.T, p *planes, spec Spec)) {
 	t.Parallel()

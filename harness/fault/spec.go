@@ -67,6 +67,7 @@ const (
 	CertificateExpired Kind = "certificate-expired"
 	CertificateRotated Kind = "certificate-rotated"
 	CredentialRevoked  Kind = "credential-revoked"
+	SecretMissing      Kind = "secret-missing"
 	StoreUnknownCA     Kind = "store-unknown-ca"
 	StoreOtherHost     Kind = "store-other-host"
 
@@ -78,6 +79,7 @@ const (
 	PlaneBusy          Kind = "cp-busy"
 	PlaneOlder         Kind = "cp-older-database"
 	PlaneOversized     Kind = "cp-oversized-payload"
+	PlaneInvalid       Kind = "cp-invalid-configuration"
 )
 
 // Family is what a kind acts on.
@@ -143,6 +145,7 @@ var Kinds = []Entry{
 	{CertificateExpired, Identities, "its cluster certificate has expired"},
 	{CertificateRotated, Identities, "the control plane has a new cluster certificate, it has the old one"},
 	{CredentialRevoked, Identities, "its store credential was taken away"},
+	{SecretMissing, Identities, "its Parameter refers to a secret that is not there"},
 	{StoreUnknownCA, Identities, "the store's certificate is signed by an authority that it does not know"},
 	{StoreOtherHost, Identities, "the store's certificate is another host's, of the authority that it knows"},
 	{PlaneNoDatabase, ControlPlanes, "it keeps the connection alive and has no configuration to give"},
@@ -152,6 +155,7 @@ var Kinds = []Entry{
 	{PlaneBusy, ControlPlanes, "it answers the handshake with Status and Retry-After"},
 	{PlaneOlder, ControlPlanes, "it pushes the configuration of an older database"},
 	{PlaneOversized, ControlPlanes, "it pushes a payload larger than the node takes"},
+	{PlaneInvalid, ControlPlanes, "it pushes Generation, of which one route is not valid"},
 }
 
 // Find is a kind's entry in the catalogue.
@@ -190,7 +194,8 @@ type Spec struct {
 	Status     int             `json:"status,omitempty"` // HTTP
 	RetryAfter time.Duration   `json:"retry_after,omitempty"`
 	Count      int             `json:"count,omitempty"`      // of requests that meet it; 0: all
-	Generation int             `json:"generation,omitempty"` // of an older configuration
+	Generation int             `json:"generation,omitempty"` // of an older configuration, or of an invalid one
+	Parameter  string          `json:"parameter,omitempty"`  // of kong.conf
 	Seed       uint64          `json:"seed,omitempty"`       // of what is drawn while it is in force
 	Times      []time.Duration `json:"times,omitempty"`      // since its injection, rising
 
@@ -249,6 +254,8 @@ func (s Spec) Validate() error {
 		{[]Kind{Slicing, Truncate, StoreTruncated, StoreBomb}, s.Bytes > 0, "a number of bytes"},
 		{[]Kind{Asymmetric}, s.Direction != "", "a direction"},
 		{[]Kind{StoreStatus, PlaneBusy}, s.Status >= 400 && s.Status < 600, "a status from 400 to 599"},
+		{[]Kind{SecretMissing}, s.Parameter != "", "a parameter"},
+		{[]Kind{PlaneInvalid}, s.Generation > 0, "a generation"},
 		{[]Kind{Flapping, CrashLoop}, len(s.Times) > 0 && s.Times[0] > 0 && slices.IsSorted(s.Times), "rising times"},
 		{[]Kind{Flapping}, len(s.Times) > 1, "two times at least, to go down and to come back"},
 	} {

@@ -148,7 +148,8 @@ const (
 	// The events of a fault name its target: Edge for a link's or a control
 	// plane's, Node for all others. Fault is the fault's number in the run, from
 	// 1; Text of the first two is its kind. RetryAfter of the first is for how long
-	// a busy control plane asks not to be dialled.
+	// a busy control plane asks not to be dialled, Generation the one that a control
+	// plane with an older or an invalid configuration pushes.
 	FaultInject   Kind = "fault.inject"         // At: before the call
 	FaultActive   Kind = "fault.active"         // At: after the call
 	FaultWitness  Kind = "fault.witness"        // Text: what was seen; OK: whether the fault is in force

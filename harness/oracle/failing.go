@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"blackout/harness/history"
 )
@@ -131,17 +132,21 @@ func (v *view) recorded() []*node {
 // that it needs, its disk or its identity, was broken when its process began, and
 // it never answered.
 func (v *view) stillborn(n *node, l *life) bool {
-	needs := slices.Concat(diskKinds, []string{"certificate-wrong", "certificate-expired", "certificate-rotated"})
+	needs := slices.Concat(diskKinds, []string{"certificate-wrong", "certificate-expired", "certificate-rotated", "secret-missing"})
 	broken := slices.ContainsFunc(v.ownFaults(n, needs...), func(f *fault) bool { return f.at(l.start) })
 	answered := slices.ContainsFunc(in(n.ready, l), func(k look) bool { return k.code != 0 })
 	return broken && !answered
 }
+
+// startTime is how long a node may take to find out that it cannot start.
+const startTime = history.Time(10 * time.Second)
 
 func diesSayingWhy(v *view, f *finding) {
 	f.missing = "every node could start"
 	for _, n := range v.recorded() {
 		for _, l := range n.lives {
 			if l.died == nil || !v.stillborn(n, l) {
+				v.startsWithout(f, n, l)
 				continue
 			}
 			f.opportunities++
@@ -152,6 +157,29 @@ func diesSayingWhy(v *view, f *finding) {
 			f.good.add(n.tells(l.died.at, history.NodeExit, "could not start and said: %q", l.died.text))
 		}
 	}
+}
+
+// startsWithout judges a life that did not end at once. One that began without a secret
+// which the node is told to use should have.
+func (v *view) startsWithout(f *finding, n *node, l *life) {
+	missing := v.ownFaults(n, "secret-missing")
+	i := slices.IndexFunc(missing, func(m *fault) bool { return m.at(l.start) })
+	if i < 0 {
+		return
+	}
+	until := min(missing[i].heal, l.end, v.end)
+	looks := in(n.ready, l)
+	answered := slices.IndexFunc(looks, func(k look) bool { return k.code != 0 && k.at < until })
+	switch {
+	case answered >= 0:
+		f.bad.add(n.tells(looks[answered].at, history.ReadyChange, "started without a secret that it is told to use, and answered %s", status(looks[answered].code)))
+	case until-l.start >= startTime:
+		f.undone.add(n.tells(l.start, "", "neither started nor said why not within %s", seconds(startTime.Sub(0))))
+	default:
+		return // it had no time for either
+	}
+	f.rests = append(f.rests, missing[i])
+	f.opportunities++
 }
 
 // sorted are the keys of a set, in order.

@@ -19,6 +19,7 @@ type fault struct {
 	number                       int
 	kind                         string
 	retryAfter                   time.Duration // what a busy control plane asks for
+	generation                   int           // what one with an older or invalid configuration pushes
 	edge, node                   string        // its target: one of them
 	inject, active, heal, healed history.Time
 	witnessed, healWitnessed     bool
@@ -49,7 +50,8 @@ func (f *fault) is(kinds ...string) bool { return slices.Contains(kinds, f.kind)
 func (v *view) takeFault(e history.Event) {
 	f := v.faultOf(e)
 	if e.Kind == history.FaultInject {
-		f.kind, f.inject, f.retryAfter = e.Text, e.At, time.Duration(e.RetryAfter)
+		f.kind, f.inject = e.Text, e.At
+		f.retryAfter, f.generation = time.Duration(e.RetryAfter), e.Generation
 		return
 	}
 	switch e.Kind {
@@ -105,6 +107,7 @@ const (
 	untrusting manner = "fails in TLS"
 	declining  manner = "refuses the upgrade"
 	mute       manner = "is connected and says nothing"
+	useless    manner = "sends nothing but what cannot be used"
 	nameless   manner = "has no address"
 	dead       manner = "is not running"
 )
@@ -136,27 +139,29 @@ const (
 // rotated is started again. One server resolves all of a node's names, so that its
 // failure takes the store away too.
 var outages = map[string]outage{
-	"exit":                    {refusing, true, false, dialTime},
-	"blackhole":               {silent, true, true, dialTime},
-	"reset":                   {resetting, true, true, dialTime},
-	"drop":                    {silent, true, false, dialTime},
-	"asymmetric":              {silent, false, true, dialTime},
-	"dns-failure":             {nameless, false, false, endless},
-	"kill":                    {dead, true, false, dialTime},
-	"terminate":               {dead, true, false, dialTime},
-	"pause":                   {silent, true, true, dialTime},
-	"certificate-wrong":       {untrusting, false, true, dialTime},
-	"certificate-expired":     {untrusting, false, true, dialTime},
-	"certificate-rotated":     {untrusting, true, true, dialTime},
-	"cp-busy":                 {declining, true, true, sentOff},
-	"cp-silent-after-tls":     {mute, true, true, dialTime},
-	"cp-silent-after-upgrade": {mute, true, true, silence},
-	"cp-no-database":          {mute, true, true, endless},
+	"exit":                     {refusing, true, false, dialTime},
+	"blackhole":                {silent, true, true, dialTime},
+	"reset":                    {resetting, true, true, dialTime},
+	"drop":                     {silent, true, false, dialTime},
+	"asymmetric":               {silent, false, true, dialTime},
+	"dns-failure":              {nameless, false, false, endless},
+	"kill":                     {dead, true, false, dialTime},
+	"terminate":                {dead, true, false, dialTime},
+	"pause":                    {silent, true, true, dialTime},
+	"certificate-wrong":        {untrusting, false, true, dialTime},
+	"certificate-expired":      {untrusting, false, true, dialTime},
+	"certificate-rotated":      {untrusting, true, true, dialTime},
+	"cp-busy":                  {declining, true, true, sentOff},
+	"cp-silent-after-tls":      {mute, true, true, dialTime},
+	"cp-silent-after-upgrade":  {mute, true, true, silence},
+	"cp-no-database":           {mute, true, true, endless},
+	"cp-oversized-payload":     {useless, true, true, dialTime},
+	"cp-invalid-configuration": {useless, true, true, endless},
 }
 
 // harmless are the kinds on a control plane's edge, or on the control plane, that
 // a data plane must get over, though a configuration may come through.
-var harmless = []string{"half-open", "latency", "jitter", "bandwidth", "slicing", "truncate", "flapping", "restart", "crash-loop", "cp-oversized-payload"}
+var harmless = []string{"half-open", "latency", "jitter", "bandwidth", "slicing", "truncate", "flapping", "restart", "crash-loop"}
 
 // What store faults do to a reader.
 var (
@@ -306,5 +311,5 @@ func (v *view) ownFaults(n *node, kinds ...string) []*fault {
 // not know excuses nothing and proves nothing.
 func Knows(kind string) bool {
 	_, outage := outages[kind]
-	return outage || slices.Contains(slices.Concat(harmless, storeKinds, diskKinds, endsNode, []string{"cp-empty-configuration", "cp-older-database"}), kind)
+	return outage || slices.Contains(slices.Concat(harmless, storeKinds, diskKinds, endsNode, []string{"cp-empty-configuration", "cp-older-database", "secret-missing"}), kind)
 }

@@ -28,6 +28,7 @@ var asksFirst = promise{"G1", "A data plane asks the control plane first, and re
 	turnsToStore("G1.6", "So does one whose TLS handshake fails.", "certificate-expired", untrusting),
 	turnsToStore("G1.7", "So does one that refuses the upgrade.", "cp-busy", declining),
 	turnsToStore("G1.8", "So does one that is connected but silent beyond the wait.", "cp-silent-after-upgrade", mute),
+	turnsToStore("G1.9", "So does one that sends nothing but what cannot be used.", "cp-invalid-configuration", useless),
 }}
 
 // outageBefore tells of a new data plane that may import, started while a fault

@@ -71,7 +71,7 @@ func (v *view) compareHashes(f *finding, generation int, own []reported, all map
 }
 
 // reports are the hashes that data planes reported last in each time in which they
-// served a generation that was acknowledged.
+// served a generation that was acknowledged. That of an older database is another's.
 func (v *view) reports() map[*node]map[int][]reported {
 	out := make(map[*node]map[int][]reported)
 	for _, n := range v.planes {
@@ -82,7 +82,7 @@ func (v *view) reports() map[*node]map[int][]reported {
 				to = n.serves[i+1].at
 			}
 			l := n.lifeAt(k.at)
-			if !k.good() || l == nil || v.isPlanted(k.generation) || min(to, l.end)-k.until < v.hashLooks() || v.down(n, k.at, min(to, l.end)) {
+			if !k.good() || l == nil || v.isPlanted(k.generation) || min(to, l.end)-k.until < v.hashLooks() || v.down(n, k.at, min(to, l.end)) || anyDuring(v.faultsOf(n, "cp-older-database"), k.at, to) {
 				continue
 			}
 			if m, ok := lastIn(n.hashes, l.start, min(to, l.end)-hashAhead); ok {

@@ -253,7 +253,9 @@ func (n *node) servedBefore(t history.Time) int {
 
 func keepsFromBadData(v *view, f *finding) {
 	f.missing = "no running data plane was sent bad data"
-	v.keepGenerations(f, func(n *node) []*fault { return v.faultsOf(n, "cp-oversized-payload") })
+	v.keepGenerations(f, func(n *node) []*fault {
+		return append(v.faultsOf(n, "cp-oversized-payload"), v.faultsOf(n, "cp-invalid-configuration")...)
+	})
 }
 
 func nothingInvented(v *view, f *finding) {

@@ -120,6 +120,56 @@ var outageJudgements = []judgement{
 		s.dials("dp-1", "dp-1>cp", 2.2, 6.2, 10.2)
 		s.heals(12, "dp-1>cp")
 	}},
+	{"G4.12", "an outage that is over too soon asks nothing", NotMeasured, func(s *story) {
+		s.residentBehind("dp-1", "cp-older-database")
+		s.heals(10, "dp-1>cp")
+	}},
+	{"G4.12", "another generation is not the database's", Violated, func(s *story) {
+		s.residentBehind("dp-1", "cp-older-database")
+		s.pushes("dp-1>cp", 4)
+		s.serves(7, "dp-1", http.StatusOK, 3)
+		s.heals(40, "dp-1>cp")
+	}},
+	{"G3.5", "what is valid of an invalid configuration is not taken", Violated, func(s *story) {
+		s.residentBehind("dp-1", "cp-invalid-configuration")
+		s.answers("dp-1", 6, 9, show(9))
+	}},
+	{"G13.4", "who has no secret does not start", Violated, func(s *story) {
+		s.plane("dp-1")
+		s.breaks(1, "dp-1", "secret-missing")
+		s.starts(2, "dp-1")
+		s.ready(2.5, "dp-1", http.StatusServiceUnavailable, "no configuration available")
+		s.heals(20, "dp-1")
+	}},
+	{"G13.4", "nor waits for it in silence", Violated, func(s *story) {
+		s.plane("dp-1")
+		s.breaks(1, "dp-1", "secret-missing")
+		s.starts(2, "dp-1")
+		s.heals(20, "dp-1")
+	}},
+	{"G13.4", "and says why", Held, func(s *story) {
+		s.plane("dp-1")
+		s.breaks(1, "dp-1", "secret-missing")
+		s.starts(2, "dp-1")
+		s.dies(3, "dp-1", "the reference cannot be resolved")
+		s.heals(20, "dp-1")
+	}},
+	{"G4.5", "who could not start owes nothing", NotMeasured, func(s *story) {
+		s.changes(1, 1)
+		s.plane("dp-1")
+		s.breaks(3, "dp-1", "secret-missing")
+		s.starts(4, "dp-1")
+		s.serves(4.5, "dp-1", 0, 0)
+		s.dies(30, "dp-1", "the reference cannot be resolved")
+		s.heals(31, "dp-1")
+	}},
+	{"G13.3", "who could not start has not died", Held, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.plane("dp-2")
+		s.breaks(6, "dp-2", "secret-missing")
+		s.starts(7, "dp-2")
+		s.dies(8, "dp-2", "the reference cannot be resolved")
+	}},
 	{"G4.7", "a control plane that starts with another certificate ends what stood", Violated, func(s *story) {
 		s.plane("dp-2")
 		s.residentBehind("dp-1", "exit")

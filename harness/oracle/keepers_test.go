@@ -29,6 +29,7 @@ var keepers = map[string]func(*story){
 	"G1.6": turned("certificate-expired"),
 	"G1.7": turned("cp-busy"),
 	"G1.8": turned("cp-no-database"),
+	"G1.9": turned("cp-oversized-payload"),
 	"G2.1": func(s *story) { turned("reset")(s); s.live(4, "dp-1", 1) },
 	"G2.2": func(s *story) {
 		s.outageBefore("dp-1", "reset")
@@ -122,6 +123,12 @@ var keepers = map[string]func(*story){
 		s.residentBehind("dp-1", "reset")
 		s.keepsDialling("dp-1", "dp-1>cp", 5.6, 12)
 		s.heals(12, "dp-1>cp")
+	},
+	"G4.12": func(s *story) {
+		s.residentBehind("dp-1", "cp-older-database")
+		s.serves(7, "dp-1", http.StatusOK, 4)
+		s.pushes("dp-1>cp", 4)
+		s.heals(40, "dp-1>cp")
 	},
 	"G4.8": func(s *story) {
 		s.residentBehind("dp-1", "half-open")

@@ -86,6 +86,10 @@ var keepsTrying = promise{"G4", "A data plane keeps trying the control plane for
 		s.lists(3, "a-1", "0000")
 		s.breaks(20, "dp-1>cp", "exit")
 	}},
+	{"G4.12", "A data plane follows its control plane to the configuration of an older database.", "data planes", followsBack, func(s *story) {
+		s.residentBehind("dp-1", "cp-older-database")
+		s.heals(40, "dp-1>cp")
+	}},
 }}
 
 // attemptSlack covers a busy machine between two attempts, beyond the longest

@@ -104,10 +104,11 @@ func (n *node) servedSince(generation int, from history.Time) (look, bool) {
 }
 
 // lived says whether a node's process ran through an interval undisturbed. Of one
-// whose start was not recorded that is taken for granted.
+// whose start was not recorded that is taken for granted; one that could not start did
+// not, whenever that was found out.
 func (v *view) lived(n *node, from, to history.Time) bool {
 	l := n.lifeAt(from)
-	return (!n.started() || l != nil && l.end > to) && !v.down(n, from, to)
+	return (!n.started() || l != nil && l.end > to && !v.stillborn(n, l)) && !v.down(n, from, to)
 }
 
 // lifeAt is a node's life at a moment, or nil.
@@ -118,4 +119,28 @@ func (n *node) lifeAt(t history.Time) *life {
 		}
 	}
 	return nil
+}
+
+// followsBack judges running data planes whose control plane was given an older
+// database: what it has counts, whatever its age. The generation is the fault's.
+func followsBack(v *view, f *finding) {
+	f.missing = "no running data plane's control plane was given an older database for long enough"
+	bound := history.Time(v.bound())
+	for _, r := range v.residents(func(n *node) []*fault { return v.faultsOf(n, "cp-older-database") }) {
+		for _, cut := range r.faults {
+			if min(cut.heal, r.end, v.end) < cut.active+bound || v.down(r.node, cut.active, cut.active+bound) {
+				continue
+			}
+			f.rests = append(f.rests, cut)
+			f.opportunities++
+			i := slices.IndexFunc(r.serves, func(k look) bool {
+				return k.at >= cut.inject && k.at <= cut.active+bound && k.good() && k.generation == cut.generation
+			})
+			if i < 0 {
+				f.undone.add(r.tells(cut.active+bound, "", "did not serve generation %d, that of its control plane's database, within %s", cut.generation, v.bound()))
+				continue
+			}
+			f.good.add(r.tells(r.serves[i].at, history.ServeChange, "served generation %d %s after its control plane had no newer one", cut.generation, seconds(r.serves[i].at.Sub(cut.inject))))
+		}
+	}
 }

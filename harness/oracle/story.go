@@ -134,11 +134,18 @@ func (s *story) breaks(at float64, target, kind string) {
 // asksToStayAway tells that a busy control plane asks not to be dialled for a while.
 func (s *story) asksToStayAway(at float64, edge string, wait time.Duration) {
 	s.breaks(at, edge, "cp-busy")
-	for i := range s.rec.Events {
-		if e := &s.rec.Events[i]; e.Kind == history.FaultInject && e.Fault == s.faults[edge] {
-			e.RetryAfter = history.Time(wait)
-		}
-	}
+	s.injection(edge).RetryAfter = history.Time(wait)
+}
+
+// pushes tells which generation a control plane with the last fault on an edge pushes.
+func (s *story) pushes(edge string, generation int) { s.injection(edge).Generation = generation }
+
+// injection is the event that began the last fault on a target.
+func (s *story) injection(target string) *history.Event {
+	i := slices.IndexFunc(s.rec.Events, func(e history.Event) bool {
+		return e.Kind == history.FaultInject && e.Fault == s.faults[target]
+	})
+	return &s.rec.Events[i]
 }
 
 // heals tells that the last fault on a target is taken away, and that it is seen

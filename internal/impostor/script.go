@@ -102,8 +102,10 @@ func isObject(table json.RawMessage) bool {
 	return json.Unmarshal(table, &object) == nil && object != nil
 }
 
-// emptyTable is a configuration without entities.
-const emptyTable = `{"_format_version":"3.0","_transform":false,"services":[],"routes":[],"plugins":[],"upstreams":[],"targets":[]}`
+// emptyTable is a configuration without entities: that of a control plane whose
+// database was made anew. Such a one has an id for its cluster, without which a data
+// plane would not take it for a configuration at all.
+const emptyTable = `{"_format_version":"3.0","_transform":false,"parameters":[{"key":"cluster_id","value":"5b1d0b3e-8f0a-4c58-9d37-2f1f6a5f0c11","created_at":1700000000}]}`
 
 // frame is the payload that the script pushes, or nil.
 func (s Script) frame(now time.Time) ([]byte, error) {

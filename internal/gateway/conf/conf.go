@@ -73,6 +73,7 @@ type Config struct {
 	SQLitePath        string        // file; a control plane's
 	DBUpdateFrequency time.Duration // pushes to data planes are this far apart at least
 	PushEmpty         bool          // also a database that was emptied by nobody is published
+	TakeEmpty         bool          // also an empty configuration that is the first of a connection is taken
 	AdminMaxBody      int64         // bytes of a request to the Admin API; 0 means no limit
 
 	Proxy Proxy

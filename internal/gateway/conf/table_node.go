@@ -90,6 +90,8 @@ func ownParameters() []parameter {
 		{name: "blackout_sqlite_path", set: setSQLitePath, about: "File of a control plane's SQLite database. Unset: `<prefix>/blackout.db`."},
 		{name: "blackout_push_empty", kind: boolean, value: "off", set: truth(func(c *Config) *bool { return &c.PushEmpty }),
 			about: "Whether a control plane that has published entities publishes a database that is found empty although nobody deleted them, as Kong does. Off: it says so and pushes nothing."},
+		{name: "blackout_take_empty", kind: boolean, value: "off", set: truth(func(c *Config) *bool { return &c.TakeEmpty }),
+			about: "Whether a data plane that serves takes an empty configuration that is the first of a connection, as Kong does: that of a control plane that came back without its database. Off: it says so and serves on. What is emptied while it is connected it takes."},
 		{name: "blackout_version", value: DefaultVersion, set: setVersion, about: "The gateway version that the node stands for in the handshake and in headers."},
 		{name: "blackout_advertised_plugins", kind: listKind, value: ownAdvertised, set: setAdvertised,
 			about: "The plugins that a data plane tells its control plane of, with `blackout_version` or as `name=1.2.3`: names, `own` for those that it runs, `kong-3.9` for all that Kong 3.9 bundles. With one that it cannot run it must be a backup node, keeps the configuration and proxies nothing; see [pairing](pairing.md#a-backup-node-beside-your-kong)."},

@@ -40,6 +40,9 @@ type configuration struct {
 	table     *entity.Table // that Entry.Table is the text of; nil until it is parsed
 	balancing balancing
 	applied   time.Time
+
+	// greeting: the control plane sent it first of all over its connection.
+	greeting bool
 }
 
 // dataPlane takes configurations from the control plane, its cache, a
@@ -50,6 +53,8 @@ type dataPlane struct {
 	cache  cache.Cache
 	backup backup
 	keeps  bool // the configuration for others, and proxies nothing; see keeper.go
+
+	takesEmpty bool // also as a greeting; see refusesEmpty
 
 	applying sync.Mutex                    // one configuration at a time
 	unkept   bool                          // the one in force is not on the disk; guarded by applying
@@ -68,6 +73,7 @@ type dataPlane struct {
 
 	imports *importState
 	link    linkState // belongs to the client
+	greeted bool      // a configuration came over the connection; belongs to the client
 	asked   uint64    // the exporter's mark as it was when the control plane was dialled; belongs to the client
 }
 
@@ -80,7 +86,7 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	dp := &dataPlane{
 		log:   n.log,
 		proxy: proxy.New(proxy.Options{Version: config.Version, Log: n.log, Settings: config.Proxy, Trust: config.Trust}),
-		keeps: config.KeepsOnly(),
+		keeps: config.KeepsOnly(), takesEmpty: config.TakeEmpty,
 
 		configured: n.options.Configured,
 		expiry:     identity.Expiry(),
@@ -233,13 +239,22 @@ func (dp *dataPlane) prepare(c, old *configuration) (*proxy.Configuration, error
 			return nil, err
 		}
 	}
-	if c.source == fromStore && c.table.IsEmpty() {
+	if c.table.IsEmpty() && dp.refusesEmpty(c, old) {
 		return nil, entity.ErrEmpty
 	}
 	if dp.keeps {
 		return nil, nil
 	}
 	return dp.proxy.Build(c.table)
+}
+
+// refusesEmpty says whether an empty configuration is not put into force. From the
+// store it is none. From a control plane it is the order to serve nothing, but as the
+// first word of one that was away it may as well mean that it lost its database, and
+// what serves then goes on. blackout_take_empty=on takes it, as Kong 3.9 does.
+func (dp *dataPlane) refusesEmpty(c, old *configuration) bool {
+	serves := old != nil && !old.table.IsEmpty()
+	return c.source == fromStore || c.greeting && serves && !dp.takesEmpty
 }
 
 // confirm notes that the configuration in force came once more. It may be that the
@@ -356,6 +371,7 @@ func (dp *dataPlane) Connected() {
 	dp.link = linkUp
 	dp.connected.Store(true)
 	dp.backup.online(true)
+	dp.greeted = false
 	dp.log.Info("controlplane.connected")
 	dp.imports.quiet.begin()
 }
@@ -387,7 +403,9 @@ func (dp *dataPlane) AttemptFailed(err error) {
 func (dp *dataPlane) Configure(_ context.Context, message hybrid.Reconfigure) {
 	dp.imports.quiet.end()
 	entry := cache.Entry{Hash: message.Hash, Hashes: message.Hashes, Table: message.Table}
-	if err := dp.apply(configuration{Entry: entry, source: fromControlPlane}); err != nil {
+	greeting := !dp.greeted
+	dp.greeted = true
+	if err := dp.apply(configuration{Entry: entry, source: fromControlPlane, greeting: greeting}); err != nil {
 		dp.log.Error("configuration.refused", "source", fromControlPlane, "hash", message.Hash,
 			"error", fmt.Errorf("bad config received from control plane: %w", err))
 		dp.refused.Add(1)

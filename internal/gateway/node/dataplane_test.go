@@ -4,12 +4,15 @@
 package node
 
 import (
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/hybrid"
 )
 
 func TestOnlyAConfigurationOfMoreThanWorkspacesMakesReady(t *testing.T) {
@@ -32,6 +35,43 @@ func TestOnlyAConfigurationOfMoreThanWorkspacesMakesReady(t *testing.T) {
 			}
 			if zero := dp.Hash() == entity.EmptyHash; zero == test.ready {
 				t.Errorf("the hash is %s", dp.Hash())
+			}
+		})
+	}
+}
+
+// An empty configuration is the order to serve nothing, unless it is the first word of
+// a control plane that may have come back without its database.
+func TestAnEmptyGreetingEmptiesNobody(t *testing.T) {
+	t.Parallel()
+	const full = `{"_format_version":"3.0","services":[{"id":"0000000a-0000-4000-8000-00000000000a","host":"upstream","port":80,"protocol":"http"}]}`
+	for name, test := range map[string]struct {
+		before, greeting, then string
+		takesEmpty, empties    bool
+	}{
+		"it comes back empty":      {before: full, greeting: valid},
+		"it is emptied":            {before: full, greeting: full, then: valid, empties: true},
+		"it is empty, as asked":    {before: full, greeting: valid, takesEmpty: true, empties: true},
+		"it says so a second time": {before: full, greeting: valid, then: valid, empties: true},
+		"there was nothing":        {before: valid, greeting: valid, empties: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dp, _ := newImporting(t, slog.New(slog.DiscardHandler), filepath.Join(t.TempDir(), "config.cache"))
+			dp.takesEmpty = test.takesEmpty
+			dp.Connected()
+			send := func(table, hash string) {
+				if table != "" {
+					dp.Configure(t.Context(), hybrid.Reconfigure{Table: []byte(table), Hash: strings.Repeat(hash, 32)})
+				}
+			}
+			send(test.before, "a")
+			dp.Disconnected(io.EOF)
+			dp.Connected()
+			send(test.greeting, "b")
+			send(test.then, "c")
+			if got := dp.current.Load().table.IsEmpty(); got != test.empties {
+				t.Errorf("it serves nothing: %v", got)
 			}
 		})
 	}
