@@ -30,9 +30,20 @@ var nemesis = harness.Scenario{
 	Exercises: []string{
 		"G2.1", "G3.1", "G4.3", "G10.1", "G10.2", "G10.3", "G10.4", "G13.3",
 	},
-	Plan: func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
-		return planNemesis(draw, timers, 3)
-	},
+	Plan: nemesisOf(3),
+}
+
+// Nemesis is the nemesis with so many rounds, or as many as there are.
+func Nemesis(rounds int) harness.Scenario {
+	s := nemesis
+	s.Plan = nemesisOf(rounds)
+	return s
+}
+
+func nemesisOf(rounds int) func(plan.Source, history.Profile) (topology.Topology, []plan.Step) {
+	return func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
+		return planNemesis(draw, timers, rounds)
+	}
 }
 
 // The factors of a round.

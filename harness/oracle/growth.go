@@ -13,21 +13,22 @@ import (
 
 // growing is a figure of a node that must not grow from cut to cut.
 type growing struct {
-	metric string
-	what   string
-	most   float64 // that it may grow by with each cut, on the average
+	metric    string
+	what      string
+	most      float64 // that it may grow by with each cut, on the average
+	collected bool    // what is no longer needed is given back now and then: the least of the time counts
 }
 
 // mustStayFlat are the figures. Of what is counted, one that is kept of every fifth
 // cut is too much; memory is given back when its owner gets to it, so that less is
 // noise.
 var mustStayFlat = []growing{
-	{history.ProcessFiles, "open files", 0.2},
-	{history.ProcessSockets, "open sockets", 0.2},
-	{history.ProcessThreads, "threads", 0.2},
-	{history.RunningTimers, "running timers or goroutines", 0.2},
-	{history.LiveBytes, "bytes in use", 16 << 10},
-	{history.ProcessResident, "resident bytes", 256 << 10},
+	{history.ProcessFiles, "open files", 0.2, false},
+	{history.ProcessSockets, "open sockets", 0.2, false},
+	{history.ProcessThreads, "threads", 0.2, false},
+	{history.RunningTimers, "running timers or goroutines", 0.2, false},
+	{history.LiveBytes, "bytes in use", 16 << 10, true},
+	{history.ProcessResident, "resident bytes", 256 << 10, true},
 }
 
 // staysFlat is the clause G13.5.
@@ -37,7 +38,7 @@ func staysFlat(v *view, f *finding) {
 		for _, l := range n.lives {
 			cycles := v.cycles(n, l)
 			for _, g := range mustStayFlat {
-				values, last := n.afterEach(cycles, g.metric)
+				values, last := n.afterEach(cycles, g)
 				if len(values) < minCuts {
 					continue
 				}
@@ -45,9 +46,12 @@ func staysFlat(v *view, f *finding) {
 					f.rests = append(f.rests, c.faults...)
 				}
 				f.opportunities++
-				if t := trendOf(values); t.above(g.most) {
+				t := trendOf(values)
+				if t.above(g.most) {
 					f.bad.add(n.tells(last, history.Metric, "has %.4g more %s with each of %d cuts: %.0f, and %.0f in the end", t.slope, g.what, len(values), t.first, t.last))
+					continue
 				}
+				f.good.add(n.tells(last, history.Metric, "has %.0f %s, and %.0f after %d cuts: %.2g more with each", t.first, g.what, t.last, len(values), t.slope))
 			}
 		}
 	}
@@ -91,22 +95,27 @@ func (v *view) cuts(n *node) []*fault {
 	return slices.DeleteFunc(slices.Clone(v.faults), func(f *fault) bool { return !strings.HasSuffix(f.edge, ">"+n.Name) })
 }
 
-// afterEach are a figure's values after each of some cuts, the median of what was
-// seen in the second half of the time until the next, and when it was seen last. In
-// the first half connections come back and what was held for the old ones goes.
-func (n *node) afterEach(cycles []cycle, metric string) (values []float64, last history.Time) {
-	samples := n.figures[metric]
+// afterEach are a figure's values after each of some cuts, and when it was seen last:
+// the median of what was seen in the second half of the time until the next, since in
+// the first half connections come back and what was held for the old ones goes; or the
+// least of the whole cycle.
+func (n *node) afterEach(cycles []cycle, g growing) (values []float64, last history.Time) {
 	for _, c := range cycles {
-		from := c.healed + (c.nextCutBegins-c.healed)/2
+		from, of := c.healed+(c.nextCutBegins-c.healed)/2, median
+		if g.collected {
+			from, of = c.cut, least
+		}
 		var seen []float64
-		for _, s := range samples {
+		for _, s := range n.figures[g.metric] {
 			if s.at >= from && s.at < c.nextCutBegins {
 				seen, last = append(seen, s.value), s.at
 			}
 		}
 		if len(seen) > 0 {
-			values = append(values, median(seen))
+			values = append(values, of(seen))
 		}
 	}
 	return values, last
 }
+
+func least(values []float64) float64 { return slices.Min(values) }

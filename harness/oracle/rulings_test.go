@@ -54,6 +54,18 @@ var rulings = []struct {
 		s.checks(1.6, "dp-1", http.StatusNotFound)
 		s.breaks(8, "dp-1>cp", "exit")
 	}},
+	{"G4.10", "the next configuration's hash may be seen before the configuration", Held, "", func(s *story) {
+		for i, node := range []string{"dp-1", "dp-2"} {
+			s.plane(node)
+			s.starts(0.1, node)
+			s.live(1, node, 1)
+			s.hashes(1.5, node, "4fb2")
+			s.hashes(9.99-float64(i)*0.5, node, "77aa")
+			s.serves(10, node, http.StatusOK, 2)
+		}
+		s.hashes(10.2, "dp-1", "77aa")
+		s.breaks(20, "dp-1>cp", "exit")
+	}},
 	{"G2.1", "a second read beside the first is a second read", Violated, "0.01 s after its read of the snapshot began", func(s *story) {
 		s.outageBefore("dp-1", "reset")
 		for _, at := range []float64{2.5, 2.51, 2.52} {

@@ -151,6 +151,19 @@ const (
 	ExitHeld        = 0
 )
 
+// precedence is the order in which exit codes win.
+var precedence = []int{ExitUsage, ExitEnvironment, ExitHarness, ExitViolated, ExitInvalid, ExitNotMeasured, ExitHeld}
+
+// Worse is the exit code of two runs together.
+func Worse(a, b int) int {
+	for _, code := range precedence {
+		if a == code || b == code {
+			return code
+		}
+	}
+	return ExitHarness
+}
+
 // ExitCode is the code for a run's result and error.
 func ExitCode(result Result, err error) int {
 	switch {
