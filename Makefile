@@ -118,7 +118,7 @@ verdict() { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short conformance soak defects scenarios repeat docs fuzz lint stores bench docker-up clean
+.PHONY: help build run test test-short conformance soak nightly defects scenarios repeat docs fuzz lint stores bench docker-up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
@@ -199,6 +199,9 @@ repeat: ## run the suite's specs of LABEL (on ENGINE) TIMES times without a fail
 
 docs: build ## write what is generated from the code: docs/scenarios.md
 	bin/blackout list --markdown >docs/scenarios.md.new && mv docs/scenarios.md.new docs/scenarios.md
+
+nightly: build ## run scenarios for T (15m), on ENGINE and with the plan of SEED if set, and keep a history; see docs/nightly.md
+	bin/blackout night --for $(if $(filter command line environment,$(origin T)),$(T),15m) --engine $(ENGINE) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fuzz: ## fuzz every target of the packages FUZZ for T each; called again, it goes on with the rest
 	@mkdir -p $(dir $(FUZZ_LOG)); touch $(FUZZ_LOG); failed=; ran=0; \
