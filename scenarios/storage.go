@@ -16,7 +16,7 @@ import (
 
 // storages are the scenarios of the family storage.
 var storages = []harness.Scenario{
-	storageFaultsAtCreation, storageRefusalsAtCreation, storageSlow, storageBothDown, storageOtherVersion, storageAccounts,
+	storageFaultsAtCreation, storageRefusalsAtCreation, storageFlippedAtCreation, storageSlow, storageBothDown, storageOtherVersion, storageAccounts,
 	storageAfterBoot, storageUnknownCA, storageEncryption,
 }
 

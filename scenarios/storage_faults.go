@@ -50,7 +50,7 @@ var storageRefusalsAtCreation = harness.Scenario{
 	Labels:   storageLabels(label.Nightly),
 	Promises: []string{"G1", "G2", "G3", "G4", "G5", "G10", "G13"},
 	Exercises: []string{
-		"G1.1", "G1.2", "G1.3", "G2.1", "G2.2", "G2.3", "G3.1", "G3.4", "G3.6", "G4.3", "G5.1",
+		"G1.1", "G1.2", "G1.3", "G2.1", "G2.2", "G2.3", "G3.1", "G3.6", "G4.3", "G5.1",
 		"G10.1", "G10.2", "G10.3", "G10.4", "G13.1", "G13.2", "G13.3",
 	},
 	Plan: func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
@@ -61,10 +61,26 @@ var storageRefusalsAtCreation = harness.Scenario{
 			answering("dp-429", 429, time.Second),
 			importing("dp-skewed", fault.Spec{Kind: fault.StoreSkewed, Node: "dp-skewed", Delay: time.Hour}),
 			importing("dp-revoked", fault.Spec{Kind: fault.CredentialRevoked, Node: "dp-revoked"}),
-			flipped(draw, "dp-flipped"),
-			flipped(draw, "dp-bitten"),
-			importing("dp-slow", fault.Spec{Kind: fault.StoreSlow, Node: "dp-slow", Rate: slowRate}),
+			importing("dp-healthy"),
 		)
+	},
+}
+
+// storageFlippedAtCreation is the same with one bit of the snapshot changed, at a place
+// of its own for each: what only a text that no parser takes would give away is noticed
+// by luck.
+var storageFlippedAtCreation = harness.Scenario{
+	Name:     "storage-flipped-at-creation",
+	Summary:  "data planes are added during an outage, each sent the snapshot with another bit changed; the store heals, then the control plane",
+	Labels:   storageLabels(label.Nightly),
+	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
+	Exercises: []string{
+		"G1.1", "G1.2", "G1.3", "G2.1", "G2.2", "G2.3", "G3.1", "G3.4", "G3.6", "G4.3",
+		"G10.1", "G10.2", "G10.3", "G10.4", "G13.2", "G13.3",
+	},
+	Plan: func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
+		return planStorageFaults(draw, timers,
+			flipped(draw, "dp-2"), flipped(draw, "dp-3"), flipped(draw, "dp-4"), flipped(draw, "dp-5"), importing("dp-healthy"))
 	},
 }
 
@@ -93,7 +109,13 @@ func planStorageFaults(draw plan.Source, timers history.Profile, all ...latecome
 		harness.StartTraffic{Nodes: serving},
 	)
 	r.hold("ill", 4, "no read is repeated")
-	r.Then(harness.Heal{Targets: names})
+	var ill []string
+	for _, l := range all {
+		if len(l.faults) > 0 {
+			ill = append(ill, l.Name)
+		}
+	}
+	r.Then(harness.Heal{Targets: ill})
 	r.hold("well", 3, "the store is well, and no read is repeated")
 	r.Then(harness.Change{Generation: storageNewest})
 	return r.recover(append(r.serving(), names...))
