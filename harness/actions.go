@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"blackout/fixtures"
 	"blackout/harness/fault"
 	"blackout/harness/history"
@@ -20,7 +22,7 @@ import (
 )
 
 // Configure loads a configuration through the Admin API: a generation, and as many
-// routes as it says, whatever there was before. Routes come one by one and the
+// routes as it says, whatever there was before. Routes come in no order, and the
 // generation last: a node that serves it, and a snapshot that holds it, has every
 // route. Routes that go, go after it.
 type Configure struct {
@@ -79,10 +81,8 @@ func (a Configure) Do(ctx context.Context, c *Cluster) error {
 				return err
 			}
 		}
-		for _, r := range routes[min(len(was), len(routes)):] {
-			if err := c.admin(ctx, http.MethodPost, service+"/routes", r); err != nil {
-				return err
-			}
+		if err := c.addRoutes(ctx, service, routes[min(len(was), len(routes)):]); err != nil {
+			return err
 		}
 		if a.Guarded && !c.guarded {
 			if err := c.guard(ctx); err != nil {
@@ -104,6 +104,20 @@ func (a Configure) Do(ctx context.Context, c *Cluster) error {
 		}
 		return nil
 	})
+}
+
+// callsAtOnce is how many calls of the Admin API are on their way together where
+// there are many to make.
+const callsAtOnce = 4
+
+// addRoutes adds routes to a service.
+func (c *Cluster) addRoutes(ctx context.Context, service string, routes []fixtures.Route) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(callsAtOnce)
+	for _, r := range routes {
+		group.Go(func() error { return c.admin(ctx, http.MethodPost, service+"/routes", r) })
+	}
+	return group.Wait()
 }
 
 // Change makes a new generation the control plane's newest.

@@ -359,3 +359,15 @@ func TestTrafficFindsARestartedNode(t *testing.T) {
 	c.has.addNode(stub{name: "dp-1", address: "third:1"})
 	want("third:1")
 }
+
+func TestSampledRoutes(t *testing.T) {
+	t.Parallel()
+	if few := fixtures.Routes(10); len(sampled(few)) != len(few) {
+		t.Errorf("of %d routes, %d are probed", len(few), len(sampled(few)))
+	}
+	many := fixtures.Routes(9_999)
+	some := sampled(many)
+	if len(some) != maxProbed || some[0].Name != many[0].Name || some[maxProbed-1].Name != many[9_999].Name || some[1].Name == some[2].Name {
+		t.Errorf("%d routes from %s to %s", len(some), some[0].Name, some[len(some)-1].Name)
+	}
+}
