@@ -73,6 +73,11 @@ func TestNothingShownHoldsASecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, s := range []string{c.key, c.root.password, string(c.identity.Key)} {
+		if clean, found := rec.Scrub("it says " + s); !found || strings.Contains(clean, s) {
+			t.Errorf("a secret of the run is not looked for: %q", clean)
+		}
+	}
 	rec.Redact(secret)
 	c.progress("  it says %s", secret)
 	err = c.Do(ctx, plan.Step{Number: 1, Action: betraying{}}, 0)

@@ -196,6 +196,35 @@ func TestGuardedStreams(t *testing.T) {
 	}
 }
 
+// TestKeysAreShown: the right one is answered like any request, a wrong one refused.
+func TestKeysAreShown(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/guarded" || r.Header.Get("apikey") != "sesame" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		echo(w)
+	}))
+	defer server.Close()
+	to := target(server)
+	to.GuardedPaths, to.Key = []string{"/guarded"}, "sesame"
+	for _, s := range []history.Stream{
+		{Guarded: true}, {Guarded: true, Key: history.WrongKey}, {Key: history.RightKey},
+	} {
+		s.Interval, s.Timeout = 5*time.Millisecond, patience
+		want := http.StatusUnauthorized
+		if s.Key == history.RightKey {
+			want = http.StatusOK
+		}
+		for _, r := range sent(t, to, s, 3) {
+			if r.Class != history.Good || int(r.Status) != want {
+				t.Errorf("key %q: %+v, want %d", s.Key, r, want)
+			}
+		}
+	}
+}
+
 // http2Server speaks HTTP/2 by hand: it answers every other request well and
 // does something else to those between. It ends the connection if that says so.
 func http2Server(t *testing.T, other func(f *http2.Framer, stream uint32) (end bool)) Target {
