@@ -101,11 +101,16 @@ type gone struct {
 	after  []upload // by it and its rivals
 }
 
-// writersGone are the ends of writers that had rivals.
+// done is when an upload took effect, at the latest.
+func (u upload) done() history.Time { return max(u.at, u.until) }
+
+// writersGone are the ends of writers that had rivals. Uploads count in the order in
+// which they took effect: one may have been on its way when its writer was frozen.
 func (v *view) writersGone() []gone {
 	var out []gone
 	for _, rivals := range v.rivals() {
 		uploads := uploadsOf(rivals)
+		byTime(uploads, upload.done)
 		for i, u := range uploads {
 			next := v.end
 			if i+1 < len(uploads) {
@@ -194,8 +199,8 @@ func pausedWritesNoMore(v *view, f *finding) {
 		f.opportunities++
 		heir := g.after[0].by
 		for _, u := range g.after {
-			if u.by == g.node && !v.befell(heir, g.after[0].at, u.at) {
-				f.bad.add(g.tells(u.at, history.StoreRequest, "wrote the snapshot %s after its pause, although %s had taken over", seconds(u.at.Sub(g.cut.heal)), heir.Name).on(storeEdge(g.node)))
+			if u.by == g.node && !v.befell(heir, g.after[0].at, u.done()) {
+				f.bad.add(g.tells(u.done(), history.StoreRequest, "wrote the snapshot %s after its pause began, although %s had taken over", seconds(u.done().Sub(g.cut.inject)), heir.Name).on(storeEdge(g.node)))
 			}
 		}
 		v.addSetBack(f, g)

@@ -121,6 +121,9 @@ var exportJudgements = []judgement{
 		s.writes(12, "backup-2")
 		s.breaks(15, "backup-2>store", "exit")
 	}},
+	{"G9.2", "what was on its way when its writer was frozen is no next upload", Held, func(s *story) { s.lateUpload(http.StatusOK) }},
+	{"G9.3", "nor may it replace what another wrote", Violated, func(s *story) { s.lateUpload(http.StatusOK) }},
+	{"G9.3", "and does not where it is refused", Held, func(s *story) { s.lateUpload(http.StatusPreconditionFailed) }},
 	{"G4.5", "what was seen before its acknowledgement counts, whatever comes after", Held, func(s *story) {
 		s.residentBehind("dp-1", "latency")
 		s.serves(15, "dp-1", http.StatusOK, 2)
@@ -156,6 +159,20 @@ func (s *story) killedExporter() {
 	s.stops(4.001, "backup")
 	s.starts(6, "backup")
 	s.heals(6.01, "backup")
+}
+
+// lateUpload tells of a writer that was frozen with an upload on its way, which ended
+// after another had taken over.
+func (s *story) lateUpload(code int) {
+	s.exporter("backup-1")
+	s.plane("backup-2", exporting)
+	s.starts(0.5, "backup-2")
+	s.breaks(3, "backup-1", "pause")
+	s.event(3.2, history.Event{Kind: history.StoreRequest, Node: "backup-1", Text: "PUT " + storyObject, Code: code, OK: true, Until: moments(25)})
+	s.changes(5, 3)
+	s.writes(12, "backup-2")
+	s.heals(20, "backup-1")
+	s.ends(60)
 }
 
 // exportingControlPlane tells of a control plane that has written generation 1.
