@@ -255,6 +255,7 @@ func TestRejudge(t *testing.T) {
 		{Kind: history.NodeStart, Node: "cp"}, {Kind: history.FaultInject, Edge: "dp-1>cp", Text: "exit"},
 		{Kind: history.NodeExit, Node: "cp", Code: 2}, {Kind: history.RunEnd, OK: true, Events: 3, Requests: 1},
 	}
+	lived := []history.Event{died[0], died[1], {Kind: history.RunEnd, OK: true, Events: 2, Requests: 1}}
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -262,8 +263,9 @@ func TestRejudge(t *testing.T) {
 	}{
 		"nothing happened":         {[]string{record(scenario, nil)}, run.ExitInvalid, ""},
 		"a counterexample":         {[]string{record(scenario, nil, died...)}, run.ExitViolated, ""},
-		"another promise":          {[]string{record(scenario, nil, died...), "--promises", "G1"}, run.ExitNotMeasured, ""},
-		"it was asked less":        {[]string{record(scenario, []string{"G1"}, died...)}, run.ExitNotMeasured, ""},
+		"another promise":          {[]string{record(scenario, nil, lived...), "--promises", "G1"}, run.ExitNotMeasured, ""},
+		"it was asked less":        {[]string{record(scenario, []string{"G1"}, lived...)}, run.ExitNotMeasured, ""},
+		"of what nobody asked for": {[]string{record(scenario, []string{"G1"}, died...)}, run.ExitViolated, ""},
 		"it was asked enough":      {[]string{record("old", []string{"G13"}, died...)}, run.ExitViolated, ""},
 		"unknown promise":          {[]string{record(scenario, nil), "--promises", "G99"}, run.ExitUsage, "G99"},
 		"unknown scenario":         {[]string{record("old", nil)}, run.ExitUsage, "--promises"},
