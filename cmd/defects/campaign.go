@@ -227,7 +227,7 @@ func (c *campaign) find(k key) (row, bool) {
 	done := c.journal.All()
 	for _, r := range slices.Backward(done) {
 		if c.earlier {
-			r.key.State = k.State
+			r.State = k.State
 		}
 		if r.key == k && r.settled() {
 			return r, true

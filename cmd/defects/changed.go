@@ -37,7 +37,7 @@ func (c *campaign) touched(ctx context.Context, all []defect.Defect) ([]defect.D
 		found = drawn[:c.atMost]
 	}
 	return slices.DeleteFunc(all, func(d defect.Defect) bool {
-		return !slices.Contains(found, d.Name) && !(c.controls && isControl(d))
+		return !slices.Contains(found, d.Name) && (!c.controls || !isControl(d))
 	}), nil
 }
 

@@ -112,7 +112,7 @@ func TestDefect(t *testing.T) {
 		"7":                {"| **nobody**: NOT MEASURED", "not caught, NOT MEASURED"},
 		"4,4":              {"| **nobody**: INVALID", "not caught, INVALID"},
 		"4,1 G2.3":         {"| right | G2.3 |", ""},
-		"5":                {"| not judged yet |", "exit code 5: the last line"},
+		"5":                {"| not judged yet in cp-outage-scale-out |", "exit code 5: the last line"},
 	} {
 		t.Run(as, func(t *testing.T) {
 			o := asked(t, as, preamble+diff)
@@ -190,7 +190,7 @@ func TestTell(t *testing.T) {
 	if err := campaignOf(t, o).carryOut(t.Context()); !errors.Is(err, errShown) || !strings.Contains(err.Error(), "not judged") {
 		t.Errorf("error %v, want one that says what is not judged", err)
 	}
-	if text, err := os.ReadFile(o.table); err != nil || !strings.Contains(string(text), "| polls | G2.3 | not judged yet |") {
+	if text, err := os.ReadFile(o.table); err != nil || !strings.Contains(string(text), "| polls | G2.3 | not judged yet in cp-outage-scale-out |") {
 		t.Errorf("%v, the table is\n%s", err, text)
 	}
 }
@@ -354,6 +354,28 @@ func TestParse(t *testing.T) {
 	}
 	if o, err = parse(nil); err != nil || o.clean.of("cp-outage-scale-out") != 50 || o.clean.of("nemesis") != 5 || o.clean.String() != "cp-outage-scale-out=50,5" {
 		t.Errorf("%+v, %v", o.clean, err)
+	}
+}
+
+// TestCount: a defect is caught where every scenario that must has caught it.
+func TestCount(t *testing.T) {
+	t.Parallel()
+	p := defect.Preamble{Promise: "G2", Clause: "G2.3"}
+	came := func(name string, exit int, clauses ...string) judged {
+		j := judged{defect: defect.Defect{Name: name, Preamble: p}, outcome: row{Exit: exit}, done: true}
+		for _, c := range clauses {
+			j.outcome.Violated = append(j.outcome.Violated, violation{Clause: c})
+		}
+		return j
+	}
+	all := table{defects: []judged{
+		came("twice", run.ExitViolated, "G2.3"), came("twice", run.ExitViolated, "G2.3", "G2.1"),
+		came("once", run.ExitViolated, "G2.3"), came("once", run.ExitHeld),
+		came("wrong", run.ExitViolated, "G2.3"), came("wrong", run.ExitViolated, "G4.1"),
+		{defect: defect.Defect{Name: "not yet", Preamble: p}},
+	}}
+	if got, want := all.count(), (count{asked: 4, done: 3, caught: 2, named: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 

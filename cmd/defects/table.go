@@ -136,28 +136,45 @@ func short(commit string) string {
 	return id
 }
 
-// Counts of the defects.
-func (t table) counts() (asked, done, caught, named int) {
-	for _, j := range t.defects {
-		asked++
-		if !j.done {
-			continue
+// count is how many defects there are, how many of them were judged and caught in
+// every scenario that must catch them, and for how many all of those named the
+// right promise.
+type count struct{ asked, done, caught, named int }
+
+func (t table) count() count {
+	var c count
+	for i, j := range t.defects {
+		if i > 0 && t.defects[i-1].defect.Name == j.defect.Name {
+			continue // counted with the first of its scenarios
 		}
-		done++
-		if j.outcome.caught() {
-			caught++
+		c.asked++
+		done, caught, named := true, true, true
+		for _, o := range t.defects[i:] {
+			if o.defect.Name == j.defect.Name {
+				done = done && o.done
+				caught = caught && o.done && o.outcome.caught()
+				named = named && o.done && o.outcome.named(o.defect.Preamble)
+			}
 		}
-		if j.outcome.named(j.defect.Preamble) {
-			named++
-		}
+		c.done += one(done)
+		c.caught += one(caught)
+		c.named += one(named)
 	}
-	return asked, done, caught, named
+	return c
+}
+
+// one is 1 for what is so.
+func one(so bool) int {
+	if so {
+		return 1
+	}
+	return 0
 }
 
 // problems is the error for what is not as it should be.
 func (t table) problems() error {
 	var wrong []string
-	asked, done, caught, named := t.counts()
+	n := t.count()
 	for _, j := range t.defects {
 		switch {
 		case !j.done:
@@ -166,21 +183,21 @@ func (t table) problems() error {
 			wrong = append(wrong, fmt.Sprintf("%s: not caught, %s", j.outcome.trial, outcomes[j.outcome.Exit]))
 		}
 	}
-	if caught > 0 && float64(named) < enough*float64(caught) {
-		wrong = append(wrong, fmt.Sprintf("the right promise was named for %d of %d caught: at least %.0f %% are needed", named, caught, 100*enough))
+	if float64(n.named) < enough*float64(n.caught) {
+		wrong = append(wrong, fmt.Sprintf("the right promise was named for %d of %d caught: at least %.0f %% are needed", n.named, n.caught, 100*enough))
 	}
 	for _, c := range t.clean {
 		if c.alarms > 0 {
 			wrong = append(wrong, fmt.Sprintf("the good gateway in %s: false alarm, %s", c.scenario, strings.Join(c.found, "; ")))
 		}
-		if n := c.asked - c.held - c.alarms - c.unmeasured; n > 0 {
-			wrong = append(wrong, fmt.Sprintf("the good gateway in %s: %d of %d runs came to nothing, %d of them INVALID twice", c.scenario, n, c.asked, c.invalid))
+		if nothing := c.asked - c.held - c.alarms - c.unmeasured; nothing > 0 {
+			wrong = append(wrong, fmt.Sprintf("the good gateway in %s: %d of %d runs came to nothing, %d of them INVALID twice", c.scenario, nothing, c.asked, c.invalid))
 		}
 	}
 	if len(wrong) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d of %d defects judged; %s", errShown, done, asked, strings.Join(wrong, "; "))
+	return fmt.Errorf("%w: %d of %d defects judged; %s", errShown, n.done, n.asked, strings.Join(wrong, "; "))
 }
 
 // tell writes the tables, to a file as well if one is named.
@@ -213,11 +230,10 @@ scenarios are: [scenarios.md](scenarios.md); what the clauses are: [contract.md]
 
 func (t table) markdown() string {
 	var b strings.Builder
-	asked, done, caught, named := t.counts()
-	if asked > 0 {
-		fmt.Fprintf(&b, "**%d of %d caught**, the promise named right for %d of them", caught, asked, named)
-		if done < asked {
-			fmt.Fprintf(&b, "; %d not judged yet", asked-done)
+	if n := t.count(); n.asked > 0 {
+		fmt.Fprintf(&b, "**%d of %d caught** by every scenario that must, the promise named right for %d of them", n.caught, n.asked, n.named)
+		if n.done < n.asked {
+			fmt.Fprintf(&b, "; %d not judged in all of them yet", n.asked-n.done)
 		}
 		b.WriteString(".\n\n| defect | clause | caught by | promise | VIOLATED | after | run | seed | commit |\n|---|---|---|---|---|---|---|---|---|\n")
 		for _, j := range t.defects {
@@ -244,7 +260,7 @@ func (j judged) line() string {
 	scenario, right, violated, after, took := r.Scenario, "right", strings.Join(clauses(r), " "), "", seconds(r.Took)
 	switch {
 	case !j.done:
-		scenario, right, took = "not judged yet", "", ""
+		scenario, right, took = "not judged yet in "+scenario, "", ""
 	case !r.caught():
 		scenario, right = fmt.Sprintf("**nobody**: %s in %s", outcomes[r.Exit], r.Scenario), ""
 	default:
