@@ -52,7 +52,7 @@ BUILD     = env CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(
 
 # The suite is one test of the module's root package; everything else is a unit.
 # Its specs mostly wait: PROCS of them run at a time, each in a topology of its own.
-PROCS    ?= 3
+PROCS    ?= 2
 UNITS     = -skip '^TestSuite$$' ./...
 GINKGO    = $(GO) tool ginkgo --procs=$(PROCS) --race --no-color
 SUITE     = $(GINKGO) . -- '-test.run=^TestSuite$$'
@@ -138,11 +138,6 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	stage units 12m $(GO) test -race -timeout=0 -count=1 -skip '^TestSuite$$' $(REST); \
 	stage schedules 3m $(GO) test -count=1 -v -run '^TestSchedules' ./internal/fallback/election; \
 	stage 'timed units' 9m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
-	case '$(ENGINE)' in \
-	docker) leave_out 'changed defects' 'ENGINE=docker' ;; \
-	*) stage 'build for the changed defects' 4m $(BUILD) ./cmd/blackout ./cmd/defects; \
-		stage 'changed defects' 8m bin/defects --changed auto --at-most 6 --controls=false --parallel $(PROCS) --log reports/out/changed/log.jsonl --anew ;; \
-	esac; \
 	case '$(ENGINE)' in \
 	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
 	*) stage 'suite on local' 18m env BLACKOUT_ENGINE=local $(SUITE) ;; \

@@ -56,16 +56,9 @@ func planCertificates(draw plan.Source, timers history.Profile) (topology.Topolo
 	residents := []string{backup, running1, running2}
 	strangers := []string{stranger, outdated, strangest}
 	restarted := []fault.Kind{fault.CertificateWrong, fault.CertificateExpired}[draw.Between("certificate after a restart", 0, 1)]
-	old, good, missed, returned, last := 1, 2, 3, 4, 5
+	good, missed, returned, last := 2, 3, 4, 5
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 20, 60)},
-		harness.AwaitServing{Nodes: residents, Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: residents, Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, residents, draw.Between("routes", 20, 60))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: []string{running1, running2}},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},

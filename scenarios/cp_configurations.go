@@ -55,14 +55,7 @@ func planBadConfigurations(draw plan.Source, timers history.Profile) (topology.T
 	running := []string{overfed, misled, emptied, taken}
 	added := []string{overfed2, misled2}
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 20, 60)},
-		harness.AwaitServing{Nodes: append([]string{backup}, running...), Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: append([]string{backup}, running...), Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, append([]string{backup}, running...), draw.Between("routes", 20, 60))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: running},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before anything is pushed"},

@@ -50,16 +50,9 @@ func planDatabaseOutage(draw plan.Source, timers history.Profile) (topology.Topo
 	added := topology.Node{Name: newcomer, Role: topology.DataPlane} // it has no other way to a configuration
 	cut := fault.Spec{Kind: databaseCuts[draw.Between("cut", 0, len(databaseCuts)-1)], Edge: topology.DatabaseEdge("cp")}
 	residents, newcomers := []string{backup, running1}, []string{newcomer}
-	old, good, lost, newest := 1, 2, 3, 4
+	good, lost, newest := 2, 3, 4
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 20, 60)},
-		harness.AwaitServing{Nodes: residents, Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: residents, Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, residents, draw.Between("routes", 20, 60))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: []string{running1}},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},

@@ -63,7 +63,7 @@ var latecomers = []topology.Node{
 
 func planOutageScaleOut(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
 	top := residents
-	old, good, newest := 1, 2, 3
+	good, newest := 2, 3
 	planted := draw.Between("planted generation", 100, 999)
 	reset := func(node string) fault.Spec { return fault.Spec{Edge: top.CPEdge(node), Kind: fault.Reset} }
 	truncate := fault.Spec{
@@ -77,14 +77,7 @@ func planOutageScaleOut(draw plan.Source, timers history.Profile) (topology.Topo
 	everyone := []string{backup, running1, running2, importer, bystander, truncated}
 	newcomers := []string{importer, bystander, truncated}
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 80, 120)},
-		harness.AwaitServing{Nodes: everyone[:3], Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: everyone[:3], Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, everyone[:3], draw.Between("routes", 80, 120))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: []string{running1, running2}},
 		harness.Hold{For: draw.Duration("steady", 2*time.Second, 3*time.Second), Why: "traffic before the outage"},

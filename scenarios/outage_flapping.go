@@ -56,16 +56,9 @@ func planOutageFlapping(draw plan.Source, timers history.Profile) (topology.Topo
 		flaps = append(flaps, fault.Spec{Kind: fault.Flapping, Edge: top.CPEdge(name), Times: turns(name, 5)})
 	}
 	crashes := turns("crashes", 2)
-	old, good, flapped, acknowledged, newest := 1, 2, 3, 4, 5
+	flapped, acknowledged, newest := 3, 4, 5
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 20, 60)},
-		harness.AwaitServing{Nodes: everyone, Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: everyone, Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, everyone, draw.Between("routes", 20, 60))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: running, Rate: 25},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},

@@ -50,16 +50,9 @@ func planOutageLong(draw plan.Source, timers history.Profile) (topology.Topology
 	}
 	everyone := append([]string{backup}, append(running, added...)...)
 	residents := everyone[:1+len(running)]
-	old, good, newer, newest := 1, 2, 3, 4
+	good, newer, newest := 2, 3, 4
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 800, 1000)},
-		harness.AwaitServing{Nodes: residents, Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: residents, Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, residents, draw.Between("routes", 800, 1000))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: running, Rate: 20},
 		harness.Hold{For: 5*time.Second + 2*timers.PingInterval + draw.Duration("steady", 0, time.Second), Why: "traffic before the outage, and pings that tell the control plane who has what"},

@@ -20,7 +20,7 @@ import (
 var outageCutModes = harness.Scenario{
 	Name:     "outage-cut-modes",
 	Summary:  "running data planes lose the control plane at once, each in another way, and a change comes meanwhile",
-	Labels:   []label.Label{label.Outage, label.Fast},
+	Labels:   []label.Label{label.Outage, label.Nightly},
 	Promises: []string{"G4", "G10", "G13"},
 	Exercises: []string{
 		"G4.3", "G4.5", "G4.7", "G4.8", "G10.1", "G10.2", "G10.4", "G10.6", "G10.10", "G13.3",
@@ -50,16 +50,9 @@ func planOutageCutModes(draw plan.Source, timers history.Profile) (topology.Topo
 		cuts = append(cuts, cut)
 	}
 	everyone := append([]string{backup}, planes...)
-	old, good, meanwhile, newest := 1, 2, 3, 4
+	good, meanwhile, newest := 2, 3, 4
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 20, 60)},
-		harness.AwaitServing{Nodes: everyone, Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: everyone, Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, everyone, draw.Between("routes", 20, 60))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: planes, Rate: 20},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},

@@ -51,16 +51,9 @@ func planOutageRestarts(draw plan.Source, timers history.Profile) (topology.Topo
 	cut := func(kind fault.Kind, node string) fault.Spec { return fault.Spec{Kind: kind, Edge: top.CPEdge(node)} }
 	on := func(kind fault.Kind, node string) fault.Spec { return fault.Spec{Kind: kind, Node: node} }
 	before := []string{backup, restarted, wiped, replaced, diskless}
-	old, good, newest := 1, 2, 3
+	good, newest := 2, 3
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 20, 60)},
-		harness.AwaitServing{Nodes: before, Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: before, Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, before, draw.Between("routes", 20, 60))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: []string{restarted, wiped, diskless}, Rate: 25},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},

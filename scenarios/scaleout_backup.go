@@ -36,16 +36,9 @@ func planScaleOutBackup(draw plan.Source, timers history.Profile) (topology.Topo
 	)
 	cut := func(node string) fault.Spec { return fault.Spec{Kind: fault.Reset, Edge: top.CPEdge(node)} }
 	everyone := []string{backup, running1, second}
-	old, good, newer, newest := 1, 2, 3, 4
+	good, newer, newest := 2, 3, 4
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 20, 60)},
-		harness.AwaitServing{Nodes: everyone[:2], Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: everyone[:2], Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, everyone[:2], draw.Between("routes", 20, 60))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: []string{running1}},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},

@@ -48,16 +48,9 @@ func planScaleOutStorm(draw plan.Source, timers history.Profile) (topology.Topol
 	early := crowd(first...)
 	early.Nodes = append(early.Nodes, topology.Node{Name: waiting, Role: topology.DataPlane})
 	early.Faults = append(early.Faults, cut(fault.Reset, waiting))
-	old, good, newest := 1, 2, 3
+	good, newest := 2, 3
 	t := plan.NewTimetable(timers)
-	t.Phase(plan.BringUp,
-		harness.BringUp{},
-		harness.Configure{Generation: old, Routes: draw.Between("routes", 80, 120)},
-		harness.AwaitServing{Nodes: []string{backup, running1}, Generation: old, Steady: true},
-		harness.Change{Generation: good},
-		harness.AwaitServing{Nodes: []string{backup, running1}, Generation: good, Steady: true},
-		harness.AwaitSnapshot{Generation: good, Steady: true},
-	)
+	bringUp(t, []string{backup, running1}, draw.Between("routes", 80, 120))
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: []string{running1}, Rate: 100},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},

@@ -12,6 +12,7 @@ import (
 
 	"blackout/harness"
 	"blackout/harness/label"
+	"blackout/harness/plan"
 )
 
 // Family are scenarios that ask about one thing.
@@ -54,4 +55,17 @@ func Find(name string) (harness.Scenario, error) {
 		names[i] = s.Name
 	}
 	return harness.Scenario{}, fmt.Errorf("unknown scenario %q: the scenarios are %s", name, strings.Join(names, ", "))
+}
+
+// bringUp plans for a topology that comes up, serves a first generation and, before
+// anything goes wrong, a second one that is in the bucket, too.
+func bringUp(t *plan.Timetable, serving []string, routes int) {
+	t.Phase(plan.BringUp,
+		harness.BringUp{},
+		harness.Configure{Generation: 1, Routes: routes},
+		harness.AwaitServing{Nodes: serving, Generation: 1, Steady: true},
+		harness.Change{Generation: 2},
+		harness.AwaitServing{Nodes: serving, Generation: 2, Steady: true},
+		harness.AwaitSnapshot{Generation: 2, Steady: true},
+	)
 }

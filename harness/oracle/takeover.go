@@ -72,7 +72,8 @@ func answersMeanwhile(v *view, f *finding) {
 	}
 	f.later(func() {
 		if onTime := v.onTime(); late.count > 0 && !onTime.OK {
-			f.doubts("answers were late, and so was the prober: %s", onTime.Text)
+			f.opportunities = 0
+			f.missing = "answers were late, and so was the prober: " + onTime.Text
 			return
 		}
 		f.bad.addAll(late)

@@ -1,6 +1,8 @@
 // Copyright The Blackout Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Time in these tests is a synctest bubble's: to sleep is to let it pass.
+
 package shrink
 
 import (
