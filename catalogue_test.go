@@ -101,6 +101,8 @@ func stagings() []staging {
 		{Spec: fault.Spec{Kind: fault.PlaneEmpty}},
 		{Spec: fault.Spec{Kind: fault.PlaneOlder, Generation: 1}},
 		{Spec: fault.Spec{Kind: fault.PlaneOversized}},
+		{Spec: fault.Spec{Kind: fault.PlaneInvalid, Generation: 3}},
+		{Spec: fault.Spec{Kind: fault.SecretMissing, Parameter: "proxy_server"}},
 	}
 	for _, status := range []int{403, 404, 412, 429, 503} {
 		out = append(out, staging{Spec: fault.Spec{Kind: fault.StoreStatus, Status: status}})

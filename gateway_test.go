@@ -31,8 +31,8 @@ var _ = Describe("the good gateway", labels(label.Good), func() {
 	}
 })
 
-// The controls alone: make defects judges all, and make test those whose code a
-// change touched.
+// The controls alone: make defects judges all, and those whose code a change touched
+// with CHANGED.
 var _ = Describe("a known-bad gateway", labels(label.Defect, label.Local), func() {
 	for _, name := range defect.Controls {
 		planted, err := defect.Find(".", name)
