@@ -13,7 +13,7 @@ import (
 // that is here stays, and means what it meant.
 func TestFrozen(t *testing.T) {
 	t.Parallel()
-	const want = "fast outage scaleout storage identity cp disk nightly docker local good parity fault defect control kill interrupt replay topology example"
+	const want = "fast outage scaleout storage export integrity limits identity cp disk nightly docker local good parity fault defect control kill interrupt replay topology example"
 	var all []Label
 	for _, e := range slices.Concat(Scenarios, Engines, Families) {
 		if e.Meaning == "" {
