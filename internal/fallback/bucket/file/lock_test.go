@@ -24,7 +24,10 @@ func TestOperationsThatHangAreLeftBehindAndBounded(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	b.flock = func(fd, how int) error {
 		if how&syscall.LOCK_EX != 0 {
-			entered <- struct{}{}
+			select {
+			case entered <- struct{}{}:
+			case <-release: // one that found the lock taken and tries again
+			}
 			<-release
 		}
 		return syscall.Flock(fd, how)
