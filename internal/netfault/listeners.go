@@ -72,11 +72,38 @@ func parseAddress(text string) (netip.AddrPort, bool) {
 // dnsServer is where Docker's name server listens, in every namespace.
 var dnsServer = netip.AddrFrom4([4]byte{127, 0, 0, 11})
 
+// ListeningSockets are the TCP sockets that listen in the network namespace of this
+// process.
+func ListeningSockets() ([]Listener, error) {
+	if found, err := askKernel(); err == nil {
+		return found, nil
+	}
+	return readTables("/proc/self/net") // a kernel that does not answer, or may not be asked
+}
+
 // ListenersAt lists the TCP addresses that are listened on in the network
 // namespace whose tables are in a directory, "/proc/<pid>/net", in order and
 // without Docker's own.
 func ListenersAt(dir string) ([]netip.AddrPort, error) {
-	var addresses []netip.AddrPort
+	found, err := readTables(dir)
+	return addresses(found), err
+}
+
+// addresses are those of listeners, in order and without Docker's own.
+func addresses(listeners []Listener) []netip.AddrPort {
+	var found []netip.AddrPort
+	for _, l := range listeners {
+		if l.Address.Addr() != dnsServer {
+			found = append(found, l.Address)
+		}
+	}
+	slices.SortFunc(found, netip.AddrPort.Compare)
+	return slices.Compact(found)
+}
+
+// readTables finds the listening sockets in the tables of a directory.
+func readTables(dir string) ([]Listener, error) {
+	var found []Listener
 	for _, table := range []string{"tcp", "tcp6"} {
 		text, err := os.ReadFile(filepath.Join(dir, table))
 		if table == "tcp6" && errors.Is(err, fs.ErrNotExist) {
@@ -85,12 +112,7 @@ func ListenersAt(dir string) ([]netip.AddrPort, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list listeners: %w", err)
 		}
-		for _, l := range ParseListeners(string(text)) {
-			if l.Address.Addr() != dnsServer {
-				addresses = append(addresses, l.Address)
-			}
-		}
+		found = append(found, ParseListeners(string(text))...)
 	}
-	slices.SortFunc(addresses, netip.AddrPort.Compare)
-	return slices.Compact(addresses), nil
+	return found, nil
 }

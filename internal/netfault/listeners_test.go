@@ -5,6 +5,8 @@ package netfault
 
 import (
 	"encoding/binary"
+	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -39,6 +41,35 @@ func TestListeners(t *testing.T) {
 	}
 	if got := ParseListeners(table); !slices.Equal(got, want) {
 		t.Errorf("ParseListeners() = %v, want %v", got, want)
+	}
+}
+
+// TestListenersAgree opens listeners, beside connections, which the kernel and its
+// tables must show alike.
+func TestListenersAgree(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Logf("not tried: %v", err) // a machine without IPv6
+			continue
+		}
+		t.Cleanup(func() { l.Close() })
+		want := l.Addr().(*net.TCPAddr).AddrPort()
+		want = netip.AddrPortFrom(want.Addr().Unmap(), want.Port())
+		for name, list := range map[string]func() ([]Listener, error){
+			"kernel": askKernel, "tables": func() ([]Listener, error) { return readTables("/proc/self/net") },
+		} {
+			found, err := list()
+			if errors.Is(err, ErrUnsupported) {
+				t.Logf("NOT MEASURED: the %s: %v", name, err)
+				continue
+			}
+			i := slices.IndexFunc(found, func(l Listener) bool { return l.Address == want })
+			if err != nil || i < 0 || found[i].Inode == 0 {
+				t.Errorf("the %s shows %v, %v; want %v among them, with an inode", name, found, err, want)
+			}
+		}
 	}
 }
 

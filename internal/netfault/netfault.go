@@ -92,8 +92,11 @@ const resolveLimit = 2 * time.Second
 // NewServer acts on the namespace of this process.
 func NewServer() *Server {
 	return &Server{
-		Open:      func() (Filter, error) { return openRules() },
-		Listeners: func() ([]netip.AddrPort, error) { return ListenersAt("/proc/self/net") },
+		Open: func() (Filter, error) { return openRules() },
+		Listeners: func() ([]netip.AddrPort, error) {
+			found, err := ListeningSockets()
+			return addresses(found), err
+		},
 		Resolve: func(ctx context.Context, name string) ([]netip.Addr, error) {
 			// The C library might answer from a cache or a file of its own.
 			return (&net.Resolver{PreferGo: true}).LookupNetIP(ctx, "ip", name)

@@ -5,9 +5,7 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -25,19 +23,14 @@ func (n *node) Listening(context.Context) ([]netip.AddrPort, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list what %s listens on: %w", n.Name(), err)
 	}
+	listeners, err := netfault.ListeningSockets()
+	if err != nil {
+		return nil, fmt.Errorf("list what %s listens on: %w", n.Name(), err)
+	}
 	var addresses []netip.AddrPort
-	for _, table := range []string{"tcp", "tcp6"} {
-		text, err := os.ReadFile("/proc/self/net/" + table)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // a kernel without IPv6
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list what %s listens on: %w", n.Name(), err)
-		}
-		for _, l := range netfault.ParseListeners(string(text)) {
-			if sockets[l.Inode] {
-				addresses = append(addresses, l.Address)
-			}
+	for _, l := range listeners {
+		if sockets[l.Inode] {
+			addresses = append(addresses, l.Address)
 		}
 	}
 	slices.SortFunc(addresses, netip.AddrPort.Compare)
