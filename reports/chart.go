@@ -21,7 +21,7 @@ const (
 	barHeight   = 14.0
 	groupGap    = 10.0
 	labelLimit  = 24 // characters of a lane's label
-	maxSpans    = 500
+	maxSpans    = 500 // bars, before a page over the limit halves them
 	charWidth   = 6.6 // of the chart's font, for deciding whether a label fits
 	minBarWidth = 1.5 // so that nothing short disappears
 )
@@ -64,17 +64,18 @@ type chart struct {
 // canvas draws a chart lane by lane, downwards.
 type canvas struct {
 	chart
-	y   float64
-	end history.Time
+	y     float64
+	end   history.Time
+	spans int // bars that it draws at most
 }
 
-// drawTimeline draws the run on one time axis. It returns nil for a run in
-// which no time passed.
-func drawTimeline(m Model) *chart {
+// drawTimeline draws the run on one time axis, with so many bars at most. It returns
+// nil for a run in which no time passed.
+func drawTimeline(m Model, spans int) *chart {
 	if m.Duration <= 0 {
 		return nil
 	}
-	c := &canvas{y: 4, end: history.Time(m.Duration)}
+	c := &canvas{y: 4, end: history.Time(m.Duration), spans: spans}
 	c.Width = chartWidth
 	c.drawPhases(m.Phases)
 	c.drawFaults(m.Faults)
@@ -111,11 +112,11 @@ func (c *canvas) lane(label string) float64 {
 }
 
 // bar draws a span with a label that is shown where it fits, and in any case
-// as the bar's title. Beyond maxSpans it only counts.
-func (c *canvas) bar(top float64, span Interval, class, label string) {
-	if len(c.Rects) >= maxSpans {
+// as the bar's title. Beyond the canvas's spans it only counts, and says no.
+func (c *canvas) bar(top float64, span Interval, class, label string) (drawn bool) {
+	if len(c.Rects) >= c.spans {
 		c.Cut++
-		return
+		return false
 	}
 	from, to := c.x(span.From), c.x(span.To)
 	width := max(to-from, minBarWidth)
@@ -124,15 +125,14 @@ func (c *canvas) bar(top float64, span Interval, class, label string) {
 	if name := clean(label); float64(len([]rune(name)))*charWidth+8 < width {
 		c.Texts = append(c.Texts, textShape{X: px(from + 4), Y: px(top + barHeight - 3), Class: "in", Text: name})
 	}
+	return true
 }
 
 // whisker draws the span in which an edge lies.
 func (c *canvas) whisker(top float64, edge Interval) {
 	middle, from, to := px(top+barHeight/2), px(c.x(edge.From)), px(c.x(edge.To))
-	c.Lines = append(c.Lines,
-		lineShape{from, middle, to, middle, "whisker"},
-		lineShape{from, px(top + 2), from, px(top + barHeight - 2), "whisker"},
-		lineShape{to, px(top + 2), to, px(top + barHeight - 2), "whisker"})
+	end := func(x px) string { return fmt.Sprintf("M%s %sv%s", x, px(top+2), px(barHeight-4)) }
+	c.Paths = append(c.Paths, pathShape{fmt.Sprintf("M%s %sH%s", from, middle, to) + end(from) + end(to), "whisker"})
 }
 
 func (c *canvas) drawPhases(phases []Phase) {
@@ -201,9 +201,12 @@ func (c *canvas) drawNodes(nodes []NodeHistory) {
 
 // markTimes marks starts and ends of a process across its lane.
 func (c *canvas) markTimes(top float64, times []history.Time, class string) {
+	var d strings.Builder
 	for _, t := range times {
-		x := px(c.x(t))
-		c.Lines = append(c.Lines, lineShape{x, px(top - 1), x, px(top + barHeight + 1), class})
+		fmt.Fprintf(&d, "M%s %sv%s", px(c.x(t)), px(top-1), px(barHeight+2))
+	}
+	if d.Len() > 0 {
+		c.Paths = append(c.Paths, pathShape{d.String(), class})
 	}
 }
 
@@ -259,7 +262,9 @@ func (c *canvas) drawOutages(m Model) {
 			class, label = "outage unexplained", unexplained
 		}
 		core := Interval{o.Start.To, max(o.End.From, o.Start.To)}
-		c.bar(top, core, class, fmt.Sprintf("%s: %s", label, classes(o.Classes)))
+		if !c.bar(top, core, class, fmt.Sprintf("%s: %s", label, classes(o.Classes))) {
+			continue
+		}
 		c.whisker(top, o.Start)
 		c.whisker(top, o.End)
 		if !o.Explained() {
@@ -275,9 +280,6 @@ func (c *canvas) drawOutages(m Model) {
 // left if there is no room to its right.
 func (c *canvas) flag(top float64, span Interval) {
 	const width = charWidth*float64(len(unexplained)) + 6
-	if len(c.Texts) >= maxSpans {
-		return
-	}
 	x := c.x(span.To) + 6
 	if x+width > chartWidth {
 		x = c.x(span.From) - width
@@ -314,7 +316,7 @@ func (c *canvas) drawFailures(m Model) {
 // bandFaults shades the time of witnessed faults behind all lanes.
 func (c *canvas) bandFaults(faults []Fault) {
 	for _, f := range faults {
-		if !f.Witnessed || len(c.Bands) >= maxSpans {
+		if !f.Witnessed || len(c.Bands) >= c.spans {
 			continue
 		}
 		span := c.spanOf(f)

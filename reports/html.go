@@ -51,20 +51,22 @@ type labelled struct {
 	Rows  [][]string
 }
 
-// errTooLarge is returned if even short tables burst the limit.
+// errTooLarge is returned if even short tables and few bars burst the limit.
 var errTooLarge = fmt.Errorf("the page is larger than %d bytes", htmlLimit)
 
-// renderHTML writes the page. Tables are cut shorter until it fits the limit;
-// report.json keeps every row.
+// renderHTML writes the page. Tables and the drawing are cut shorter until it fits
+// the limit; report.json keeps every row.
 func renderHTML(m Model) ([]byte, error) {
 	p := page{
 		Model:    m,
 		Style:    template.CSS(pageStyle),
-		Chart:    drawTimeline(m),
 		Sections: sections(m),
 		Buckets:  bucketTable(m),
 	}
+	spans := maxSpans
 	for p.Rows = htmlRows; p.Rows > 1; p.Rows /= 2 {
+		p.Chart = drawTimeline(m, spans)
+		spans /= 2
 		t, err := template.New("report").Funcs(p.funcs()).Parse(pageTemplate)
 		if err != nil {
 			return nil, fmt.Errorf("parse the page's template: %w", err)

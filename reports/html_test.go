@@ -129,6 +129,28 @@ func TestPageEscapesNodes(t *testing.T) {
 	}
 }
 
+// TestPageOfManyOutagesFitsItsLimit is a gateway that fails every few requests.
+func TestPageOfManyOutagesFitsItsLimit(t *testing.T) {
+	t.Parallel()
+	m := Build(violated())
+	pattern := m.Outages[0]
+	for i := range 3000 {
+		o, shift := pattern, history.Time(i)*history.Time(m.Duration)/3000
+		o.Stream, o.Causes = fmt.Sprintf("stream-%d", i%8), nil
+		for _, edge := range []*history.Time{&o.Start.From, &o.Start.To, &o.End.From, &o.End.To} {
+			*edge += shift
+		}
+		m.Outages = append(m.Outages, o)
+	}
+	content, err := renderHTML(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(content, []byte("left out of the drawing")) {
+		t.Error("the page does not say what it leaves out")
+	}
+}
+
 func TestPageFitsItsLimit(t *testing.T) {
 	t.Parallel()
 	in := violated()
@@ -222,7 +244,7 @@ func luminance(t *testing.T, colour string) float64 {
 func TestChartDrawsEveryOutage(t *testing.T) {
 	t.Parallel()
 	m := Build(violated())
-	c := drawTimeline(m)
+	c := drawTimeline(m, maxSpans)
 	drawn := 0
 	for _, r := range c.Rects {
 		if strings.HasPrefix(r.Class, "outage") {
