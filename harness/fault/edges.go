@@ -25,7 +25,7 @@ type Edges struct {
 
 	mu       sync.Mutex
 	proxies  map[topology.Edge]proxy
-	probes   map[topology.Edge][]probing
+	probes   map[topology.Edge][]*probing
 	attempts map[topology.Edge]int
 	moments  int // named so far
 }
@@ -39,7 +39,7 @@ func NewEdges(address string, rec *history.Writer) *Edges {
 		rec:      rec,
 		timing:   make(chan struct{}, 1),
 		proxies:  make(map[topology.Edge]proxy),
-		probes:   make(map[topology.Edge][]probing),
+		probes:   make(map[topology.Edge][]*probing),
 		attempts: make(map[topology.Edge]int),
 	}
 }

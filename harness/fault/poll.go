@@ -6,6 +6,8 @@ package fault
 import (
 	"context"
 	"errors"
+	"net/http/httptrace"
+	"slices"
 	"time"
 
 	"blackout/harness/history"
@@ -18,7 +20,7 @@ import (
 const pollInterval = 100 * time.Millisecond
 
 // Poll records connection attempts and byte counts of all edges until ctx ends.
-// An edge's attempt is its node's, unless it falls into a probe of the harness.
+// An edge's attempt is its node's, unless a probe of the harness dialled it.
 func (l *Edges) Poll(ctx context.Context) {
 	p := poller{links: l, bytes: make(map[topology.Edge]Reading)}
 	tick := time.NewTicker(pollInterval)
@@ -103,25 +105,55 @@ func (p *poller) record(edge topology.Edge, s meter.Snapshot) {
 var errLost = errors.New("more connections than the meter remembers opening times of: attempts are missing from the recording")
 
 // probing is a span in which the harness itself used an edge.
-type probing struct{ from, to history.Time } // to is 0 while it lasts
+type probing struct {
+	to    history.Time   // its end; 0 while it lasts
+	dials []history.Time // when those connections of its own began that no attempt was taken for yet
+}
+
+// claims takes an attempt at a moment for one of the probing's own connections, if
+// there is one left that may have led to it. A node's attempts beside them stay its.
+func (p *probing) claims(at, slack history.Time) bool {
+	if p.to != 0 && at > p.to+slack {
+		return false
+	}
+	i := slices.IndexFunc(p.dials, func(began history.Time) bool { return at >= began-slack })
+	if i < 0 {
+		return false
+	}
+	p.dials = slices.Delete(p.dials, i, i+1)
+	return true
+}
 
 // clockSlack is how far apart a connection and the span of the probe that made
 // it may be seen to lie, beside the margin of the meters' clock.
 const clockSlack = history.Time(5 * time.Millisecond)
 
-// Probe runs a probe of the harness through an edge, so that its connections are
-// not taken for the node's.
+// Probe runs a probe of the harness through an edge, so that the connections that
+// it dials with its context are not taken for the node's.
 func (l *Edges) Probe(ctx context.Context, edge topology.Edge, probe func(context.Context) error) error {
+	p := new(probing)
 	l.mu.Lock()
-	l.probes[edge] = append(l.probes[edge], probing{from: l.rec.Now()})
-	i := len(l.probes[edge]) - 1
+	l.probes[edge] = append(l.probes[edge], p)
 	l.mu.Unlock()
 
-	err := probe(ctx)
+	err := probe(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		ConnectStart: func(string, string) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			p.dials = append(p.dials, l.rec.Now())
+		},
+		ConnectDone: func(_, _ string, err error) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if err != nil && len(p.dials) > 0 {
+				p.dials = p.dials[1:] // nothing arrived
+			}
+		},
+	}))
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.probes[edge][i].to = l.rec.Now()
+	p.to = l.rec.Now()
 	return err
 }
 
@@ -140,7 +172,7 @@ func (l *Edges) attribute(edge topology.Edge, at, margin history.Time) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range l.probes[edge] {
-		if at >= p.from-slack && (p.to == 0 || at <= p.to+slack) {
+		if p.claims(at, slack) {
 			return topology.Witness
 		}
 	}

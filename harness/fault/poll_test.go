@@ -7,8 +7,10 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -233,28 +235,40 @@ func TestClockMapping(t *testing.T) {
 	}
 }
 
-// TestAttribution: an attempt that may be a probe's is taken for the harness's.
+// TestAttribution: of the attempts during a probe, as many are the harness's as it
+// dialled, from when it did.
 func TestAttribution(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	var from, to history.Time
-	_ = b.links.Probe(t.Context(), b.edge, func(context.Context) error { from = b.rec.Now(); return nil })
-	to = b.rec.Now()
 	const margin, far = 3 * clockSlack, 100 * clockSlack
+	dial := func(ctx context.Context) history.Time {
+		at := b.rec.Now()
+		httptrace.ContextClientTrace(ctx).ConnectStart("tcp", "127.0.0.1:1")
+		return at
+	}
+	var first, second history.Time
+	_ = b.links.Probe(t.Context(), b.edge, func(ctx context.Context) error { first = dial(ctx); return nil })
+	to := b.rec.Now()
+	_ = b.links.Probe(t.Context(), b.edge, func(ctx context.Context) error { second = dial(ctx); return nil })
+	_ = b.links.Probe(t.Context(), b.edge, func(ctx context.Context) error {
+		dial(ctx)
+		httptrace.ContextClientTrace(ctx).ConnectDone("tcp", "127.0.0.1:1", syscall.ECONNREFUSED)
+		return nil
+	})
 	own := 0
 	for _, c := range []struct {
+		name       string
 		at, margin history.Time
 		who        string
 	}{
-		{from, 0, topology.Witness},
-		{from - clockSlack/2, 0, topology.Witness},
-		{to + far, 0, b.edge.From},
-		{from - far, 0, b.edge.From},
-		{to + 2*clockSlack, 0, b.edge.From},
-		{from - 2*clockSlack, margin, topology.Witness},
+		{"before anything was dialled", first - far, 0, b.edge.From},
+		{"after all of it", second + far, 0, b.edge.From},
+		{"a little before the first", first - clockSlack/2, 0, topology.Witness},
+		{"on a clock that is known badly", to + 2*clockSlack, margin, topology.Witness},
+		{"another beside them", second, 0, b.edge.From},
 	} {
 		if got := b.links.attribute(b.edge, c.at, c.margin); got != c.who {
-			t.Errorf("attempt %s after the probe's begin, ± %s: %s's, want %s's", c.at.Sub(from), c.margin.Sub(0), got, c.who)
+			t.Errorf("%s, %s after the first dial: %s's, want %s's", c.name, c.at.Sub(first), got, c.who)
 		}
 		if c.who == b.edge.From {
 			own++
