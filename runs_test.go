@@ -21,6 +21,7 @@ import (
 	"blackout/harness/engine/docker"
 	"blackout/harness/match"
 	"blackout/harness/run"
+	"blackout/harness/topology"
 	"blackout/reports"
 )
 
@@ -73,11 +74,30 @@ func runIn(home string) string {
 	return dirs[0]
 }
 
-// optionsIn are the options of the suite's runs in this process; on local, the nodes
-// run with the race detector.
-func optionsIn(home, engine string) run.Options {
+// raceNodes is how many nodes run with the race detector, which makes each several
+// times as costly. In a crowd of them nobody keeps the contract's times.
+const raceNodes = 7
+
+// nodes is how many nodes a scenario comes to.
+func nodes(s harness.Scenario) int {
+	GinkgoHelper()
+	p, err := s.NewPlan(seed, topology.Profiles["fast"])
+	Expect(err).NotTo(HaveOccurred())
+	n := len(p.Topology.Nodes)
+	for _, step := range p.Steps {
+		if added, ok := step.Action.(harness.ScaleOut); ok {
+			n += len(added.Nodes)
+		}
+	}
+	return n
+}
+
+// optionsIn are the options of the suite's runs of a scenario in this process; on
+// local, the nodes run with the race detector, unless they are many.
+func optionsIn(home, engine string, s harness.Scenario) run.Options {
+	GinkgoHelper()
 	return run.Options{
-		Engine: engine, Race: engine == run.Local, Timers: "fast", Seed: seed, Out: home,
+		Engine: engine, Race: engine == run.Local && nodes(s) <= raceNodes, Timers: "fast", Seed: seed, Out: home,
 		Progress: func(line string) { GinkgoWriter.Println(line) },
 	}
 }
@@ -86,7 +106,7 @@ func optionsIn(home, engine string) run.Options {
 // on the record; any other outcome stands.
 func carryOut(ctx SpecContext, scenario harness.Scenario, engine string) run.Result {
 	GinkgoHelper()
-	options := optionsIn(home(), engine)
+	options := optionsIn(home(), engine, scenario)
 	options.Repeat = func(engine string) string {
 		return fmt.Sprintf("bin/blackout run %s --engine %s --seed %d --timers fast", scenario.Name, engine, seed)
 	}

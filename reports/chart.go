@@ -20,7 +20,7 @@ const (
 	laneHeight  = 20.0
 	barHeight   = 14.0
 	groupGap    = 10.0
-	labelLimit  = 24 // characters of a lane's label
+	labelLimit  = 24  // characters of a lane's label
 	maxSpans    = 500 // bars, before a page over the limit halves them
 	charWidth   = 6.6 // of the chart's font, for deciding whether a label fits
 	minBarWidth = 1.5 // so that nothing short disappears
