@@ -142,6 +142,15 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
 	*) stage 'suite on local' 18m env BLACKOUT_ENGINE=local $(SUITE) ;; \
 	esac; \
+	if [ '$(ENGINE)' = docker ]; then \
+		leave_out 'defects whose code has changed' 'ENGINE=docker'; \
+	elif ! git rev-parse -q --verify HEAD~1 >/dev/null 2>&1; then \
+		leave_out 'defects whose code has changed' 'there is no earlier commit to compare with'; \
+	else \
+		stage 'judge of defects' 5m $(BUILD) ./cmd/blackout ./cmd/defects; \
+		stage 'defects whose code has changed' 9m bin/defects --changed auto --at-most 6 --controls=false \
+			--parallel $(PROCS) --log reports/out/changed/log.jsonl --anew; \
+	fi; \
 	case '$(ENGINE)' in \
 	local) leave_out 'suite on docker' 'ENGINE=local' ;; \
 	docker) stage 'suite on docker' 19m env BLACKOUT_ENGINE=docker $(SUITE) ;; \

@@ -30,6 +30,9 @@ func (c *campaign) touched(ctx context.Context, all []defect.Defect) ([]defect.D
 			found = append(found, d.Name)
 		}
 	}
+	if len(found) == 0 {
+		c.say("no defect's code has changed")
+	}
 	if c.atMost > 0 && len(found) > c.atMost {
 		drawn := plan.NewSource(c.seed).Shuffle("changed defects", found)
 		slices.Sort(drawn[c.atMost:])
