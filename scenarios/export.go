@@ -140,6 +140,8 @@ func planExportCoalesces(draw plan.Source, timers history.Profile) (topology.Top
 	e.Phase("outage", harness.Inject{Faults: []fault.Spec{{Kind: fault.PlaneEmpty, Edge: e.top.CPEdge(backup)}}})
 	e.hold("empty", 2*timers.ExportDelay, "an empty configuration is no backup")
 	e.boot("dp-4")
+	e.Then(harness.Heal{Targets: []string{e.top.CPEdge(backup).String()}})
+	e.hold("pushed anew", timers.ReconnectMax+2*timers.ExportDelay, "what is pushed to a backup node that comes back is exported already")
 	return e.finish()
 }
 
