@@ -127,6 +127,9 @@ func planExportCoalesces(draw plan.Source, timers history.Profile) (topology.Top
 		e.change()
 		e.hold("pause", timers.ExportDelay/20, "the next change comes inside the delay")
 	}
+	for range 3 { // of which one at least is the second inside a delay
+		e.change()
+	}
 	e.served()
 	e.stored(e.soon())
 	connecting := []topology.Node{

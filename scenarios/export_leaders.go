@@ -46,8 +46,11 @@ func planLeaders(draw plan.Source, timers history.Profile) *exportPlan {
 		harness.AwaitServing{Nodes: []string{second}, Generation: e.generation, Steady: true},
 	)
 	e.Phase("steady", harness.StartTraffic{Nodes: []string{running1}})
-	e.hold("lease", shortLease+time.Second, "a lease that is not renewed runs out")
-	e.change()
+	const turns = 4
+	for range turns {
+		e.hold("turn", shortLease/turns, "a lease that is not renewed runs out, or is taken")
+		e.change()
+	}
 	e.served()
 	e.stored(e.soon())
 	return e
