@@ -158,7 +158,10 @@ func setPayload(r *http.Request, payload []byte) {
 	r.Header.Del("X-Amz-Decoded-Content-Length")
 }
 
+// refuse answers a request that is not carried out, once it is there whole: a client
+// that is still sending when the connection ends may never see the answer.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, MaxBody)) // what does not come is not missed
 	answer := fault{http.StatusInternalServerError, "InternalError", "The server failed; its log says why."}
 	if known, ok := errors.AsType[fault](err); ok {
 		answer = known

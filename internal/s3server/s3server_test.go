@@ -4,12 +4,16 @@
 package s3server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -347,5 +351,41 @@ func TestHealthNeedsNoSignature(t *testing.T) {
 	}
 	if status, _ := send(t, r); status != 200 {
 		t.Errorf("status %d", status)
+	}
+}
+
+// TestRefusesOnceTheRequestIsThere sends a body in two parts on a connection that is to
+// end: between them there must be no answer yet, or the second might meet its end.
+func TestRefusesOnceTheRequestIsThere(t *testing.T) {
+	t.Parallel()
+	address := strings.TrimPrefix(serve(t, t.TempDir()), "http://")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	half := strings.Repeat("x", 20_000)
+	if _, err := fmt.Fprintf(conn, "PUT /bucket/key HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", address, 2*len(half), half); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("half a request is answered already (%d bytes, %v)", n, err)
+	}
+	if _, err := io.WriteString(conn, half); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusForbidden {
+		t.Errorf("status %d, want 403", res.StatusCode)
 	}
 }
