@@ -27,19 +27,21 @@ func (s *search) cutTail() error {
 	return err
 }
 
-// dropNodes drops all data planes at which the failure was not seen, then one by one.
+// dropNodes drops all data planes at which the failure was not seen, but the backup
+// nodes, for hardly a plan can do without the snapshot that they write; then it drops
+// one by one, and the backup nodes last.
 func (s *search) dropNodes() error {
-	others := s.others()
-	if s.last.Node != "" && len(others) > 1 {
+	if planes, _ := s.others(); s.last.Node != "" && len(planes) > 1 {
 		smaller := s.best()
-		for _, name := range others {
+		for _, name := range planes {
 			smaller = withoutNode(smaller, name)
 		}
-		if _, err := s.attempt(smaller, "without "+fmt.Sprint(others)); err != nil {
+		if _, err := s.attempt(smaller, "without "+fmt.Sprint(planes)); err != nil {
 			return err
 		}
 	}
-	for _, name := range s.others() {
+	planes, backups := s.others()
+	for _, name := range slices.Concat(planes, backups) {
 		if _, err := s.attempt(withoutNode(s.best(), name), "without "+name); err != nil {
 			return err
 		}
@@ -47,10 +49,9 @@ func (s *search) dropNodes() error {
 	return nil
 }
 
-// others are the data planes of the best plan but the one that fails, and the backup
-// nodes last: most plans need one.
-func (s *search) others() []string {
-	var planes, backups []string
+// others are the data planes of the best plan but the one that fails, and apart from
+// them the backup nodes.
+func (s *search) others() (planes, backups []string) {
 	for _, n := range harness.Nodes(s.best()) {
 		switch {
 		case n.Role != string(topology.DataPlane) || n.Name == s.last.Node:
@@ -60,7 +61,7 @@ func (s *search) others() []string {
 			planes = append(planes, n.Name)
 		}
 	}
-	return append(planes, backups...)
+	return planes, backups
 }
 
 // dropFaults drops the faults one target after the other, then one by one.

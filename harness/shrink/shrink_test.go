@@ -17,6 +17,7 @@ import (
 
 	"blackout/harness"
 	"blackout/harness/fault"
+	"blackout/harness/history"
 	"blackout/harness/plan"
 	"blackout/harness/topology"
 )
@@ -157,6 +158,28 @@ func TestMinimal(t *testing.T) {
 				t.Errorf("the result does not fail, or asks for something else: %+v", r.Plan)
 			}
 		})
+	}
+}
+
+// TestBackupNodesGoLast: the first plan that lacks nodes lacks all at which nothing was
+// seen but the backup node, and one that needs its snapshot takes no more runs for it.
+func TestBackupNodesGoLast(t *testing.T) {
+	t.Parallel()
+	has := func(p plan.Plan, node string) bool {
+		return slices.ContainsFunc(harness.Nodes(p), func(n history.Node) bool { return n.Name == node })
+	}
+	f := fake{t: t, fails: func(p plan.Plan) bool { return cuts(p, "dp-2") && has(p, "backup") }, node: "dp-2"}
+	r, err := Search(t.Context(), long(), f.run, options())
+	if err != nil || !has(r.Plan, "backup") {
+		t.Fatalf("left is %s, %v", size(r.Plan), err)
+	}
+	i := slices.IndexFunc(f.tried, func(p plan.Plan) bool { return len(harness.Nodes(p)) < len(harness.Nodes(long())) })
+	if i < 0 {
+		t.Fatal("no plan was tried that lacks nodes")
+	}
+	first := f.tried[i]
+	if has(first, "dp-1") || has(first, "dp-3") || !has(first, "backup") || !has(first, "dp-2") {
+		t.Errorf("the first plan that lacks nodes has %v", harness.Nodes(first))
 	}
 }
 
