@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"blackout/fixtures"
 	"blackout/harness/fault"
 	"blackout/harness/history"
@@ -20,105 +18,6 @@ import (
 	"blackout/harness/topology"
 	"blackout/harness/traffic"
 )
-
-// Configure loads a configuration through the Admin API: a generation, and as many
-// routes as it says, whatever there was before. Routes come in no order, and the
-// generation last: a node that serves it, and a snapshot that holds it, has every
-// route. Routes that go, go after it.
-type Configure struct {
-	Generation int `json:"generation"`
-	Routes     int `json:"routes"` // beside the probed one, to give the configuration its size
-
-	// Guarded adds a route that needs a key, and a consumer that has it. What one
-	// configuration has of it, those after it keep.
-	Guarded bool `json:"guarded,omitempty"`
-
-	// Disabled is how many disabled services there are, each with a route: whoever
-	// hands the configuration out keeps them back, and nothing else. They stay.
-	Disabled int `json:"disabled,omitempty"`
-
-	// Entities adds an entity of every kind, see [fixtures.Entities].
-	Entities bool `json:"entities,omitempty"`
-}
-
-// Name implements plan.Action.
-func (Configure) Name() string { return "configure" }
-
-// Title implements plan.Action.
-func (a Configure) Title() string {
-	title := fmt.Sprintf("load generation %d with %d routes through the Admin API", a.Generation, a.Routes+1)
-	if a.Guarded {
-		title += ", and one that needs a key"
-	}
-	if a.Disabled > 0 {
-		title += fmt.Sprintf(", and %d disabled services", a.Disabled)
-	}
-	if a.Entities {
-		title += ", and an entity of every kind"
-	}
-	return title
-}
-
-// Do implements Action.
-func (a Configure) Do(ctx context.Context, c *Cluster) error {
-	whole, err := c.probedService(a.Generation)
-	if err != nil {
-		return err
-	}
-	was, routes := c.routes, fixtures.Routes(a.Routes)
-	c.routes = routes
-	return c.change(ctx, a.Generation, func(ctx context.Context) error {
-		const service = "/services/" + fixtures.ProbedService
-		for i := range a.Disabled {
-			if err := c.addDisabled(ctx, i); err != nil {
-				return err
-			}
-		}
-		if len(was) == 0 { // there is no service yet to add routes to
-			bare := whole
-			bare.Path = "/"
-			if err := c.admin(ctx, http.MethodPut, service, bare); err != nil {
-				return err
-			}
-		}
-		if err := c.addRoutes(ctx, service, routes[min(len(was), len(routes)):]); err != nil {
-			return err
-		}
-		if a.Guarded && !c.guarded {
-			if err := c.guard(ctx); err != nil {
-				return err
-			}
-		}
-		if a.Entities && !c.entities {
-			if err := c.addEntities(ctx, whole); err != nil {
-				return err
-			}
-		}
-		if err := c.admin(ctx, http.MethodPut, service, whole); err != nil {
-			return err
-		}
-		for _, r := range was[min(len(was), len(routes)):] {
-			if err := c.admin(ctx, http.MethodDelete, "/routes/"+r.Name, nil); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// callsAtOnce is how many calls of the Admin API are on their way together where
-// there are many to make.
-const callsAtOnce = 4
-
-// addRoutes adds routes to a service.
-func (c *Cluster) addRoutes(ctx context.Context, service string, routes []fixtures.Route) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(callsAtOnce)
-	for _, r := range routes {
-		group.Go(func() error { return c.admin(ctx, http.MethodPost, service+"/routes", r) })
-	}
-	return group.Wait()
-}
 
 // Change makes a new generation the control plane's newest.
 type Change struct {

@@ -99,6 +99,9 @@ func (c *Cluster) addDisabled(ctx context.Context, i int) error {
 // change sends a change of generation and records what became of it. A change
 // whose answer was lost may or may not be in force; the recording says so.
 func (c *Cluster) change(ctx context.Context, generation int, send func(context.Context) error) error {
+	for _, need := range c.needs {
+		c.rec.Event(history.Event{Kind: history.ChangeNeeds, Generation: generation, Text: need})
+	}
 	c.rec.Event(history.Event{Kind: history.ChangeSent, Generation: generation})
 	err := send(ctx)
 	var refused adminError

@@ -100,7 +100,12 @@ func (c *checker) step(s plan.Step) error {
 			}
 		}
 	}
-	if a, ok := s.Action.(Plant); ok {
+	switch a := s.Action.(type) {
+	case Plant:
+		if err := a.check(); err != nil {
+			return err
+		}
+	case Configure:
 		if err := a.check(); err != nil {
 			return err
 		}

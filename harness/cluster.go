@@ -100,6 +100,9 @@ type Cluster struct {
 	guarded   bool             // it has a route that needs a key
 	key       string           // that it needs
 	entities  bool             // it has an entity of every kind
+	plugin    string           // that it has beside, or none
+	padded    int              // pieces of padding that it has
+	needs     []string         // what it needs that not every data plane has
 	step      int              // in progress
 }
 

@@ -6,6 +6,7 @@ package harness
 import (
 	"time"
 
+	"blackout/fixtures"
 	"blackout/harness/fault"
 	"blackout/harness/history"
 )
@@ -17,12 +18,13 @@ const (
 	routeLength   = 10 * time.Millisecond  // one more call for a route
 	startLength   = 1 * time.Second        // a node, until it dials
 	witnessLength = 500 * time.Millisecond // a probe that is refused at once, and one that is answered
+	pieceLength   = 40 * time.Millisecond  // one for a piece of padding, which is large
 	applyLength   = 250 * time.Millisecond // a configuration that has arrived, until it is served
 )
 
 // Lasts implements plan.Lasting.
 func (a Configure) Lasts(history.Profile) time.Duration {
-	return callLength + time.Duration(a.Routes+2*a.Disabled)*routeLength
+	return callLength + time.Duration(a.Routes+2*a.Disabled)*routeLength + time.Duration(a.Padding/fixtures.PieceSize)*pieceLength
 }
 
 // Lasts implements plan.Lasting. A control plane whose database is silent gives up

@@ -25,11 +25,12 @@ const (
 type listed struct {
 	ID   string `json:"id"`
 	Hash string `json:"config_hash"`
+	Sync string `json:"sync_status"`
 }
 
-// watchListing records, until the cluster is closed, the hash that a control plane
-// lists for each data plane, at first sight and at each change. One that does not
-// answer lists nothing.
+// watchListing records, until the cluster is closed, the hash and the sync_status that
+// a control plane lists for each data plane, at first sight and at each change. One that
+// does not answer lists nothing.
 func (c *Cluster) watchListing(name string) {
 	c.mu.Lock()
 	watched := c.watching[name]
@@ -41,16 +42,20 @@ func (c *Cluster) watchListing(name string) {
 	c.background(func(ctx context.Context) {
 		client := &http.Client{Timeout: 2 * time.Second}
 		defer client.CloseIdleConnections()
-		seen := make(map[string]string)
+		seen := make(map[string]listed)
 		every(ctx, listingInterval, func() {
 			rows, err := c.listing(ctx, client, name)
 			if err != nil {
 				return
 			}
 			for _, row := range rows {
-				if seen[row.ID] != row.Hash {
-					seen[row.ID] = row.Hash
+				was := seen[row.ID]
+				seen[row.ID] = row
+				if was.Hash != row.Hash {
 					c.rec.Event(history.Event{Kind: history.ListedHash, Node: name, Text: row.ID + " " + row.Hash})
+				}
+				if was.Sync != row.Sync {
+					c.rec.Event(history.Event{Kind: history.ListedSync, Node: name, Text: row.ID + " " + row.Sync})
 				}
 			}
 		})

@@ -86,7 +86,7 @@ func Nodes(p plan.Plan) []history.Node {
 	for i, n := range all {
 		nodes[i] = history.Node{
 			Name: n.Name, Role: string(n.Role), Import: n.Import, Export: n.Export,
-			ControlPlane: n.ControlPlane, Store: n.Store, Version: version, Encryption: n.Encryption,
+			ControlPlane: n.ControlPlane, Store: n.Store, Version: version, Encryption: n.Encryption, Plugins: n.Parameters["plugins"],
 		}
 	}
 	return nodes

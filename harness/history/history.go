@@ -72,10 +72,18 @@ type Node struct {
 	Store        string `json:"store,omitempty"`         // the one that its account is for; empty: "store"
 	Version      string `json:"version,omitempty"`       // of the snapshots it reads and writes
 	Encryption   string `json:"encryption,omitempty"`    // asked of the store for what it writes: "AES256", "aws:kms"
+	Plugins      string `json:"plugins,omitempty"`       // that it was told to run, as kong.conf lists them; empty: all that it has
 }
 
 // ObjectGone is the error of an object that was there and is no longer.
 const ObjectGone = "gone"
+
+// What a change may need: a plugin, whose name follows, or that a larger payload is
+// sent than the nodes' `cluster_max_payload` lets pass, which nobody can take.
+const (
+	NeedsPlugin  = "plugin "
+	NeedsPayload = "payload"
+)
 
 // WroteNothing stands for the last line of a node that wrote none.
 const WroteNothing = "(it wrote nothing)"
@@ -137,6 +145,7 @@ const (
 	ProbeAnswer Kind = "probe.answer" // Node, Code (HTTP status, 0: no answer), Text: a request's name, ": " and all of its answer that the configuration determines
 	ConfigHash  Kind = "node.hash"    // Node, Text: configuration hash in /status, first and each change
 	ListedHash  Kind = "cp.lists"     // Node: a control plane, Text: a data plane's id and the configuration hash that it lists for it, first and each change
+	ListedSync  Kind = "cp.sync"      // Node: a control plane, Text: a data plane's id and the sync_status that it lists for it, first and each change
 
 	ConnOpen  Kind = "conn.open"  // Node: the harness's idle connection to its proxy stands (At: before the dial, Until: after)
 	ConnClose Kind = "conn.close" // Node, Text: how it ended or could not be made ("fin", "reset", "refused", "timeout", "other")
@@ -163,6 +172,7 @@ const (
 	ChangeSent    Kind = "change.sent"    // Generation: an Admin API change left
 	ChangeAcked   Kind = "change.acked"   // Generation, Code
 	ChangeUnknown Kind = "change.unknown" // Generation, Error: no answer; it may or may not be in force
+	ChangeNeeds   Kind = "change.needs"   // Generation, Text: what not every data plane has and this change needs: [NeedsPlugin] and a plugin's name, or [NeedsPayload]; before its change.sent
 	Planted       Kind = "store.planted"  // Generation: put into the bucket by the harness, to be followed by nobody
 	WaitTimeout   Kind = "wait.timeout"   // Text: the condition that did not come about; Node if it is one node's
 	TrafficBegin  Kind = "traffic.begin"  // Node; since schema 2 one per stream: Stream, and At is when its first request is due

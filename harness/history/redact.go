@@ -79,7 +79,7 @@ func (r *redactor) clean(e *Event) (found bool) {
 // wroteItself says whether an event's text comes from its node, which then let a
 // secret out, and not from the harness.
 func (e Event) wroteItself() bool {
-	return slices.Contains([]Kind{NodeLog, NodeExit, NodeListens, ReadyChange, ConfigHash, ListedHash, StoreRequest}, e.Kind)
+	return slices.Contains([]Kind{NodeLog, NodeExit, NodeListens, ReadyChange, ConfigHash, ListedHash, ListedSync, StoreRequest}, e.Kind)
 }
 
 // forms are the ways in which a secret may stand in a text. Of one that has

@@ -65,7 +65,7 @@ func gives(t *testing.T, c clause, want Status, told func(*story)) {
 // fault.
 var restsOnNoFault = []string{
 	"G1.2", "G2.3", "G2.4", "G3.6", "G4.3", "G4.5", "G4.9", "G4.10", "G4.11", "G5.1", "G5.3", "G6.1", "G6.2", "G6.3", "G6.4", "G6.5", "G6.6", "G7.1", "G8.2", "G9.1",
-	"G10.3", "G10.5", "G10.6", "G10.10", "G12.1", "G12.2", "G13.2", "G13.3", "G13.4",
+	"G10.3", "G10.5", "G10.6", "G10.10", "G12.1", "G12.2", "G13.2", "G13.3", "G13.4", "G13.7", "G13.8",
 }
 
 // TestVerdictsRestOnWitnesses: a clause whose fault nobody saw in force is INVALID,

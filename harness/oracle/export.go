@@ -128,7 +128,7 @@ func (v *view) reachStore(f *finding, c change) {
 		f.opportunities++
 		return
 	}
-	from, healed, able := v.exportable(c.at, allowed)
+	from, healed, able := v.exportable(c, allowed)
 	if !able || v.end < from+allowed {
 		return
 	}
@@ -144,14 +144,17 @@ func (v *view) reachStore(f *finding, c change) {
 	}
 }
 
-// exportable is from when on a backup node could export what was in force at a
-// moment, after the healing of which faults, and whether one could at all. One that
+// exportable is from when on a backup node could export a change, after the healing of
+// which faults, and whether one could at all: not one that cannot be given it. One that
 // ended may be started again: what it left undone is its next life's.
-func (v *view) exportable(at, within history.Time) (from history.Time, healed []*fault, able bool) {
+func (v *view) exportable(c change, within history.Time) (from history.Time, healed []*fault, able bool) {
 	from = never
 	for _, n := range v.exporters() {
+		if !v.fits(n, c.generation) || v.overtaken(n, c, c.at+within) {
+			continue
+		}
 		for _, l := range n.lives {
-			since, faults, ok := v.exportableIn(n, l, at, within)
+			since, faults, ok := v.exportableIn(n, l, c.at, within)
 			if ok && since < from {
 				from, healed, able = since, faults, true
 			}

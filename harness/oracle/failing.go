@@ -42,6 +42,15 @@ var failsVisibly = promise{"G13", "What needs the control plane fails in that pa
 		s.exporterBehind("exit")
 		s.says(4.5, "backup", `{"level":"INFO","msg":"a lease was looked at","key":"backup/3.9.1/election/lease.json"}`)
 	}},
+	{"G13.7", "A data plane that lacks a plugin of the configuration is not given it and serves on, and the control plane lists it as incompatible.", "answers", keepsFromMisfits, func(s *story) {
+		s.misfit("plugin cors")
+		s.syncs(4.5, "a-1", "normal")
+		s.ends(60)
+	}},
+	{"G13.8", "A configuration larger than what may be sent is served by nobody and stops nobody, and somebody says that it is.", "answers", keepsFromOversize, func(s *story) {
+		s.misfit(history.NeedsPayload)
+		s.ends(60)
+	}},
 }}
 
 func waitsForControlPlane(v *view, f *finding) {

@@ -67,7 +67,7 @@ func readsNothingWhenServed(v *view, f *finding) {
 	for _, n := range v.planes {
 		for i, l := range n.lives {
 			served, ok := n.firstServed(l)
-			if i > 0 || !n.Import || n.Export || !ok || v.outageAt(n, l.start) != nil || len(v.faultsBefore(n, served)) > 0 {
+			if i > 0 || !n.Import || n.Export || !ok || v.starved(n, l.start) || v.outageAt(n, l.start) != nil || len(v.faultsBefore(n, served)) > 0 {
 				continue
 			}
 			f.opportunities++

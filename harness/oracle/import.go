@@ -75,7 +75,7 @@ func servesTheSnapshot(v *view, f *finding) {
 	f.missing = "no new data plane that may import had a whole snapshot to read"
 	for _, b := range v.importers() {
 		may, known := v.snapshots(b)
-		if b.Export || !known || v.storeIllAt(b.node, b.start) || len(in(b.ready, b.life)) == 0 {
+		if b.Export || !known || v.unusable(b) || v.storeIllAt(b.node, b.start) || len(in(b.ready, b.life)) == 0 {
 			continue
 		}
 		served, ok := b.firstGood(b.life)

@@ -17,7 +17,7 @@ func (v *view) take(e history.Event) {
 	v.end = max(v.end, e.At)
 	v.clock.take(e)
 	switch e.Kind {
-	case history.NodeStart, history.NodeStop, history.NodeExit, history.NodeListens, history.NodeLog, history.SecretSeen, history.ConfigHash, history.ListedHash:
+	case history.NodeStart, history.NodeStop, history.NodeExit, history.NodeListens, history.NodeLog, history.SecretSeen, history.ConfigHash, history.ListedHash, history.ListedSync:
 		v.node(e.Node).take(e)
 	case history.ReadyChange, history.ServeChange, history.ReadyCheck, history.ProbeAnswer:
 		v.node(e.Node).look(e)
@@ -28,7 +28,7 @@ func (v *view) take(e history.Event) {
 		v.edge(e.Edge).take(e)
 	case history.FaultInject, history.FaultActive, history.FaultWitness, history.FaultHeal, history.FaultHealed, history.HealWitness:
 		v.takeFault(e)
-	case history.ChangeSent, history.ChangeAcked, history.ChangeUnknown:
+	case history.ChangeSent, history.ChangeAcked, history.ChangeUnknown, history.ChangeNeeds:
 		v.changes.take(e)
 	case history.StoreObject:
 		v.objects = append(v.objects, object{
@@ -87,10 +87,15 @@ func (n *node) take(e history.Event) {
 		n.hashes = append(n.hashes, m)
 	case history.ListedHash:
 		n.lists = append(n.lists, m)
+	case history.ListedSync:
+		n.syncs = append(n.syncs, m)
 	default:
 		n.lines++
 		if laments(e.Text) {
 			n.laments = append(n.laments, m)
+		}
+		if rejectsSize(e.Text) {
+			n.tooLarge = append(n.tooLarge, m)
 		}
 	}
 }
@@ -121,6 +126,13 @@ func (g *edge) take(e history.Event) {
 }
 
 func (c *changes) take(e history.Event) {
+	if e.Kind == history.ChangeNeeds {
+		if c.needs == nil {
+			c.needs = make(map[int][]string)
+		}
+		c.needs[e.Generation] = append(c.needs[e.Generation], e.Text)
+		return
+	}
 	of := map[history.Kind]*[]change{history.ChangeSent: &c.sent, history.ChangeAcked: &c.acked, history.ChangeUnknown: &c.unknown}[e.Kind]
 	*of = append(*of, change{e.At, e.Generation})
 }

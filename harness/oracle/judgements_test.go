@@ -31,7 +31,7 @@ type judgement struct {
 
 func TestJudgements(t *testing.T) {
 	t.Parallel()
-	for _, c := range slices.Concat(bootJudgements, outageJudgements, takeoverJudgements, exportJudgements, databaseJudgements) {
+	for _, c := range slices.Concat(bootJudgements, outageJudgements, takeoverJudgements, exportJudgements, databaseJudgements, unfitJudgements) {
 		t.Run(c.clause+" "+c.name, func(t *testing.T) {
 			t.Parallel()
 			s := tell()

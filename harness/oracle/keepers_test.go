@@ -327,6 +327,16 @@ var keepers = map[string]func(*story){
 		s.exporterBehind("exit")
 		s.says(4.5, "backup", `{"level":"ERROR","msg":"not exported","key":"backup/3.9.1/config.json","error":"connection refused"}`)
 	},
+	"G13.7": func(s *story) {
+		s.misfit("plugin cors")
+		s.syncs(4.5, "a-1", "plugin_set_incompatible")
+		s.ends(60)
+	},
+	"G13.8": func(s *story) {
+		s.misfit(history.NeedsPayload)
+		s.says(4.5, "cp", `{"level":"WARN","msg":"dataplane.disconnected","error":"payload too big"}`)
+		s.ends(60)
+	},
 }
 
 // turned tells of a new data plane that read the snapshot when its control plane

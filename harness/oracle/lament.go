@@ -83,7 +83,7 @@ func (v *view) owedBy(n *node, cut *fault) (due history.Time, owes bool) {
 	for _, c := range v.changes.acked {
 		due = c.at + allowed
 		l := n.lifeAt(cut.inject)
-		if c.at >= cut.active && due <= min(cut.heal, v.end) && l != nil && l.end > due &&
+		if c.at >= cut.active && v.fits(n, c.generation) && due <= min(cut.heal, v.end) && l != nil && l.end > due &&
 			!v.down(n, cut.inject, due) && !anyDuring(v.pathFaults(n), c.at, due) {
 			return due, true
 		}

@@ -282,7 +282,7 @@ func takesOver(v *view, f *finding) {
 	}
 	for _, n := range v.planes {
 		cut := v.lastCut(n)
-		if cut == nil || cut.healed > v.end || !n.livesAt(v.end) || len(n.ready) == 0 {
+		if cut == nil || !v.fits(n, newest) || cut.healed > v.end || !n.livesAt(v.end) || len(n.ready) == 0 {
 			continue
 		}
 		f.healed = append(f.healed, cut)

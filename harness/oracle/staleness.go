@@ -45,8 +45,12 @@ func (v *view) reachNewcomer(f *finding, n *node) {
 
 // reachInTime judges one change at one data plane, from its acknowledgement or a later
 // moment on. A fault between the two, or one that comes before the time is up, puts the
-// time off until it is healed.
+// time off until it is healed. What the data plane cannot be given it is not owed, nor
+// what such a change overtook.
 func (v *view) reachInTime(f *finding, n *node, c change, from history.Time) {
+	if !v.fits(n, c.generation) {
+		return
+	}
 	bound := history.Time(v.bound())
 	if served, ok := n.servedSince(c.generation, from); ok && served.at <= from+bound {
 		f.opportunities++
@@ -62,7 +66,7 @@ func (v *view) reachInTime(f *finding, n *node, c change, from history.Time) {
 			from, healed = cut.healed, append(healed, cut)
 		}
 	}
-	if v.end < from+bound || !v.lived(n, from, from+bound) || !v.lived(v.node(v.controlPlane(n)), from, from+bound) {
+	if v.end < from+bound || v.overtaken(n, c, from+bound) || !v.lived(n, from, from+bound) || !v.lived(v.node(v.controlPlane(n)), from, from+bound) {
 		return
 	}
 	f.healed = append(f.healed, healed...)

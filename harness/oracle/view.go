@@ -57,9 +57,11 @@ type node struct {
 	listens  []moment
 	secrets  []moment
 	lists    []moment            // what a control plane lists of its data planes: id and hash
+	syncs    []moment            // the same: id and sync_status
 	hashes   []moment            // of the configuration, as its Status API reports it: first and each change
 	figures  map[string][]sample // that must stay flat, by metric
 	laments  []moment            // lines of its log that say of something that it went wrong, and name an object of the store
+	tooLarge []moment            // those that say that a payload is
 	lines    int                 // of its log
 }
 
@@ -108,7 +110,11 @@ type counted struct {
 }
 
 // changes are those of the configuration, by time.
-type changes struct{ sent, acked, unknown []change }
+type changes struct {
+	sent, acked, unknown []change
+
+	needs map[int][]string // of a generation, what not every data plane has; nil: nothing of any
+}
 
 type change struct {
 	at         history.Time
@@ -191,7 +197,7 @@ func (v *view) edge(name string) *edge {
 // but not for what was mapped from another clock.
 func (v *view) order() {
 	for _, n := range v.nodes {
-		for _, of := range []*[]moment{&n.starts, &n.stops, &n.exits, &n.listens, &n.secrets, &n.hashes, &n.lists} {
+		for _, of := range []*[]moment{&n.starts, &n.stops, &n.exits, &n.listens, &n.secrets, &n.hashes, &n.lists, &n.syncs} {
 			byTime(*of, func(m moment) history.Time { return m.at })
 		}
 		for _, of := range []*[]look{&n.ready, &n.serves, &n.checks, &n.probed} {

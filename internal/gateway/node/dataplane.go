@@ -54,7 +54,8 @@ type dataPlane struct {
 	backup backup
 	keeps  bool // the configuration for others, and proxies nothing; see keeper.go
 
-	takesEmpty bool // also as a greeting; see refusesEmpty
+	takesEmpty bool     // also as a greeting; see refusesEmpty
+	enabled    []string // the plugins that it may run, sorted; nil: all that it has
 
 	applying sync.Mutex                    // one configuration at a time
 	unkept   bool                          // the one in force is not on the disk; guarded by applying
@@ -86,7 +87,7 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	dp := &dataPlane{
 		log:   n.log,
 		proxy: proxy.New(proxy.Options{Version: config.Version, Log: n.log, Settings: config.Proxy, Trust: config.Trust}),
-		keeps: config.KeepsOnly(), takesEmpty: config.TakeEmpty,
+		keeps: config.KeepsOnly(), takesEmpty: config.TakeEmpty, enabled: config.Plugins,
 
 		configured: n.options.Configured,
 		expiry:     identity.Expiry(),
@@ -244,6 +245,9 @@ func (dp *dataPlane) prepare(c, old *configuration) (*proxy.Configuration, error
 	}
 	if dp.keeps {
 		return nil, nil
+	}
+	if err := dp.mayRun(c.table); err != nil {
+		return nil, err
 	}
 	return dp.proxy.Build(c.table)
 }
