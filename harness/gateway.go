@@ -8,12 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"blackout/harness/engine"
 	"blackout/harness/fault"
@@ -51,43 +48,39 @@ func gatewayPorts(n topology.Node) []string {
 	return []string{portProxy, portStatus}
 }
 
-// addNodes starts nodes side by side, each with its own faults in force before it
-// starts. A node that did not survive its start is in the recording, for the
-// oracles.
-func (c *Cluster) addNodes(ctx context.Context, nodes []topology.Node, faults []fault.Spec) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, n := range nodes {
-		own := slices.DeleteFunc(slices.Clone(faults), func(s fault.Spec) bool { return s.Edge.From != n.Name && s.Node != n.Name })
-		group.Go(func() error {
-			err := c.addNode(ctx, n, own)
-			if errors.Is(err, engine.ErrEnded) {
-				c.progress("  %v", err)
-				return nil
-			}
-			return err
-		})
-	}
-	return group.Wait()
-}
-
 // addNode opens a node's edges, puts the faults given for it in force, and only
 // then starts it: no connection of its slips by. It waits until a control plane
 // answers, and not until a data plane is ready. The error wraps engine.ErrEnded if
 // the process did not survive its start.
 func (c *Cluster) addNode(ctx context.Context, n topology.Node, faults []fault.Spec) error {
+	process, err := c.prepareNode(ctx, n, faults)
+	if err != nil {
+		return err
+	}
+	return c.startNode(ctx, n, process)
+}
+
+// prepareNode does for a node what comes before its start, and returns what it is to be
+// started with.
+func (c *Cluster) prepareNode(ctx context.Context, n topology.Node, faults []fault.Spec) (engine.Process, error) {
 	if err := c.reserve(ctx, n.Name, "gateway", gatewayPorts(n)...); err != nil {
-		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+		return engine.Process{}, fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
 	process, err := c.settings(ctx, n)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+		return engine.Process{}, fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
 	if len(faults) > 0 {
 		if err := c.inject(ctx, faults); err != nil {
-			return err
+			return engine.Process{}, err
 		}
 		setIdentity(process.Env, c.Identity(n.Name)) // it may have been given another
 	}
+	return process, nil
+}
+
+// startNode starts a node that was prepared, and begins to look at it.
+func (c *Cluster) startNode(ctx context.Context, n topology.Node, process engine.Process) error {
 	if err := c.startGateway(ctx, n.Name, process); err != nil {
 		return err
 	}

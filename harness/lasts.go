@@ -17,6 +17,7 @@ const (
 	callLength    = 250 * time.Millisecond // one call of the Admin API or the store
 	routeLength   = 10 * time.Millisecond  // one more call for a route
 	startLength   = 1 * time.Second        // a node, until it dials
+	crowdLength   = 400 * time.Millisecond // more for each of a crowd, which is prepared and shares the processors
 	witnessLength = 500 * time.Millisecond // a probe that is refused at once, and one that is answered
 	pieceLength   = 40 * time.Millisecond  // one for a piece of padding, which is large
 	applyLength   = 250 * time.Millisecond // a configuration that has arrived, until it is served
@@ -70,7 +71,13 @@ func (a AwaitAttempts) Lasts(p history.Profile) time.Duration {
 func (a Inject) Lasts(history.Profile) time.Duration { return witnessing(a.Faults) }
 
 // Lasts implements plan.Lasting.
-func (a ScaleOut) Lasts(history.Profile) time.Duration { return startLength + witnessing(a.Faults) }
+func (a ScaleOut) Lasts(history.Profile) time.Duration {
+	length := startLength + witnessing(a.Faults)
+	if len(a.Nodes) >= crowd {
+		length += time.Duration(len(a.Nodes)) * crowdLength
+	}
+	return length
+}
 
 // Lasts implements plan.Lasting.
 func (Become) Lasts(history.Profile) time.Duration { return startLength }

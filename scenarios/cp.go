@@ -6,4 +6,4 @@ package scenarios
 import "blackout/harness"
 
 // controlPlanes are the scenarios of the family cp.
-var controlPlanes = []harness.Scenario{databaseOutage, silentPlanes, certificates, badConfigurations, vaultReference}
+var controlPlanes = []harness.Scenario{databaseOutage, silentPlanes, certificates, badConfigurations, incompatiblePlugin, vaultReference}
