@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"blackout/fixtures"
 	"blackout/harness/engine"
 	"blackout/harness/fault"
 	"blackout/harness/store"
@@ -60,6 +61,9 @@ func (BringUp) Title() string {
 func (BringUp) Do(ctx context.Context, c *Cluster) error {
 	if err := c.reserveAll(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+	}
+	if cp, _ := c.topology.Node(c.topology.ControlPlane()); cp.Routes > 0 {
+		c.routes = fixtures.Routes(cp.Routes)
 	}
 	err := carryOut(ctx, c.tasks())
 	if errors.Is(err, engine.ErrEnded) && !errors.Is(err, ErrEnvironment) {

@@ -81,6 +81,11 @@ func (c *Cluster) prepareNode(ctx context.Context, n topology.Node, faults []fau
 
 // startNode starts a node that was prepared, and begins to look at it.
 func (c *Cluster) startNode(ctx context.Context, n topology.Node, process engine.Process) error {
+	if n.Routes > 0 {
+		if err := c.fillDatabase(ctx, n, process); err != nil {
+			return err
+		}
+	}
 	if err := c.startGateway(ctx, n.Name, process); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // limits are the scenarios of the family limits.
-var limits = []harness.Scenario{manyRoutes, payloadLimit, fleet}
+var limits = []harness.Scenario{manyRoutes, mostRoutes, payloadLimit, fleet}
 
 // manyRoutes is an outage with a configuration of ten thousand routes: what is
 // imported must be all of it, and in time.

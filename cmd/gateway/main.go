@@ -6,11 +6,15 @@
 //
 //	gateway [-c kong.conf] [--set name=value]…
 //	gateway [-c kong.conf] [--set name=value]… version
+//	gateway [-c kong.conf] [--set name=value]… config db_import FILE
 //
 // It is configured by KONG_* variables and a kong.conf, which is looked for in
 // /etc/kong and /etc unless -c names it; what --set says beats both. See package
 // conf and docs/gateway-configuration.md. It logs JSON lines to standard error and ends cleanly on SIGTERM and
 // SIGINT; a second one ends it at once. When it cannot start it says why in one line and exits with 1.
+//
+// config db_import writes a declarative configuration into a control plane's database and
+// ends, as `kong config db_import` does.
 package main
 
 import (
@@ -24,6 +28,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -56,20 +61,46 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return nil
 	})
 	flags.Usage = func() {
-		_, _ = fmt.Fprint(stderr, "usage: gateway [-c FILE] [--set NAME=VALUE]...\n       gateway [-c FILE] [--set NAME=VALUE]... version\n")
+		const command = "gateway [-c FILE] [--set NAME=VALUE]..."
+		_, _ = fmt.Fprintf(stderr, "usage: %[1]s\n       %[1]s version\n       %[1]s config db_import FILE\n", command)
 	}
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
-	show := flags.NArg() == 1 && flags.Arg(0) == "version"
-	if flags.NArg() > 0 && !show {
-		flags.Usage()
-		return exitUsage
-	}
-	if show {
+	switch rest := flags.Args(); {
+	case len(rest) == 0:
+		return serve(ctx, source, stderr)
+	case slices.Equal(rest, []string{"version"}):
 		return version(source, stdout, stderr)
+	case len(rest) == 3 && slices.Equal(rest[:2], []string{"config", "db_import"}):
+		return importDatabase(ctx, source, rest[2], stdout, stderr)
 	}
-	return serve(ctx, source, stderr)
+	flags.Usage()
+	return exitUsage
+}
+
+// importDatabase writes a declarative configuration into the database of the control
+// plane that would start here.
+func importDatabase(ctx context.Context, source conf.Source, file string, stdout, stderr io.Writer) int {
+	config, err := conf.Load(source)
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(file)
+	}
+	written := 0
+	if err == nil {
+		if written, err = node.ImportDatabase(ctx, config, text); err != nil {
+			err = fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return exitError
+	}
+	if _, err := fmt.Fprintf(stdout, "import successful: %d entities\n", written); err != nil {
+		return exitError
+	}
+	return exitOK
 }
 
 // version prints the version that a node started here would have.

@@ -71,6 +71,38 @@ func TestRefusalIsOneLine(t *testing.T) {
 	}
 }
 
+// TestConfigDBImport says in one line what it did, or why not.
+func TestConfigDBImport(t *testing.T) {
+	t.Parallel()
+	good, bad := filepath.Join(t.TempDir(), "good.yaml"), filepath.Join(t.TempDir(), "bad.yaml")
+	for file, text := range map[string]string{good: "_format_version: '3.0'\nconsumers: [{username: a}]\n", bad: "_format_version: '3.0'\nconsumers: [{}]\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cp := environ(t, "KONG_ROLE=control_plane", "KONG_DATABASE=sqlite")
+	for _, c := range []struct {
+		environ []string
+		args    []string
+		code    int
+		says    string
+	}{
+		{cp, []string{"config", "db_import", good}, exitOK, "import successful: 1 entities\n"},
+		{cp, []string{"config", "db_import", bad}, exitError, "bad.yaml: consumers.1: "},
+		{cp, []string{"config", "db_import", good + ".gone"}, exitError, "good.yaml.gone: no such file"},
+		{environ(t), []string{"config", "db_import", good}, exitError, "call it with the configuration of a control plane"},
+		{cp, []string{"config", "db_import"}, exitUsage, "config db_import FILE"},
+		{cp, []string{"config", "parse", good}, exitUsage, "config db_import FILE"},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), c.args, c.environ, &stdout, &stderr)
+		said := stdout.String() + stderr.String()
+		if code != c.code || !strings.Contains(said, c.says) || code != exitUsage && strings.Count(said, "\n") != 1 {
+			t.Errorf("%q: exit code %d, %q, want %d and one line with %q", c.args, code, said, c.code, c.says)
+		}
+	}
+}
+
 func otherCertificate(t *testing.T) string {
 	certificate, _ := clustertest.Certificate(t)
 	return string(certificate)

@@ -59,6 +59,11 @@ type Node struct {
 	// [Topology.Postgres].
 	Database string `json:"database,omitempty"`
 
+	// Routes is how many routes a control plane's database has when it first starts,
+	// beside the probed one, brought in by `kong config db_import`: what would take as
+	// many calls of the Admin API is there at once. 0: the database is empty.
+	Routes int `json:"routes,omitempty"`
+
 	// Store is the one that the node's account is for; empty: the first.
 	Store string `json:"store,omitempty"`
 
@@ -181,8 +186,8 @@ func (t Topology) To(next Topology) (Difference, error) {
 		switch {
 		case !ok:
 			d.Start = append(d.Start, n)
-		case was.Role != n.Role || was.Disk != n.Disk || t.placed(was) != next.placed(n):
-			return Difference{}, fmt.Errorf("topology: %s: its role, disk, control plane, store and account cannot change while it runs", n.Name)
+		case was.Role != n.Role || was.Disk != n.Disk || was.Routes != n.Routes || t.placed(was) != next.placed(n):
+			return Difference{}, fmt.Errorf("topology: %s: its role, disk, routes at the start, control plane, store and account cannot change while it runs", n.Name)
 		case !was.equal(n):
 			d.Change = append(d.Change, n)
 		}
@@ -347,6 +352,9 @@ func (t Topology) validate(n Node) error {
 		}
 	default:
 		return fmt.Errorf("topology: %s: unknown role %q", n.Name, n.Role)
+	}
+	if n.Routes < 0 || n.Routes > 0 && n.Role != ControlPlane {
+		return fmt.Errorf("topology: %s: %d routes at the start: give a control plane a number from 0, and nobody else", n.Name, n.Routes)
 	}
 	if n.Encryption != "" && (!n.Export || !slices.Contains(encryptions, n.Encryption)) {
 		return fmt.Errorf("topology: %s: encryption %q: a node that exports asks for one of %s", n.Name, n.Encryption, strings.Join(encryptions, ", "))

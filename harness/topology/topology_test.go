@@ -89,6 +89,9 @@ func TestValidate(t *testing.T) {
 		{"the database's name", []Node{cp, {Name: Database, Role: DataPlane}}, "reserved"},
 		{"unknown role", []Node{cp, {Name: "d", Role: "spare"}}, "unknown role"},
 		{"importing control plane", []Node{{Name: "cp", Role: ControlPlane, Import: true}}, "cannot import"},
+		{"filled", []Node{{Name: "cp", Role: ControlPlane, Routes: 1}}, ""},
+		{"filled data plane", []Node{cp, {Name: "d", Role: DataPlane, Routes: 1}}, "d: 1 routes at the start"},
+		{"filled with less than nothing", []Node{{Name: "cp", Role: ControlPlane, Routes: -1}}, "cp: -1 routes at the start"},
 	} {
 		err := Topology{Nodes: c.nodes}.Validate()
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -120,6 +123,7 @@ func TestDifference(t *testing.T) {
 		"another role":               base.Without("a").With(Node{Name: "a", Role: ControlPlane}),
 		"another disk":               base.Without("a").With(Node{Name: "a", Role: DataPlane, Disk: 1 << 20}),
 		"another control plane":      base.With(Node{Name: "cp-2", Role: ControlPlane}).Without("a").With(Node{Name: "a", Role: DataPlane, ControlPlane: "cp-2"}),
+		"routes that it had not":     base.Without("cp").With(Node{Name: "cp", Role: ControlPlane, Routes: 9}),
 		"an account that it had not": base.Without("a").With(Node{Name: "a", Role: DataPlane, Import: true}),
 	} {
 		if _, err := base.To(bad); err == nil || !strings.Contains(err.Error(), "cannot change") {

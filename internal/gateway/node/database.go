@@ -20,14 +20,9 @@ import (
 // openDatabase opens the control plane's database. A node whose database cannot
 // be reached does not start (Kong 3.9).
 func (n *Node) openDatabase(ctx context.Context) (*store.Store, error) {
-	config := n.options.Config
-	options := store.Options{Path: config.SQLitePath}
-	if config.Database == conf.PostgreSQL {
-		server, err := postgresOf(config)
-		if err != nil {
-			return nil, err
-		}
-		options = store.Options{Postgres: server, Timeout: config.Postgres.Timeout}
+	options, err := databaseOptions(n.options.Config)
+	if err != nil {
+		return nil, err
 	}
 	db, err := store.Open(ctx, options)
 	if err != nil {
@@ -35,6 +30,18 @@ func (n *Node) openDatabase(ctx context.Context) (*store.Store, error) {
 	}
 	n.release = append(n.release, db.Close)
 	return db, nil
+}
+
+// databaseOptions say where a control plane's database is.
+func databaseOptions(config *conf.Config) (store.Options, error) {
+	if config.Database != conf.PostgreSQL {
+		return store.Options{Path: config.SQLitePath}, nil
+	}
+	server, err := postgresOf(config)
+	if err != nil {
+		return store.Options{}, err
+	}
+	return store.Options{Postgres: server, Timeout: config.Postgres.Timeout}, nil
 }
 
 func postgresOf(config *conf.Config) (*store.Postgres, error) {
