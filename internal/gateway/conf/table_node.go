@@ -29,7 +29,7 @@ func nodeParameters() []parameter {
 			set: text(func(c *Config) *string { return &c.LogLevel }), about: "The least important lines that are logged; `notice` logs like `info` here."},
 		{name: "anonymous_reports", kind: boolean, value: "on", set: accept, about: "Whether usage is reported to Kong. Nothing is ever reported here."},
 		{name: "plugins", kind: listKind, value: "bundled", set: setPlugins,
-			about: "The plugins that may be used: names, `bundled` for all of Kong's, or `off`. A control plane takes the configuration of no others; of Kong's a data plane has six here."},
+			about: "The plugins that may be used: names, `bundled` for all of Kong's, or `off`. A control plane takes the configuration of no others, and a data plane refuses one with others; of Kong's a data plane has six here."},
 	}
 }
 

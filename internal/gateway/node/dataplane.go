@@ -243,11 +243,11 @@ func (dp *dataPlane) prepare(c, old *configuration) (*proxy.Configuration, error
 	if c.table.IsEmpty() && dp.refusesEmpty(c, old) {
 		return nil, entity.ErrEmpty
 	}
-	if dp.keeps {
-		return nil, nil
-	}
 	if err := dp.mayRun(c.table); err != nil {
 		return nil, err
+	}
+	if dp.keeps {
+		return nil, nil
 	}
 	return dp.proxy.Build(c.table)
 }

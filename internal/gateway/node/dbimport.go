@@ -34,6 +34,10 @@ func ImportDatabase(ctx context.Context, config *conf.Config, text []byte) (writ
 	if err != nil {
 		return 0, inOneLine(err)
 	}
+	enabled := slices.Concat([]string{}, config.Plugins, config.OtherPlugins)
+	if err := mayUse(table, enabled); err != nil {
+		return 0, err
+	}
 	options, err := databaseOptions(config)
 	if err != nil {
 		return 0, err
@@ -49,7 +53,7 @@ func ImportDatabase(ctx context.Context, config *conf.Config, text []byte) (writ
 	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, schema := range entity.All() { // what is referred to comes first
 		for rows := range slices.Chunk(table.Rows(schema.Name), importBatch) {
-			if err := putAll(ctx, db, schema, rows, config); err != nil {
+			if err := putAll(ctx, db, schema, rows); err != nil {
 				return written, fmt.Errorf("import %s: %w", schema.Name, err)
 			}
 			written += len(rows)
@@ -59,12 +63,9 @@ func ImportDatabase(ctx context.Context, config *conf.Config, text []byte) (writ
 }
 
 // putAll writes entities of a kind in one transaction.
-func putAll(ctx context.Context, db *store.Store, schema *entity.Schema, rows []entity.Record, config *conf.Config) error {
+func putAll(ctx context.Context, db *store.Store, schema *entity.Schema, rows []entity.Record) error {
 	return db.Alter(ctx, func(ctx context.Context, tx *store.Tx) error {
 		for _, row := range rows {
-			if name := row.Name(); schema == entity.Plugins && !slices.Contains(config.Plugins, name) && !slices.Contains(config.OtherPlugins, name) {
-				return fmt.Errorf(entity.Plugins.Unknown, name)
-			}
 			old, err := tx.Get(ctx, schema, store.ID(row.ID()))
 			if err != nil {
 				return err

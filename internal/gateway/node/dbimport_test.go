@@ -5,7 +5,6 @@ package node_test
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -14,14 +13,9 @@ import (
 )
 
 // declared is a declarative configuration of some routes to an upstream.
-func declared(t *testing.T, upstream, path string, routes int) []byte {
-	t.Helper()
-	host, port, err := net.SplitHostPort(upstream)
-	if err != nil {
-		t.Fatal(err)
-	}
+func declared(upstream, path string, routes int) []byte {
 	var text strings.Builder
-	fmt.Fprintf(&text, "_format_version: '3.0'\nservices:\n- name: all\n  host: %s\n  port: %s\n  path: %s\n  routes:\n", host, port, path)
+	fmt.Fprintf(&text, "_format_version: '3.0'\nservices:\n- name: all\n  url: %s%s\n  routes:\n", upstream, path)
 	for i := range routes {
 		fmt.Fprintf(&text, "  - {name: r%d, paths: [/r%d]}\n", i, i)
 	}
@@ -36,7 +30,7 @@ func TestImportDatabase(t *testing.T) {
 	c, dir, upstream := newCluster(t), t.TempDir()+"/new", echo(t)
 	config := c.config(conf.ControlPlane, dir)
 	for _, path := range []string{"/gen/1", "/gen/2"} {
-		if written, err := node.ImportDatabase(t.Context(), config, declared(t, upstream, path, routes)); err != nil || written != routes+1 {
+		if written, err := node.ImportDatabase(t.Context(), config, declared(upstream, path, routes)); err != nil || written != routes+1 {
 			t.Fatalf("%d entities, %v, want %d", written, err, routes+1)
 		}
 	}
@@ -58,7 +52,7 @@ func TestImportDatabaseRefuses(t *testing.T) {
 		"a data plane":             {conf.DataPlane, "_format_version: '3.0'", "this node has none"},
 		"what is none":             {conf.ControlPlane, "services: [{host: 7}]", "_format_version"},
 		"a mistake":                {conf.ControlPlane, "_format_version: '3.0'\nservices: [{name: a, host: h, prot: tcp}]", "services.1.prot: unknown field"},
-		"a plugin that it has not": {conf.ControlPlane, plugin, "import plugins: plugin 'key-auth' not enabled"},
+		"a plugin that it has not": {conf.ControlPlane, plugin, "plugins.1.name: plugin 'key-auth' not enabled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
