@@ -12,6 +12,7 @@ import (
 
 	"blackout/fixtures"
 	"blackout/harness/engine"
+	"blackout/harness/history"
 	"blackout/harness/topology"
 )
 
@@ -23,12 +24,26 @@ const (
 )
 
 // fillDatabase brings routes into a control plane's database before its first start, by
-// the gateway's own `config db_import`. The probed service has no generation yet.
+// the gateway's own `config db_import`: that is the change to [topology.Filled].
 func (c *Cluster) fillDatabase(ctx context.Context, n topology.Node, process engine.Process) error {
-	text, err := fixtures.Declarative(n.Routes)
+	upstream, err := c.probedService(topology.Filled)
 	if err != nil {
 		return err
 	}
+	text, err := fixtures.Declarative(topology.Filled, n.Routes, upstream.Host, upstream.Port)
+	if err != nil {
+		return err
+	}
+	c.rec.Event(history.Event{Kind: history.ChangeSent, Generation: topology.Filled})
+	if err := c.importFile(ctx, n, process, text); err != nil {
+		return err
+	}
+	c.rec.Event(history.Event{Kind: history.ChangeAcked, Generation: topology.Filled})
+	return nil
+}
+
+// importFile has the gateway bring a declarative configuration into a node's database.
+func (c *Cluster) importFile(ctx context.Context, n topology.Node, process engine.Process, text []byte) error {
 	site := c.has.site(n.Name)
 	fill := c.withParameters(n.Name, process)
 	fill.Args = []string{"config", "db_import", site.Dir() + "/" + fillFile}

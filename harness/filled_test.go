@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"blackout/harness/engine"
+	"blackout/harness/history"
 	"blackout/harness/topology"
 )
 
@@ -44,10 +45,11 @@ func TestFillDatabase(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{0, 1} {
 		e := &oneOff{code: code}
-		c, _ := recorded(t)
+		c, events := recorded(t)
 		c.engine = e
 		n := topology.Node{Name: "cp", Role: topology.ControlPlane, Routes: 3}
 		c.has.addSite(place{name: n.Name})
+		c.has.addSite(numbered80{place{name: topology.Upstream}})
 		err := c.fillDatabase(t.Context(), n, engine.Process{Env: map[string]string{"KONG_ROLE": "control_plane"}})
 		if (err == nil) != (code == 0) || err != nil && (!errors.Is(err, ErrUnsteady) || !strings.Contains(err.Error(), "ended with code 1: panic: x")) {
 			t.Errorf("code %d: error %v", code, err)
@@ -58,6 +60,13 @@ func TestFillDatabase(t *testing.T) {
 		var filled struct{ Services []struct{ Routes []any } }
 		if err := json.Unmarshal(e.started[0].Files["fill.json"], &filled); err != nil || len(filled.Services) != 1 || len(filled.Services[0].Routes) != n.Routes+1 {
 			t.Errorf("filled with %+v, %v", filled, err)
+		}
+		var kinds []history.Kind
+		for _, event := range events() {
+			kinds = append(kinds, event.Kind)
+		}
+		if want := []history.Kind{history.ChangeSent, history.ChangeAcked}[:2-code]; !slices.Equal(kinds, want) {
+			t.Errorf("recorded %v, want %v", kinds, want)
 		}
 	}
 }

@@ -29,16 +29,15 @@ var mostRoutes = harness.Scenario{
 }
 
 func planMostRoutes(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
-	const added, routes = importer, 99_999
+	const added = importer
 	top := topology.Topology{}.With(
-		topology.Node{Name: "cp", Role: topology.ControlPlane, Export: true, Routes: routes},
+		topology.Node{Name: "cp", Role: topology.ControlPlane, Export: true, Routes: 99_999},
 		topology.Node{Name: running1, Role: topology.DataPlane, Import: true},
 	)
-	first, good, newest := 1, 2, 3
+	first, good, newest := topology.Filled, 2, 3
 	t := plan.NewTimetable(timers)
 	t.Phase(plan.BringUp,
 		harness.BringUp{},
-		harness.Configure{Generation: first, Routes: routes},
 		harness.AwaitServing{Nodes: []string{running1}, Generation: first, Steady: true},
 		harness.AwaitSnapshot{Generation: first, Steady: true},
 	)

@@ -60,8 +60,8 @@ type Node struct {
 	Database string `json:"database,omitempty"`
 
 	// Routes is how many routes a control plane's database has when it first starts,
-	// beside the probed one, brought in by `kong config db_import`: what would take as
-	// many calls of the Admin API is there at once. 0: the database is empty.
+	// beside the probed one, in the generation [Filled]. `kong config db_import` brings
+	// in what would take as many calls of the Admin API. 0: the database is empty.
 	Routes int `json:"routes,omitempty"`
 
 	// Store is the one that the node's account is for; empty: the first.
@@ -83,6 +83,9 @@ type Node struct {
 	// Parameters are further kong.conf parameters by name, before all others.
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
+
+// Filled is the generation of what a database is filled with, see [Node.Routes].
+const Filled = 1
 
 // HasAccount says whether a node has a credential of its own for a store.
 func (n Node) HasAccount() bool { return n.Import || n.Export || n.Account }
