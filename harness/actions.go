@@ -66,7 +66,7 @@ func (AwaitServing) Name() string { return "await-serving" }
 
 // Title implements plan.Action.
 func (a AwaitServing) Title() string {
-	return fmt.Sprintf("wait for %s to serve generation %d", strings.Join(a.Nodes, ", "), a.Generation)
+	return fmt.Sprintf("wait for %s to serve generation %d", abridged(a.Nodes), a.Generation)
 }
 
 // Do implements Action.
@@ -191,7 +191,7 @@ func (a ScaleOut) Title() string {
 			parts[i] += " (may import)"
 		}
 	}
-	title := "add " + strings.Join(parts, ", ")
+	title := "add " + abridged(parts)
 	if len(a.Faults) > 0 {
 		title += ", with " + titles(a.Faults)
 	}
@@ -219,7 +219,7 @@ func (a Become) Title() string {
 	for i, n := range a.Topology.Nodes {
 		names[i] = n.Name
 	}
-	return "become a topology of " + strings.Join(names, ", ")
+	return "become a topology of " + abridged(names)
 }
 
 // Do implements Action.
@@ -253,7 +253,7 @@ func (AwaitAttempts) Name() string { return "await-attempts" }
 
 // Title implements plan.Action.
 func (a AwaitAttempts) Title() string {
-	return fmt.Sprintf("wait for %s to have tried the control plane %d times each", strings.Join(a.Nodes, ", "), a.Attempts)
+	return fmt.Sprintf("wait for %s to have tried the control plane %d times each", abridged(a.Nodes), a.Attempts)
 }
 
 // Do implements Action.
@@ -262,7 +262,7 @@ func (a AwaitAttempts) Do(ctx context.Context, c *Cluster) error {
 	// Attempts can be counted only where they are reset at once, so that each
 	// costs the delay before it and hardly more.
 	within := time.Duration(a.Attempts)*p.ReconnectMax + p.DialTimeout + 5*time.Second
-	return c.expect(ctx, within, "", fmt.Sprintf("%d attempts of %s", a.Attempts, strings.Join(a.Nodes, ", ")), func(context.Context) error {
+	return c.expect(ctx, within, "", fmt.Sprintf("%d attempts of %s", a.Attempts, abridged(a.Nodes)), func(context.Context) error {
 		var short []string
 		for _, node := range a.Nodes {
 			if n := c.links.Attempts(c.topology.CPEdge(node)); n < a.Attempts {

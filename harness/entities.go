@@ -46,7 +46,7 @@ func (Compare) Name() string { return "compare" }
 
 // Title implements plan.Action.
 func (a Compare) Title() string {
-	return fmt.Sprintf("ask %s for %d answers that show their entities", strings.Join(a.Nodes, ", "), len(fixtures.Probes))
+	return fmt.Sprintf("ask %s for %d answers that show their entities", abridged(a.Nodes), len(fixtures.Probes))
 }
 
 // Lasts implements plan.Lasting.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +39,7 @@ func titles(faults []fault.Spec) string {
 	for i, f := range faults {
 		parts[i] = f.String()
 	}
-	return strings.Join(parts, ", ")
+	return abridged(parts)
 }
 
 // Heal takes faults away and looks that their targets work again.
@@ -56,7 +55,7 @@ func (a Heal) Title() string {
 	if len(a.Targets) == 0 {
 		return "heal every fault"
 	}
-	return "heal " + strings.Join(a.Targets, ", ")
+	return "heal " + abridged(a.Targets)
 }
 
 // Do implements Action.

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"blackout/harness/engine"
@@ -126,7 +125,7 @@ func (StartTraffic) Name() string { return "start-traffic" }
 
 // Title implements plan.Action.
 func (a StartTraffic) Title() string {
-	title := "start traffic to " + strings.Join(a.Nodes, ", ")
+	title := "start traffic to " + abridged(a.Nodes)
 	if a.Rate > 0 {
 		title += fmt.Sprintf(", %d requests a second on each stream", a.Rate)
 	}

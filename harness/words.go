@@ -116,3 +116,15 @@ func (c *Cluster) shown(err error) error {
 	}
 	return err
 }
+
+// maxListed is how many things a title lists one by one.
+const maxListed = 20
+
+// abridged lists things for a title, of many the first ones and how many more there are.
+func abridged(parts []string) string {
+	if len(parts) <= maxListed {
+		return strings.Join(parts, ", ")
+	}
+	const shown = 3
+	return fmt.Sprintf("%s and %d more", strings.Join(parts[:shown], ", "), len(parts)-shown)
+}

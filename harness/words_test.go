@@ -104,3 +104,20 @@ func (betraying) Title() string { return "betray" }
 func (betraying) Do(context.Context, *Cluster) error {
 	return fmt.Errorf("%w: %s", engine.ErrEnded, secret)
 }
+
+// TestAbridged: what a title lists is there as long as it can be read.
+func TestAbridged(t *testing.T) {
+	t.Parallel()
+	many := make([]string, maxListed+1)
+	for i := range many {
+		many[i] = fmt.Sprintf("dp-%d", i+1)
+	}
+	for want, parts := range map[string][]string{
+		"": nil, "a": {"a"}, "a, b": {"a", "b"}, strings.Join(many[1:], ", "): many[1:],
+		"dp-1, dp-2, dp-3 and 18 more": many,
+	} {
+		if got := abridged(parts); got != want {
+			t.Errorf("%d: %q, want %q", len(parts), got, want)
+		}
+	}
+}
