@@ -60,7 +60,7 @@ func planFleet(draw plan.Source, timers history.Profile) (topology.Topology, []p
 		harness.Inject{Faults: cutAll(top, running...)},
 		crowd,
 		harness.AwaitServing{Nodes: importers, Generation: good},
-		harness.StartTraffic{Nodes: append([]string{waiting}, importers...), Rate: 2},
+		harness.StartTraffic{Nodes: append([]string{waiting}, importers...), Rate: 1},
 		harness.Change{Generation: newest},
 		// As many attempts as it takes to tell chance from step among so many.
 		harness.Hold{For: 15*timers.ReconnectMax + draw.Duration("outage", 0, time.Second), Why: "all of them dial in vain"},
