@@ -243,9 +243,6 @@ func (dp *dataPlane) prepare(c, old *configuration) (*proxy.Configuration, error
 	if c.table.IsEmpty() && dp.refusesEmpty(c, old) {
 		return nil, entity.ErrEmpty
 	}
-	if err := dp.mayRun(c.table); err != nil {
-		return nil, err
-	}
 	if dp.keeps {
 		return nil, nil
 	}
