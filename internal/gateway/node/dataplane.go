@@ -54,8 +54,7 @@ type dataPlane struct {
 	backup backup
 	keeps  bool // the configuration for others, and proxies nothing; see keeper.go
 
-	takesEmpty bool     // also as a greeting; see refusesEmpty
-	enabled    []string // the plugins that it may run, sorted; nil: all that it has
+	takesEmpty bool // also as a greeting; see refusesEmpty
 
 	applying sync.Mutex                    // one configuration at a time
 	unkept   bool                          // the one in force is not on the disk; guarded by applying
@@ -86,8 +85,8 @@ func (n *Node) assembleDataPlane(ctx context.Context) error {
 	}
 	dp := &dataPlane{
 		log:   n.log,
-		proxy: proxy.New(proxy.Options{Version: config.Version, Log: n.log, Settings: config.Proxy, Trust: config.Trust}),
-		keeps: config.KeepsOnly(), takesEmpty: config.TakeEmpty, enabled: config.Plugins,
+		proxy: proxy.New(proxy.Options{Version: config.Version, Log: n.log, Settings: config.Proxy, Trust: config.Trust, Plugins: config.Plugins}),
+		keeps: config.KeepsOnly(), takesEmpty: config.TakeEmpty,
 
 		configured: n.options.Configured,
 		expiry:     identity.Expiry(),

@@ -34,8 +34,7 @@ func ImportDatabase(ctx context.Context, config *conf.Config, text []byte) (writ
 	if err != nil {
 		return 0, inOneLine(err)
 	}
-	enabled := slices.Concat([]string{}, config.Plugins, config.OtherPlugins)
-	if err := mayUse(table, enabled); err != nil {
+	if err := mayUse(table, slices.Concat(config.Plugins, config.OtherPlugins)); err != nil {
 		return 0, err
 	}
 	options, err := databaseOptions(config)
@@ -60,6 +59,17 @@ func ImportDatabase(ctx context.Context, config *conf.Config, text []byte) (writ
 		}
 	}
 	return written, nil
+}
+
+// mayUse refuses a configuration with a plugin that is not enabled, in the words of Kong
+// 3.9.
+func mayUse(table *entity.Table, enabled []string) error {
+	for i, row := range table.Rows(entity.Plugins.Name) {
+		if name := row.Name(); !slices.Contains(enabled, name) {
+			return fmt.Errorf("plugins.%d.name: "+entity.Plugins.Unknown, i+1, name)
+		}
+	}
+	return nil
 }
 
 // putAll writes entities of a kind in one transaction.

@@ -26,9 +26,6 @@ const keepsOnly = "this node keeps the fallback configuration and proxies nothin
 // nil.
 func (dp *dataPlane) parse(c configuration, before *entity.Table) (*entity.Table, error) {
 	table, err := before.Next(c.Table)
-	if err == nil {
-		err = dp.mayRun(table)
-	}
 	if err == nil || !dp.keeps {
 		return table, err
 	}

@@ -4,6 +4,7 @@
 package plugin
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ import (
 type Options struct {
 	// Counters of the rate limits. They outlive a configuration.
 	Counters *Counters
+
+	// Enabled are the plugins that may run; nil: all that there are here.
+	Enabled []string
 
 	// Now is when the configuration is put together; the zero value means now.
 	Now time.Time
@@ -104,8 +108,8 @@ func expiry(row entity.Record, now time.Time) time.Time {
 	}
 }
 
-// NewSet makes the plugins of a configuration. A plugin that is not known, or
-// configured for something that is not supported, is refused: to leave it out
+// NewSet makes the plugins of a configuration. A plugin that is not known, not enabled,
+// or configured for something that is not supported, is refused: to leave it out
 // could open a route that asks for a key.
 func NewSet(table *entity.Table, options Options) (*Set, error) {
 	if options.Counters == nil {
@@ -196,6 +200,9 @@ func (s *Set) add(row entity.Record) error {
 	index := kindIndex(row.Name())
 	if index < 0 {
 		return fmt.Errorf("cannot be run by this data plane; it has %v", Names())
+	}
+	if enabled := s.build.options.Enabled; enabled != nil && !slices.Contains(enabled, row.Name()) {
+		return errors.New("not enabled; add it to the 'plugins' configuration property") // Kong 3.9's words
 	}
 	workspace := s.workspaces(row)
 	where := scope{"", row.Reference("route"), row.Reference("service"), row.Reference("consumer")}

@@ -45,7 +45,7 @@ func (p *Proxy) Build(table *entity.Table) (*Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
-	plugins, err := plugin.NewSet(table, plugin.Options{Counters: p.counters})
+	plugins, err := plugin.NewSet(table, plugin.Options{Counters: p.counters, Enabled: p.options.Plugins})
 	if err != nil {
 		return nil, err
 	}

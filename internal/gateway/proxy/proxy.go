@@ -47,6 +47,9 @@ type Options struct {
 	// service names no authorities of its own.
 	Trust conf.Trust
 
+	// Plugins are those that may run; nil: all that there are here.
+	Plugins []string
+
 	// Resolve looks up the names of services and targets; the host's resolver.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 

@@ -38,7 +38,7 @@ func TestRunsNoPluginThatItMayNot(t *testing.T) {
 				dp.awaitBody("/x", "/gen/7/x")
 				return
 			}
-			const reason = "plugins.1.name: plugin 'response-transformer' not enabled; add it to the 'plugins' configuration property"
+			const reason = "plugins.1: plugin 'response-transformer': not enabled; add it to the 'plugins' configuration property"
 			eventually(t, "it is refused", func() bool {
 				told, _ := dp.status()["fallback"].(map[string]any)
 				failure, _ := told["import_error"].(string)
