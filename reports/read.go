@@ -37,3 +37,7 @@ func Decode(text []byte) (Model, error) {
 	}
 	return m, nil
 }
+
+// Plain is text of a run that is safe to show on a terminal: one line of valid UTF-8,
+// without characters that move a cursor or turn the direction of writing.
+func Plain(s string) string { return clean(s) }

@@ -21,8 +21,10 @@ func TestExitCodesAreToldAlike(t *testing.T) {
 	t.Parallel()
 	judging := []int{run.ExitHeld, run.ExitViolated, run.ExitEnvironment, run.ExitInvalid, run.ExitHarness, run.ExitNotMeasured, run.ExitUsage}
 	looking := []int{run.ExitHeld, run.ExitViolated, run.ExitEnvironment, run.ExitHarness, run.ExitUsage, exitInterrupted}
+	telling := []int{run.ExitHeld, run.ExitViolated, run.ExitInvalid, run.ExitHarness, run.ExitNotMeasured, run.ExitUsage}
 	inHelp, inTable := regexp.MustCompile(`(?m)^  (\d+) +\S`), regexp.MustCompile(`(?m)^\| (\d+) \|`)
 	readme, operating := document(t, "README.md"), document(t, "docs", "operating-the-fallback.md")
+	evidence := document(t, "docs", "evidence.md")
 	for name, c := range map[string]struct {
 		text   string
 		listed *regexp.Regexp
@@ -30,6 +32,8 @@ func TestExitCodesAreToldAlike(t *testing.T) {
 	}{
 		"help of blackout":             {exitCodes, inHelp, judging},
 		"README.md, Exit codes":        {between(readme, "## Exit codes\n", "\n## "), inTable, judging},
+		"help of blackout report":      {reportHelp, inHelp, telling},
+		"docs/evidence.md":             {between(evidence, "| exit code |", "\n\n"), inTable, telling},
 		"help of blackout fallback":    {fallbackHelp, inHelp, looking},
 		"operating-the-fallback.md":    {between(operating, "| exit code |", "\n\n"), inTable, looking},
 		"README.md, blackout fallback": {between(readme, "Exit codes: ", ". "), regexp.MustCompile(`(\d+) (?:where|usage|interrupted)`), looking},

@@ -71,7 +71,7 @@ everything, judges the recording promise by promise and writes a report.
 		// One line says what is valid; a guess beside it would be a second.
 		DisableSuggestions: true,
 	}
-	root.AddCommand(runCommand(), replayCommand(), shrinkCommand(), nightCommand(), planCommand(), listCommand(), rejudgeCommand(), doctorCommand(), fallbackCommand(), versionCommand())
+	root.AddCommand(runCommand(), replayCommand(), shrinkCommand(), nightCommand(), planCommand(), listCommand(), rejudgeCommand(), reportCommand(), doctorCommand(), fallbackCommand(), versionCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -27,6 +27,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"blackout/reports"
 )
 
 // StatementFile is the name of the signed statement in a run's directory.
@@ -46,6 +48,17 @@ type Signed struct {
 	Files     int      // covered, the statement itself not counted
 	Images    int      // programs whose digest is covered
 	Unpinned  []string // programs that the report knows by name alone: what ran is not covered
+}
+
+// About says which run it is, as the signed statement has it: run, scenario, seed, engine,
+// timers, gateway, blackout (the commit) and outcome.
+func (s Signed) About() map[string]string {
+	for _, r := range s.Statement.Subject {
+		if r.Name == reports.JSONFile {
+			return r.Annotations
+		}
+	}
+	return nil
 }
 
 // Sign signs what is in a finished run's directory, and writes the statement into it.

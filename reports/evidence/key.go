@@ -114,10 +114,6 @@ func ReadPrivateKey(path string) (PrivateKey, error) {
 	if err != nil {
 		return PrivateKey{}, fmt.Errorf("%w: private key: %w", ErrInput, err)
 	}
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&othersBits != 0 {
-		return PrivateKey{}, fmt.Errorf("%w: private key %s: others than its owner have rights to it (mode %04o): chmod 600 it, and make a new one if they may have read it",
-			ErrInput, path, mode.Perm())
-	}
 	block, err := readBlock(file, path)
 	if err != nil {
 		return PrivateKey{}, err
@@ -128,6 +124,9 @@ func ReadPrivateKey(path string) (PrivateKey, error) {
 	switch {
 	case block.Type == publicBlock:
 		return unfit("it is a public key, and signing takes the private one")
+	case info.Mode().IsRegular() && info.Mode().Perm()&othersBits != 0:
+		return PrivateKey{}, fmt.Errorf("%w: private key %s: others than its owner have rights to it (mode %04o): chmod 600 it, and make a new one if they may have read it",
+			ErrInput, path, info.Mode().Perm())
 	case block.Type != privateBlock:
 		return unfit(fmt.Sprintf("it is a block of type %q, and an Ed25519 key in PKCS #8 without a password is wanted", block.Type))
 	}
