@@ -84,7 +84,8 @@ func fileTable() table {
 			{HTMLFile, "this report"},
 			{MarkdownFile, "its summary for a CI job"},
 			{JSONFile, "everything in it, for programs (reports/schema/report-v1.json describes it)"},
-			{JUnitFile, "one test case per clause, for CI tools"},
+			{JUnitFile + ", " + CTRFFile, "one test case per clause, for CI tools"},
+			{MetricsFile, "the figures as OpenMetrics text, for monitoring"},
 			{"events.jsonl, requests.bin", "the recording that everything was computed from; it can be judged again"},
 		},
 	}

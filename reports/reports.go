@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package reports turns a judged run into evidence: report.html for people,
-// report.md for a CI job summary, junit.xml for CI tools and report.json for
-// programs (its shape is schema/report-v1.json).
+// report.md for a CI job summary, junit.xml and ctrf.json for CI tools, metrics.prom
+// for monitoring and report.json for programs (its shape is schema/report-v1.json).
 //
-// All four, and the closing lines of the terminal, are renderings of one
+// All of them, and the closing lines of the terminal, are renderings of one
 // [Model], which [Build] computes from an [Input] and from nothing else: no
 // clock, no file, no network. The same input gives the same bytes.
 //
@@ -65,6 +65,8 @@ const (
 	MarkdownFile = "report.md"
 	HTMLFile     = "report.html"
 	JUnitFile    = "junit.xml"
+	CTRFFile     = "ctrf.json"
+	MetricsFile  = "metrics.prom"
 )
 
 // Write renders the input into dir, which it makes if need be, and returns the
@@ -86,6 +88,8 @@ func Write(dir string, in Input) ([]string, error) {
 		{MarkdownFile, renderMarkdown},
 		{HTMLFile, renderHTML},
 		{JUnitFile, renderJUnit},
+		{CTRFFile, renderCTRF},
+		{MetricsFile, renderOpenMetrics},
 	}
 	var written []string
 	for _, r := range renderers {

@@ -75,7 +75,7 @@ func TestWriteGolden(t *testing.T) {
 				}
 				golden(t, filepath.Join(name, filepath.Base(f)), content)
 			}
-			if want := []string{JSONFile, MarkdownFile, HTMLFile, JUnitFile}; !slices.Equal(names, want) {
+			if want := []string{JSONFile, MarkdownFile, HTMLFile, JUnitFile, CTRFFile, MetricsFile}; !slices.Equal(names, want) {
 				t.Errorf("wrote %v, want %v", names, want)
 			}
 			var summary bytes.Buffer
@@ -89,7 +89,7 @@ func TestWriteGolden(t *testing.T) {
 
 // renderers are those of the files that show what was recorded and judged.
 var renderers = map[string]func(Model) ([]byte, error){
-	"json": renderJSON, "markdown": renderMarkdown, "html": renderHTML, "junit": renderJUnit,
+	"json": renderJSON, "markdown": renderMarkdown, "html": renderHTML, "junit": renderJUnit, "ctrf": renderCTRF, "openmetrics": renderOpenMetrics,
 }
 
 // TestDeterminism renders often enough that a map's random order would show.

@@ -1,0 +1,76 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"blackout/harness/oracle"
+)
+
+// ctrfOf renders an input and reads it back.
+func ctrfOf(t *testing.T, in Input) (content []byte, r ctrfReport) {
+	t.Helper()
+	content, err := renderCTRF(Build(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(content, &r); err != nil {
+		t.Fatal(err)
+	}
+	return content, r
+}
+
+func TestCTRFMatchesItsSchema(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/ctrf-schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root map[string]any
+	if err := json.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	for name, input := range inputs {
+		content, _ := ctrfOf(t, input())
+		var report any
+		if err := json.Unmarshal(content, &report); err != nil {
+			t.Fatal(err)
+		}
+		for _, problem := range (schema{root}).check(name, root, report) {
+			t.Error(problem)
+		}
+	}
+}
+
+// TestCTRFStatuses: one test per clause, and what was not judged is neither passed nor
+// failed.
+func TestCTRFStatuses(t *testing.T) {
+	t.Parallel()
+	in := violated()
+	in.Result.Verdicts = append(in.Result.Verdicts, oracle.Verdict{Promise: "G1", Title: "as a whole", Status: oracle.Violated},
+		oracle.Verdict{Promise: "G3", Clauses: []oracle.Clause{{ID: "G3.1", Title: "without a status"}}})
+	content, r := ctrfOf(t, in)
+	s := r.Results.Summary
+	if s.Tests != 8 || s.Passed != 2 || s.Failed != 2 || s.Skipped != 2 || s.Other != 2 || s.Pending != 0 || len(r.Results.Tests) != s.Tests || s.Suites != 5 {
+		t.Errorf("%+v, want 8 tests: 2 passed, 2 failed, 2 skipped, 2 other, of 5 suites", s)
+	}
+	if s.Stop-s.Start != s.Duration || s.Duration == 0 || s.Start != in.Recording.Header.Started.UnixMilli() {
+		t.Errorf("from %d to %d, lasting %d ms", s.Start, s.Stop, s.Duration)
+	}
+	broken := r.Results.Tests[1]
+	if broken.Status != "failed" || broken.RawStatus != "VIOLATED" || broken.Suite[1] != "G10" || broken.Extra.Clause != "G10.1" ||
+		!strings.Contains(broken.Message, "10 of 100 requests") || !strings.Contains(broken.Trace, "+6.000 s") {
+		t.Errorf("the broken clause is %+v", broken)
+	}
+	if r.Results.Extra.Seed != "18446744073709551615" || r.Results.Extra.Outcome != oracle.Violated {
+		t.Errorf("the run is %+v", r.Results.Extra)
+	}
+	if strings.ContainsAny(string(content), "\x1b\u202e") {
+		t.Error("a control character reached the file")
+	}
+}
