@@ -5,7 +5,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -60,4 +62,27 @@ func tellComparison(c *cobra.Command, comparison reports.Comparison, asJSON bool
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(comparison)
+}
+
+func indexCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "index DIR",
+		Short: "List all runs below a directory on a page, with trends and what is new",
+		Long: `List all runs below a directory on a page, DIR/` + reports.IndexFile + `: their verdicts, newest
+first, the trends of availability, RTO and recovery, and which promise was VIOLATED
+after it had HELD, since which run.`,
+		Example: "  blackout report index reports/out",
+		Args:    arguments("name one directory of runs", 1),
+		RunE: func(c *cobra.Command, args []string) error {
+			x, err := reports.WriteIndex(args[0])
+			if errors.Is(err, reports.ErrNoRuns) {
+				return fmt.Errorf("%w: %w", run.ErrUsage, err)
+			}
+			if err != nil {
+				return exit{run.ExitHarness, err}
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\nindex: %s\n", x.Headline(), filepath.Join(args[0], reports.IndexFile))
+			return err
+		},
+	}
 }

@@ -5,6 +5,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,6 +50,31 @@ func TestCompare(t *testing.T) {
 	}
 	for name, args := range map[string][]string{"one run": {runs[oracle.Held]}, "no report": {runs[oracle.Held], t.TempDir()}} {
 		o := blackout(t, append([]string{"report", "compare"}, args...)...)
+		if o.code != run.ExitUsage || strings.Count(o.errors, "\n") != 1 {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+// TestIndex: the page is written, and what is new is said.
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	run1 := left(t, dir, "run-1", verdict("G1", oracle.Held))
+	left(t, dir, "run-2", verdict("G1", oracle.Violated))
+	o := blackout(t, "report", "index", dir)
+	page, err := os.ReadFile(filepath.Join(dir, reports.IndexFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.code != run.ExitHeld || !strings.Contains(o.out, "2 runs. 1 promise VIOLATED after having HELD") || !strings.Contains(o.out, "index: "+dir) {
+		t.Errorf("%+v", o)
+	}
+	if !strings.Contains(string(page), "./run-2/report.html") {
+		t.Error("a run is not on the page")
+	}
+	for name, args := range map[string][]string{"a run": {run1}, "nothing": {t.TempDir()}, "two": {dir, dir}} {
+		o := blackout(t, append([]string{"report", "index"}, args...)...)
 		if o.code != run.ExitUsage || strings.Count(o.errors, "\n") != 1 {
 			t.Errorf("%s: %+v", name, o)
 		}

@@ -44,7 +44,7 @@ func reportCommand() *cobra.Command {
 			return fmt.Errorf("%w: report has no command %q; its commands are %s", run.ErrUsage, args[0], strings.Join(names, ", "))
 		},
 	}
-	c.AddCommand(keyCommand(), signCommand(), verifyCommand(), compareCommand())
+	c.AddCommand(keyCommand(), signCommand(), verifyCommand(), compareCommand(), indexCommand())
 	return c
 }
 

@@ -155,7 +155,7 @@ func TestEvidenceDocument(t *testing.T) {
 			t.Errorf("%q: %+v", line[0], o)
 		}
 	}
-	if want := "[key sign verify compare]"; fmt.Sprint(commands) != want {
+	if want := "[key sign verify compare index]"; fmt.Sprint(commands) != want {
 		t.Errorf("it shows %v, want %s", commands, want)
 	}
 }
