@@ -25,7 +25,11 @@ func twin(change func(*Model)) Model {
 // comparisons are those that are kept in testdata.
 var comparisons = map[string]func() Comparison{
 	"alike": func() Comparison { return Compare(Build(held()), twin(func(*Model) {})) },
-	"worse": func() Comparison { return Compare(Build(held()), Build(violated())) },
+	"worse": func() Comparison {
+		b := Build(violated())
+		b.Promises[1].Clauses[0].Reason, b.Environment.Gateway = hostile, hostile
+		return Compare(Build(held()), b)
+	},
 	"other": func() Comparison {
 		return Compare(Build(held()), twin(func(m *Model) { m.Scenario, m.Seed = "cp-outage", 9 }))
 	},
@@ -40,6 +44,9 @@ func TestCompareGolden(t *testing.T) {
 		}
 		if strings.ContainsAny(text.String(), "\x1b\u202e") {
 			t.Errorf("%s: a control character reached the terminal", name)
+		}
+		if n := strings.Count(text.String(), clean(hostile)); name == "worse" && n != 2 {
+			t.Errorf("hostile text is shown %d times, want twice", n)
 		}
 		golden(t, filepath.Join("compare", name+".txt"), text.Bytes())
 	}
@@ -78,6 +85,19 @@ func TestComparable(t *testing.T) {
 		}
 		if said := strings.Join(append(got.NotComparable, got.Notes...), " "); !strings.Contains(said, c.says) || c.says == "" && said != "" {
 			t.Errorf("%s: said %q, want %q", name, said, c.says)
+		}
+	}
+}
+
+// TestBasis: what neither run recorded is not known to be the same.
+func TestBasis(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		basis Basis
+		want  bool
+	}{{Basis{"x", "1", "1"}, true}, {Basis{"x", "1", "2"}, false}, {Basis{"x", "", ""}, false}, {Basis{"x", "", "1"}, false}} {
+		if c.basis.Same() != c.want {
+			t.Errorf("%+v: %v", c.basis, c.basis.Same())
 		}
 	}
 }

@@ -51,7 +51,7 @@ func TestConclude(t *testing.T) {
 // TestReportThatCannotBeWritten is the harness's failure, whatever was held.
 func TestReportThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{reports.JSONFile, reports.MarkdownFile, reports.HTMLFile, reports.JUnitFile} {
+	for _, name := range []string{reports.JSONFile, reports.MarkdownFile, reports.HTMLFile, reports.JUnitFile, reports.CTRFFile, reports.MetricsFile} {
 		r := concluding(t)
 		if err := os.Mkdir(filepath.Join(r.dir, name), 0o755); err != nil { // root can write any file, but no directory
 			t.Fatal(err)

@@ -86,6 +86,25 @@ func urlSafe(t *testing.T, text string) string {
 	return changed
 }
 
+// TestPayloadType: what was signed as something else is no statement.
+func TestPayloadType(t *testing.T) {
+	t.Parallel()
+	private, public := keys(t)
+	payload, err := encode(small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const other = "application/json"
+	sealed, err := encode(envelope{Payload: payload, PayloadType: other,
+		Signatures: []signature{{KeyID: public.ID(), Sig: ed25519.Sign(private.key, preAuthentication(other, payload))}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(append(sealed, '\n'), public); err == nil || !strings.Contains(err.Error(), other) {
+		t.Errorf("got %v, want a refusal that names the type", err)
+	}
+}
+
 // TestStrictStatement: somebody who has the key signs what Sign would not.
 func TestStrictStatement(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@
 package evidence
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -317,9 +318,16 @@ func TestSignRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, ErrInput, "recording"},
-		"not a report":        {func(t *testing.T, dir string) { write(t, []byte("{}"), dir, reports.JSONFile) }, ErrInput, "schema is 0"},
-		"a later report":      {func(t *testing.T, dir string) { write(t, []byte(`{"schema": 99}`), dir, reports.JSONFile) }, ErrInput, "schema is 99"},
-		"another's report":    {func(t *testing.T, dir string) { write(t, []byte(`{"schema": 1, "run": "x"}`), dir, reports.JSONFile) }, ErrRefused, "of the run x"},
+		"not a report":     {func(t *testing.T, dir string) { write(t, []byte("{}"), dir, reports.JSONFile) }, ErrInput, "schema is 0"},
+		"a later report":   {func(t *testing.T, dir string) { write(t, []byte(`{"schema": 99}`), dir, reports.JSONFile) }, ErrInput, "schema is 99"},
+		"another's report": {func(t *testing.T, dir string) { write(t, []byte(`{"schema": 1, "run": "x"}`), dir, reports.JSONFile) }, ErrRefused, "of the run x"},
+		"another run's report": {func(t *testing.T, dir string) {
+			text, err := os.ReadFile(filepath.Join(dir, reports.JSONFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, bytes.Replace(text, []byte(`"run": "`), []byte(`"run": "x`), 1), dir, reports.JSONFile)
+		}, ErrRefused, "of the run x"},
 		"a link":              {func(t *testing.T, dir string) { link(t, dir) }, ErrRefused, "neither a file nor a directory"},
 		"a name as a program": {func(t *testing.T, dir string) { write(t, nil, dir, "image:gateway") }, ErrRefused, "rename it"},
 		"a name in no script": {func(t *testing.T, dir string) { write(t, nil, dir, "a\xff") }, ErrRefused, "rename it"},
