@@ -34,19 +34,16 @@ func write(t *testing.T, content []byte, path ...string) string {
 	return name
 }
 
-// finished is the directory of a run: the recording of a real one with its reports, and
-// the other files that a run can leave.
+// finished is the directory of a run: the beginning of a real one's recording with its
+// reports, and the other files that a run can leave. It is small, so that it can be
+// verified often.
 func finished(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	from := filepath.Join("..", "..", "fixtures", "recordings", "v1")
-	for _, name := range []string{"events.jsonl", "requests.bin"} {
-		content, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, content, dir, recordingDir, name)
-	}
+	events := bytes.SplitAfter(readFile(t, filepath.Join(from, "events.jsonl")), []byte("\n"))
+	write(t, bytes.Join(events[:60], nil), dir, recordingDir, "events.jsonl")
+	write(t, readFile(t, filepath.Join(from, "requests.bin"))[:300*history.RequestSize], dir, recordingDir, "requests.bin")
 	rec, err := history.Load(filepath.Join(dir, recordingDir))
 	if err != nil {
 		t.Fatal(err)
@@ -158,11 +155,7 @@ func TestFlips(t *testing.T) {
 	targets := []string{reports.JSONFile, "recording/events.jsonl", "recording/requests.bin", "slo.yaml", StatementFile}
 	contents := make(map[string][]byte)
 	for _, name := range targets {
-		content, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		contents[name] = content
+		contents[name] = readFile(t, filepath.Join(dir, name))
 	}
 	for i := range flips {
 		name := targets[i%len(targets)]
@@ -322,11 +315,7 @@ func TestSignRefuses(t *testing.T) {
 		"a later report":   {func(t *testing.T, dir string) { write(t, []byte(`{"schema": 99}`), dir, reports.JSONFile) }, ErrInput, "schema is 99"},
 		"another's report": {func(t *testing.T, dir string) { write(t, []byte(`{"schema": 1, "run": "x"}`), dir, reports.JSONFile) }, ErrRefused, "of the run x"},
 		"another run's report": {func(t *testing.T, dir string) {
-			text, err := os.ReadFile(filepath.Join(dir, reports.JSONFile))
-			if err != nil {
-				t.Fatal(err)
-			}
-			write(t, bytes.Replace(text, []byte(`"run": "`), []byte(`"run": "x`), 1), dir, reports.JSONFile)
+			write(t, bytes.Replace(readFile(t, filepath.Join(dir, reports.JSONFile)), []byte(`"run": "`), []byte(`"run": "x`), 1), dir, reports.JSONFile)
 		}, ErrRefused, "of the run x"},
 		"a link":              {func(t *testing.T, dir string) { link(t, dir) }, ErrRefused, "neither a file nor a directory"},
 		"a name as a program": {func(t *testing.T, dir string) { write(t, nil, dir, "image:gateway") }, ErrRefused, "rename it"},

@@ -40,6 +40,7 @@ type folder struct {
 	statement bool              // there is a [StatementFile], which is no subject
 	text      []byte            // of the report
 	report    reports.Model     // once parse has read the text
+	buffer    []byte            // for copying
 }
 
 // look reads a run's directory. Anything but files and directories in it is refused:
@@ -50,7 +51,7 @@ func look(dir string) (f *folder, err error) {
 		return nil, fmt.Errorf("%w: run's directory: %w", ErrInput, err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	f = &folder{dir: dir, digests: make(map[string]string)}
+	f = &folder{dir: dir, digests: make(map[string]string), buffer: make([]byte, 64<<10)}
 	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return fmt.Errorf("%w: run's directory: %w", ErrInput, err)
@@ -87,7 +88,7 @@ func (f *folder) add(root *os.Root, name string, entry fs.DirEntry) error {
 	if name == reports.JSONFile {
 		to = io.MultiWriter(sum, &report)
 	}
-	if _, err := io.Copy(to, file); err != nil {
+	if _, err := io.CopyBuffer(to, struct{ io.Reader }{file}, f.buffer); err != nil { // a file that copies itself takes a new buffer
 		return fmt.Errorf("%w: run's directory: %w", ErrInput, err)
 	}
 	f.digests[name] = hex.EncodeToString(sum.Sum(nil))
