@@ -23,7 +23,9 @@ func compareCommand() *cobra.Command {
 		Short: "Put two runs side by side: verdicts, traffic, outages and starts",
 		Long: `Put two runs side by side: which verdicts differ, and traffic, outages and starts
 as far as they can be compared. What cannot is said. Figures are shown and not
-judged: only verdicts get worse.`,
+judged: only verdicts get worse.
+
+` + evidenceCodes,
 		Example: "  blackout report compare reports/out/RUN reports/out/OTHER",
 		Args:    arguments("name two runs' directories", 2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -70,7 +72,9 @@ func indexCommand() *cobra.Command {
 		Short: "List all runs below a directory on a page, with trends and what is new",
 		Long: `List all runs below a directory on a page, DIR/` + reports.IndexFile + `: their verdicts, newest
 first, the trends of availability, RTO and recovery, and which promise was VIOLATED
-after it had HELD, since which run.`,
+after it had HELD, since which run.
+
+` + evidenceCodes,
 		Example: "  blackout report index reports/out",
 		Args:    arguments("name one directory of runs", 1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -16,6 +16,17 @@ import (
 	"blackout/reports/evidence"
 )
 
+// evidenceCodes are the exit codes of what is done with runs' directories, for the help.
+const evidenceCodes = `Exit codes:
+  0    done; what was asked is so
+  1    verify: it is not what was signed; sign: it must not be signed as it is;
+       compare: what was not VIOLATED in the first run is in the second
+  4    compare: what could be judged in the first run is INVALID in the second
+  5    the tool failed
+  7    compare: what was judged in the first run is NOT MEASURED in the second,
+       or the two cannot be compared
+  64   usage`
+
 // addEvidence adds what is done with runs' directories to the command report.
 func addEvidence(c *cobra.Command) {
 	c.AddCommand(keyCommand(), signCommand(), verifyCommand(), compareCommand(), indexCommand())
@@ -44,7 +55,9 @@ func signCommand() *cobra.Command {
 		Short: "Sign every file of a finished run's directory, and the digests of the programs that ran",
 		Long: `Sign every file of a finished run's directory, and the digests of the programs that
 ran. What is written beside them, ` + evidence.StatementFile + `, is an in-toto test result
-in a DSSE envelope.`,
+in a DSSE envelope.
+
+` + evidenceCodes,
 		Example: "  blackout report key release.pem\n  blackout report sign reports/out/RUN --key release.pem",
 		Args:    arguments("name one run's directory", 1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -72,7 +85,9 @@ func verifyCommand() *cobra.Command {
 		Use:   "verify RUN",
 		Short: "Check that a run's directory is what was signed: nothing altered, missing or added",
 		Long: `Check that a run's directory is what was signed: nothing altered, missing or added.
-That it is says nothing of the run's outcome, which is printed.`,
+That it is says nothing of the run's outcome, which is printed.
+
+` + evidenceCodes,
 		Example: "  blackout report verify reports/out/RUN --key release.pem.pub",
 		Args:    arguments("name one run's directory", 1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -32,7 +32,7 @@ func TestExitCodesAreToldAlike(t *testing.T) {
 	}{
 		"help of blackout":             {exitCodes, inHelp, judging},
 		"README.md, Exit codes":        {between(readme, "## Exit codes\n", "\n## "), inTable, judging},
-		"help of blackout report":      {reportHelp, inHelp, telling},
+		"help of report verify, …":     {evidenceCodes, inHelp, telling},
 		"docs/evidence.md":             {between(evidence, "| exit code |", "\n\n"), inTable, telling},
 		"help of blackout fallback":    {fallbackHelp, inHelp, looking},
 		"operating-the-fallback.md":    {between(operating, "| exit code |", "\n\n"), inTable, looking},
