@@ -60,6 +60,7 @@ func finished(t *testing.T) string {
 	}
 	write(t, []byte(`{"schema": 1}`), dir, "plan.json")
 	write(t, []byte("apiVersion: openslo/v1\nkind: SLO\n"), dir, "slo.yaml")
+	write(t, []byte("kind: SLO\n"), dir, "slo", "ci.yaml")
 	write(t, []byte(`{"schema": 1}`), dir, "baseline.json")
 	write(t, []byte("started\n"), dir, "logs", "dp-1.log")
 	return dir
@@ -137,8 +138,8 @@ func TestSignAndVerify(t *testing.T) {
 	for _, r := range found.Statement.Predicate.Configuration {
 		asked = append(asked, r.Name)
 	}
-	if !slices.Equal(asked, configuration) {
-		t.Errorf("the configuration is %v, want %v", asked, configuration)
+	if want := []string{"baseline.json", "plan.json", "slo.yaml", "slo/ci.yaml"}; !slices.Equal(asked, want) {
+		t.Errorf("the configuration is %v, want %v", asked, want)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"blackout/harness/oracle"
 	"blackout/reports"
@@ -52,14 +53,17 @@ const (
 // TestResult is the predicate. A test is a clause of a promise, by its id.
 type TestResult struct {
 	Result        string     `json:"result"`        // Passed if every promise asked for was HELD, else Failed: what could not be measured has not passed
-	Configuration []Resource `json:"configuration"` // the plan, and the SLO file and the baseline if there were any
+	Configuration []Resource `json:"configuration"` // by name: the plan, SLO files and baseline, as far as there were any
 	PassedTests   []string   `json:"passedTests"`   // HELD
 	WarnedTests   []string   `json:"warnedTests"`   // always empty: no verdict means "passed, but"
 	FailedTests   []string   `json:"failedTests"`   // VIOLATED, INVALID, and NOT MEASURED although asked for
 }
 
-// configuration are the files that say what a run was asked for.
-var configuration = []string{"plan.json", "slo.yaml", "baseline.json"}
+// configures reports whether a file says what a run was asked for: its plan, its SLO file
+// or files, its baseline.
+func configures(name string) bool {
+	return name == "plan.json" || name == "slo.yaml" || name == "baseline.json" || strings.HasPrefix(name, "slo/")
+}
 
 // state is the statement about a directory.
 func (f *folder) state() (Statement, error) {
@@ -76,10 +80,8 @@ func (f *folder) state() (Statement, error) {
 			r.Annotations = about(f.report)
 		}
 		s.Subject = append(s.Subject, r)
-	}
-	for _, name := range configuration {
-		if digest := f.digests[name]; digest != "" {
-			s.Predicate.Configuration = append(s.Predicate.Configuration, Resource{Name: name, Digest: Digest{digest}})
+		if configures(name) {
+			s.Predicate.Configuration = append(s.Predicate.Configuration, Resource{Name: name, Digest: r.Digest})
 		}
 	}
 	if err := s.check(); err != nil {
