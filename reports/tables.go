@@ -140,7 +140,7 @@ func trafficTable(m Model) table {
 	}
 	for _, r := range m.Traffic {
 		t.rows = append(t.rows, []string{r.Node, strconv.Itoa(r.Requests), strconv.Itoa(r.Good), classes(r.Failures),
-			strconv.Itoa(r.Masked), strconv.Itoa(r.NewConnections), percent(r.Availability), percent(r.LowerBound),
+			strconv.Itoa(r.Masked), strconv.Itoa(r.NewConnections), percent(r.Availability), proven(r.LowerBound),
 			r.Latency.String(), r.Service.String(), span(r.LagP99), r.Resolution.String()})
 	}
 	return t
