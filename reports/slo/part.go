@@ -176,7 +176,7 @@ func (p part) undecoded(err error) error {
 // find is the path of the first field of a name.
 func find(n *yaml.Node, name, at string) (string, bool) {
 	for i, below := range n.Content {
-		path := at
+		var path string
 		switch {
 		case n.Kind == yaml.SequenceNode:
 			path = fmt.Sprintf("%s[%d]", at, i)
