@@ -31,7 +31,7 @@ func started(m Model) string {
 
 // marks are shapes that go with statuses, so that colour is never alone.
 var marks = map[oracle.Status]string{
-	oracle.Held: "✓", oracle.Violated: "✗", oracle.Invalid: "!", oracle.NotMeasured: "–",
+	oracle.Held: "✓", oracle.Violated: "✗", oracle.Invalid: "!", oracle.NotMeasured: "–", NotProven: "?",
 }
 
 // statusText is a status with its mark.

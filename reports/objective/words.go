@@ -26,7 +26,7 @@ func (v *Verdict) goal() string {
 	case v.Invariant:
 		return fmt.Sprintf("all %s within %s", v.SamplesName, strings.TrimSpace(number(*v.Limit)+" "+v.Unit))
 	}
-	return fmt.Sprintf("%s of %s within %s", percent(*v.Target), v.SamplesName, strings.TrimSpace(number(*v.Limit)+" "+v.Unit))
+	return fmt.Sprintf("at least %s of %s within %s", percent(*v.Target), v.SamplesName, strings.TrimSpace(number(*v.Limit)+" "+v.Unit))
 }
 
 // percent is a share in its shortest form: 0.999 is 99.9%.
