@@ -5,6 +5,7 @@ package objective
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -206,6 +207,26 @@ func TestAllAreWhole(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		names[s.Name] = true
+	}
+}
+
+// TestAllAreDocumented, with their parameters.
+func TestAllAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/objectives.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "## The indicators")
+	for _, s := range All {
+		_, row, found := strings.Cut(table, "\n| `"+s.Name+"` |")
+		row, _, _ = strings.Cut(row, "\n")
+		for parameter := range s.Parameters {
+			found = found && strings.Contains(row, "`"+parameter)
+		}
+		if !found {
+			t.Errorf("docs/objectives.md does not list %s with its parameters", s.Name)
+		}
 	}
 }
 

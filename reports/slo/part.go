@@ -152,6 +152,7 @@ func lookUp(n *yaml.Node, name string) (key, value *yaml.Node) {
 // What the SDK's decoder complains of.
 var (
 	unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
+	unknownKind  = regexp.MustCompile(`unsupported openslo\.Kind: (\S+)`)
 	wrongType    = regexp.MustCompile(`cannot unmarshal (\S+) into Go struct field \S+?\.([a-z]\S*) of type (\S+)`)
 )
 
@@ -161,6 +162,9 @@ func (p part) undecoded(err error) error {
 		if field, ok := find(p.node, found[1], ""); ok {
 			return p.errorf(field, "OpenSLO v1 has no such field")
 		}
+	}
+	if found := unknownKind.FindStringSubmatch(err.Error()); found != nil {
+		return p.errorf("kind", "%q is no kind of OpenSLO v1: write SLO, SLI, Service, DataSource, AlertPolicy, AlertCondition or AlertNotificationTarget", found[1])
 	}
 	if found := wrongType.FindStringSubmatch(err.Error()); found != nil {
 		return p.errorf(found[2], "it is a %s, and should be a %s", found[1], strings.TrimPrefix(found[3], "v1."))

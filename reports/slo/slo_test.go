@@ -120,6 +120,7 @@ func TestErrorsNameTheField(t *testing.T) {
 		{"a share of failures", "rawType: success", "rawType: failure", `base.yaml:21: spec.indicator.spec.ratioMetric.rawType: failure is not read`},
 		{"time slices", "budgetingMethod: Occurrences\n  timeW", "budgetingMethod: Timeslices\n  timeW", `spec.objectives[0].timeSlice`},
 		{"an alpha version", "apiVersion: openslo/v1\nkind: SLI", "apiVersion: openslo/v2alpha\nkind: SLI", `base.yaml:43: apiVersion: "openslo/v2alpha" is not read: write openslo/v1`},
+		{"an unknown kind", "kind: SLI", "kind: Poem", `base.yaml:44: kind: "Poem" is no kind of OpenSLO v1: write SLO, SLI`},
 		{"no version", "apiVersion: openslo/v1\nkind: SLI", "kind: SLI", `base.yaml:43: apiVersion: it is missing`},
 		{"a key twice", "    team/owner: platform", "    blackout/phase: steady", `base.yaml:11: metadata.annotations["blackout/phase"]: it is there twice`},
 		{"two of one name", "name: rto\n", "name: availability\n", `base.yaml:30: metadata.name: "availability" is the name of another SLO`},
