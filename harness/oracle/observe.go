@@ -152,7 +152,7 @@ func (v *view) observeAbsences() []Absence {
 	var out []Absence
 	for _, n := range v.planes {
 		add := func(from, to history.Time) {
-			back := to
+			back := never
 			for _, k := range n.serves {
 				if k.good() && k.at >= to {
 					back = seenBy(k)

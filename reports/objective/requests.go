@@ -4,6 +4,7 @@
 package objective
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -107,8 +108,11 @@ func (r Run) shownBy() answers {
 		}
 		all.of[s.Node] = append(all.of[s.Node], a)
 	}
+	byEnd := func(a, b history.Request) int { return cmp.Compare(a.Done, b.Done) }
 	for _, of := range all.of {
-		slices.SortStableFunc(of, func(a, b history.Request) int { return int(min(max(a.Done-b.Done, -1), 1)) })
+		if !slices.IsSortedFunc(of, byEnd) { // as they are recorded
+			slices.SortStableFunc(of, byEnd)
+		}
 	}
 	return all
 }
@@ -184,10 +188,11 @@ func (w *witness) wrong(a history.Request) string {
 // data planes that answered in both, from when the requests were due.
 func (r Run) latencies(phase string) (all map[string][]timed, doubt string) {
 	all = make(map[string][]timed)
+	first := r.firstFault()
 	for _, a := range r.Recording.Requests {
 		node := r.Recording.Header.Streams[a.Stream].Node
 		w, ok := r.in(phase, node, a.Intended)
-		if !ok || a.Class != history.Good || phase == "steady" && a.Done >= r.firstFault() {
+		if !ok || a.Class != history.Good || phase == "steady" && a.Done >= first {
 			continue
 		}
 		if doubt == "" {

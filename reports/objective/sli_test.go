@@ -90,6 +90,18 @@ func TestSLIs(t *testing.T) {
 			s.add(12.5, history.Event{Kind: history.NodeStart, Node: "dp-1"})
 			s.live(13, "dp-1", 2)
 		}, strict, Proven, ""},
+		{"and it takes a while to come back", func(s *tape) {
+			s.requests("dp-1", 11, 16, fail)
+			s.add(10.9, history.Event{Kind: history.NodeStop, Node: "dp-1"})
+			s.add(12.5, history.Event{Kind: history.NodeStart, Node: "dp-1"})
+			s.live(16, "dp-1", 2)
+		}, strict, Proven, ""},
+		{"but not for ever", func(s *tape) {
+			s.without(since(10.9, kindOf(history.ServeChange, "dp-1")))
+			s.requests("dp-1", 11, 40, fail)
+			s.add(10.9, history.Event{Kind: history.NodeStop, Node: "dp-1"})
+			s.add(11, history.Event{Kind: history.NodeStart, Node: "dp-1"})
+		}, strict, Violated, "199 of"},
 		{"it died by itself", func(s *tape) {
 			s.requests("dp-1", 11, 13, fail)
 			s.add(11, history.Event{Kind: history.NodeExit, Node: "dp-1", Code: 2})
@@ -137,6 +149,14 @@ func TestSLIs(t *testing.T) {
 			})
 			s.upload(8, 2)
 		}, stale, Violated, "generation 2 was in the store 3.100 s after"},
+		{"the backup node does not run", func(s *tape) {
+			s.without(func(e history.Event) bool {
+				return e.At > at(6) && e.At < at(7) && (e.Kind == history.StoreRequest || e.Kind == history.StoreObject)
+			})
+			s.add(4, history.Event{Kind: history.NodeStop, Node: "backup"})
+			s.add(7, history.Event{Kind: history.NodeStart, Node: "backup"})
+			s.upload(8, 2)
+		}, stale, Proven, ""},
 		{"an upload is seen late", func(s *tape) {
 			for i := range s.rec.Events {
 				if e := &s.rec.Events[i]; e.Kind == history.StoreObject && e.Generation == 2 {
@@ -154,6 +174,10 @@ func TestSLIs(t *testing.T) {
 		{"nobody looks into the store", func(s *tape) { s.without(kindOf(history.StoreObject, "")) }, stale, NotMeasured, "nobody looked"},
 
 		{"a change is lost with the control plane", func(s *tape) { s.change(9, 9) }, point, Violated, "generation 9 was acknowledged 1.000 s before"},
+		{"it comes after the outage", func(s *tape) {
+			s.change(9, 9)
+			s.upload(23, 9)
+		}, point, Violated, "generation 9 was acknowledged 1.000 s before"},
 		{"one that is younger than the delay", func(s *tape) { s.change(9.5, 9) }, about("recovery-point", never(0), with("beyond", "export-delay")), Proven, ""},
 		{"the backup node is not cut off", func(s *tape) { s.without(func(e history.Event) bool { return e.Fault == 1 }) }, point, NotMeasured, "no outage"},
 
@@ -178,6 +202,11 @@ func TestSLIs(t *testing.T) {
 
 		{"an invented configuration", func(s *tape) { s.requests("dp-1", 30, 30.1, func(q *history.Request) { q.Generation = 77 }) }, wrong, Violated, "generation 77, which nobody made"},
 		{"a replaced one", func(s *tape) { s.requests("dp-1", 30, 30.1, func(q *history.Request) { q.Generation = 2 }) }, wrong, Violated, "after it had served generation 3"},
+		{"what its cache held before it was started again", func(s *tape) {
+			s.add(29, history.Event{Kind: history.NodeStop, Node: "dp-1"})
+			s.add(29.1, history.Event{Kind: history.NodeStart, Node: "dp-1"})
+			s.requests("dp-1", 29.1, 39, func(q *history.Request) { q.Generation = 2 })
+		}, wrong, Proven, ""},
 		{"while its workers change", func(s *tape) { s.requests("dp-1", 21.5, 21.6, func(q *history.Request) { q.Generation = 2 }) }, wrong, Proven, ""},
 		{"an old one at a new data plane", func(s *tape) { s.requests("dp-2", 13, 19, func(q *history.Request) { q.Generation = 1 }) }, wrong, Violated, "though the store had held generation 2"},
 		{"one that was put into the bucket", func(s *tape) {
