@@ -74,45 +74,35 @@ type shown struct {
 func wrongConfigurations(r Run, q Query) Measurement {
 	m := Measurement{Missing: "no answer showed a configuration"}
 	grace := history.Time(q.Duration("grace", applyGrace))
-	answers := r.shownBy()
-	first := firsts{}
-	for _, node := range answers.nodes {
-		g := newWitness(r, node, grace)
-		for _, a := range answers.of[node] {
-			m.Total++
-			if why := g.wrong(a); why != "" {
-				m.Bad++
-				first.add(oracle.Evidence{At: a.Done, Node: node, Kind: oracle.Answer, Text: node + ": " + why})
-			}
+	witnesses, first := make(map[string]*witness), firsts{}
+	for _, a := range r.byEnd() {
+		s := r.Recording.Header.Streams[a.Stream]
+		if s.Guarded || s.Key == history.WrongKey || a.Class != history.WrongBody && (a.Class != history.Good || a.Generation == 0) {
+			continue
+		}
+		w := witnesses[s.Node]
+		if w == nil {
+			w = newWitness(r, s.Node, grace)
+			witnesses[s.Node] = w
+		}
+		m.Total++
+		if why := w.wrong(a); why != "" {
+			m.Bad++
+			first.add(oracle.Evidence{At: a.Done, Node: s.Node, Kind: oracle.Answer, Text: s.Node + ": " + why})
 		}
 	}
 	m.Evidence = first.seen
 	return m
 }
 
-// answers are those that show a configuration, or should, by data plane and time.
-type answers struct {
-	nodes []string
-	of    map[string][]history.Request
-}
-
-func (r Run) shownBy() answers {
-	all := answers{of: make(map[string][]history.Request)}
-	for _, a := range r.Recording.Requests {
-		s := r.Recording.Header.Streams[a.Stream]
-		if s.Guarded || s.Key == history.WrongKey || a.Class != history.WrongBody && (a.Class != history.Good || a.Generation == 0) {
-			continue
-		}
-		if all.of[s.Node] == nil {
-			all.nodes = append(all.nodes, s.Node)
-		}
-		all.of[s.Node] = append(all.of[s.Node], a)
-	}
+// byEnd are the requests in the order in which they ended, which is how they are
+// recorded.
+func (r Run) byEnd() []history.Request {
+	all := r.Recording.Requests
 	byEnd := func(a, b history.Request) int { return cmp.Compare(a.Done, b.Done) }
-	for _, of := range all.of {
-		if !slices.IsSortedFunc(of, byEnd) { // as they are recorded
-			slices.SortStableFunc(of, byEnd)
-		}
+	if !slices.IsSortedFunc(all, byEnd) {
+		all = slices.Clone(all)
+		slices.SortStableFunc(all, byEnd)
 	}
 	return all
 }
