@@ -112,7 +112,7 @@ func unproven(m Model) []string {
 	var lines []string
 	for _, v := range m.Objectives {
 		if v.Status != objective.Proven {
-			lines = append(lines, fmt.Sprintf("%s: %s. %s.", v.Name, v.Status, strings.TrimSuffix(v.Reason, ".")))
+			lines = append(lines, fmt.Sprintf("%s is %s: %s.", v.Name, v.Status, strings.TrimSuffix(v.Reason, ".")))
 		}
 	}
 	if len(lines) == 0 {
@@ -142,6 +142,8 @@ func objectiveTable(m Model) table {
 // seen is the estimate, and the worst value.
 func seen(v objective.Verdict) string {
 	switch {
+	case v.Kind == objective.Gate && v.Samples > 0:
+		return tally(v.Samples, v.SamplesName)
 	case v.Estimate == nil:
 		return notMeasured
 	case v.Kind == objective.Ratio:
