@@ -87,6 +87,27 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// onlyRaw is how the file names the source of its ratio.
+const onlyRaw = `        rawType: success
+        raw:
+          metricSource: {type: blackout, spec: {sli: proxy-availability, deadline: 1s, weight: 2.5}}
+`
+
+// goodAndTotal is the other way, with two deadlines.
+func goodAndTotal(good, total string) string {
+	const one = "          metricSource: {type: blackout, spec: {sli: proxy-availability, deadline: "
+	return "        good:\n" + one + good + "}}\n        total:\n" + one + total + "}}\n"
+}
+
+// TestGoodAndTotal: a ratio may name its source twice.
+func TestGoodAndTotal(t *testing.T) {
+	t.Parallel()
+	doc, err := Parse("base.yaml", []byte(strings.Replace(base, onlyRaw, goodAndTotal("2s", "2s"), 1)))
+	if err != nil || doc.Objectives[0].Parameters["deadline"] != "2s" {
+		t.Errorf("%+v, %v", doc.Objectives, err)
+	}
+}
+
 // TestErrorsNameTheField changes one place of the file at a time.
 func TestErrorsNameTheField(t *testing.T) {
 	t.Parallel()
@@ -115,6 +136,7 @@ func TestErrorsNameTheField(t *testing.T) {
 		{"a missing field", "  service: gateway\n  budgetingMethod: Occurrences\n  timeW", "  budgetingMethod: Occurrences\n  timeW", `base.yaml:12: spec.service: property is required but was empty`},
 		{"a reference to nothing", "indicatorRef: rto-seconds", "indicatorRef: rto", `base.yaml:38: spec.indicatorRef: no document of the file is the SLI "rto"`},
 		{"another source", "{type: blackout, spec: {sli: data", "{type: prometheus, spec: {sli: data", `base.yaml:38: spec.indicatorRef.thresholdMetric.metricSource.type: "prometheus" is not ours`},
+		{"two sources that differ", onlyRaw, goodAndTotal("1s", "2s"), `base.yaml:24: spec.indicator.spec.ratioMetric.total.metricSource.spec: it differs`},
 		{"no indicator named", "sli: proxy-availability, ", "", `spec.indicator.spec.ratioMetric.raw.metricSource.spec.sli: it is missing`},
 		{"a parameter that is a list", "deadline: 1s", "deadline: [1s]", `base.yaml:23: spec.indicator.spec.ratioMetric.raw.metricSource.spec.deadline: it is neither text nor a number`},
 		{"a share of failures", "rawType: success", "rawType: failure", `base.yaml:21: spec.indicator.spec.ratioMetric.rawType: failure is not read`},
