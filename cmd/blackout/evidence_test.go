@@ -111,7 +111,6 @@ func TestReportUsage(t *testing.T) {
 		args []string
 		says string
 	}{
-		"no such command":    {[]string{"report", "burn"}, "key"},
 		"key: no file":       {[]string{"report", "key"}, "name one file"},
 		"key: there is one":  {[]string{"report", "key", key}, "file exists"},
 		"sign: no key":       {[]string{"report", "sign", dir}, "--key"},

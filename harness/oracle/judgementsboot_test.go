@@ -210,6 +210,13 @@ var bootJudgements = []judgement{
 		s.dials("witness", "dp-1>store", 5)
 		s.breaks(6, "dp-1>cp", "exit")
 	}},
+	{"G2.3", "an answer may wait for the import", Held, func(s *story) {
+		s.plane("dp-1", importing)
+		s.starts(1, "dp-1")
+		s.event(2, history.Event{Kind: history.ServeChange, Node: "dp-1", Code: http.StatusOK, Generation: 1, Until: moments(2.5)})
+		s.reads(2.3, "dp-1")
+		s.breaks(6, "dp-1>cp", "exit")
+	}},
 	{"G2.3", "a denied request is a request", Violated, func(s *story) {
 		s.plane("dp-1", importing)
 		s.starts(1, "dp-1")

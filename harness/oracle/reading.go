@@ -163,10 +163,11 @@ func neverPolls(v *view, f *finding) {
 	f.missing = "no data plane with an account of the store was seen serving"
 	for _, n := range v.planes {
 		for _, l := range n.lives {
-			served, ok := n.firstServed(l)
+			first, ok := n.firstGood(l)
 			if !n.Import || n.Export || !ok {
 				continue
 			}
+			served := max(first.at, first.until) // the answer may have waited for the import
 			f.opportunities++
 			for _, r := range n.requestsIn(l) {
 				if r.at > served+lookSlack {
