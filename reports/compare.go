@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"blackout/harness/oracle"
+	"blackout/reports/objective"
 )
 
 // Comparison is two runs side by side. It shows figures and does not call a difference
@@ -20,6 +21,7 @@ type Comparison struct {
 	NotComparable []string            `json:"not_comparable"` // sentences: which figures are left out, and why
 	Notes         []string            `json:"notes"`          // sentences: what to think of when reading the rest
 	Promises      []ComparedPromise   `json:"promises"`
+	Objectives    []ComparedVerdict   `json:"objectives"` // of one SLO file
 	Traffic       []Compared[Figures] `json:"traffic"`
 	Outages       []Compared[Spans]   `json:"outages"`
 	Starts        []Compared[Start]   `json:"starts"` // a node's first with its first, and so on
@@ -83,7 +85,7 @@ type Spans struct {
 // Compare puts two runs side by side. The first is the one that is compared with.
 func Compare(a, b Model) Comparison {
 	c := Comparison{Basis: basis(a, b), NotComparable: []string{}, Notes: []string{}, Promises: comparePromises(a, b),
-		Traffic: []Compared[Figures]{}, Outages: []Compared[Spans]{}, Starts: []Compared[Start]{}}
+		Objectives: []ComparedVerdict{}, Traffic: []Compared[Figures]{}, Outages: []Compared[Spans]{}, Starts: []Compared[Start]{}}
 	same := func(what string) bool {
 		i := slices.IndexFunc(c.Basis, func(b Basis) bool { return b.What == what })
 		return c.Basis[i].Same()
@@ -104,6 +106,7 @@ func Compare(a, b Model) Comparison {
 	}
 	c.notes("first", a)
 	c.notes("second", b)
+	c.compareObjectives(a, b)
 	c.compareTraffic(a, b)
 	if c.shares {
 		c.compareOutages(a, b)
@@ -226,6 +229,28 @@ func pairs[T any](a, b []T, name func(T) string) [][2]*T {
 	return out
 }
 
+// compareObjectives puts the objectives of one SLO file side by side.
+func (c *Comparison) compareObjectives(a, b Model) {
+	if a.SLO == nil && b.SLO == nil {
+		return
+	}
+	if a.SLO == nil || b.SLO == nil || a.SLO.SHA256 != b.SLO.SHA256 {
+		c.NotComparable = append(c.NotComparable, "The SLO files differ, or one run had none: objectives are not compared.")
+		return
+	}
+	for _, pair := range pairs(a.Objectives, b.Objectives, func(v objective.Verdict) string { return v.Name }) {
+		var v ComparedVerdict
+		for i, from := range pair {
+			if from == nil {
+				continue
+			}
+			v.ID, v.Title, v.Reason = from.Name, from.Title, from.Reason
+			v.set(i, oracle.Status(from.Status))
+		}
+		c.Objectives = append(c.Objectives, v)
+	}
+}
+
 // compareTraffic compares what of the probes' figures is comparable.
 func (c *Comparison) compareTraffic(a, b Model) {
 	figures := func(t *Traffic) *Figures {
@@ -320,24 +345,38 @@ func numbered(starts []Start) []numberedStart {
 
 // Worse is what got worse from the first run to the second: Violated if something is
 // that was not before, else Invalid or NotMeasured if something that was judged is that,
-// or was not asked for, or the runs are of two scenarios; Held if nothing got worse.
+// or was not asked for, or the runs are of two scenarios, else NotProven if something was
+// Proven before; Held if nothing got worse.
 func (c Comparison) Worse() oracle.Status {
-	worst := oracle.Held
-	if slices.ContainsFunc(c.Basis, func(b Basis) bool { return b.What == basisScenario && !b.Same() }) || len(c.Promises) == 0 {
-		worst = oracle.NotMeasured
-	}
+	all := slices.Clone(c.Objectives)
 	for _, p := range c.Promises {
-		for _, v := range append([]ComparedVerdict{p.ComparedVerdict}, p.Clauses...) {
-			judged := v.A == oracle.Held || v.A == oracle.Violated
-			switch {
-			case v.B == oracle.Violated && v.A != oracle.Violated:
-				return oracle.Violated
-			case judged && v.B == oracle.Invalid:
-				worst = oracle.Invalid
-			case judged && (v.B == oracle.NotMeasured || v.B == "") && worst == oracle.Held:
-				worst = oracle.NotMeasured
-			}
-		}
+		all = append(append(all, p.ComparedVerdict), p.Clauses...)
 	}
-	return worst
+	seen := []oracle.Status{oracle.Held}
+	if slices.ContainsFunc(c.Basis, func(b Basis) bool { return b.What == basisScenario && !b.Same() }) || len(c.Promises) == 0 {
+		seen = append(seen, oracle.NotMeasured)
+	}
+	for _, v := range all {
+		seen = append(seen, v.worse())
+	}
+	return worst[slices.IndexFunc(worst, func(s oracle.Status) bool { return slices.Contains(seen, s) })]
 }
+
+// worse is what the verdict became if that is worse, else Held.
+func (v ComparedVerdict) worse() oracle.Status {
+	judged := v.A == oracle.Held || v.A == oracle.Violated || v.A == statusProven || v.A == NotProven
+	switch {
+	case v.B == oracle.Violated && v.A != oracle.Violated:
+		return oracle.Violated
+	case judged && v.B == oracle.Invalid:
+		return oracle.Invalid
+	case judged && (v.B == oracle.NotMeasured || v.B == ""):
+		return oracle.NotMeasured
+	case v.A == statusProven && v.B == NotProven:
+		return NotProven
+	}
+	return oracle.Held
+}
+
+// statusProven is the best verdict on an objective.
+const statusProven = oracle.Status(objective.Proven)

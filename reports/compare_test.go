@@ -6,12 +6,14 @@ package reports
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"blackout/harness/oracle"
+	"blackout/reports/objective"
 )
 
 // twin is the held run again, changed.
@@ -149,6 +151,56 @@ func TestWorse(t *testing.T) {
 	a.Promises[0].Clauses[0].Status = h
 	if got := Compare(a, b).Worse(); got != v {
 		t.Errorf("another clause: %s", got)
+	}
+}
+
+// TestCompareObjectives: those of one SLO file, and which of their changes is for the worse.
+func TestCompareObjectives(t *testing.T) {
+	t.Parallel()
+	of := func(statuses ...objective.Status) Model {
+		m := Build(held())
+		m.SLO = &SLO{SHA256: "aaaa"}
+		for i, s := range statuses {
+			m.Objectives = append(m.Objectives, objective.Verdict{Name: fmt.Sprint("o", i), Status: s})
+		}
+		return m
+	}
+	const p, v, i, m, n = objective.Proven, objective.Violated, objective.Invalid, objective.NotMeasured, objective.NotProven
+	for name, c := range map[string]struct {
+		a, b Model
+		want oracle.Status
+	}{
+		"both proven":              {of(p), of(p), oracle.Held},
+		"newly violated":           {of(p, n), of(n, v), oracle.Violated},
+		"violated before":          {of(v), of(v), oracle.Held},
+		"no longer proven":         {of(p), of(n), NotProven},
+		"not proven before":        {of(n), of(n), oracle.Held},
+		"proven now":               {of(n), of(p), oracle.Held},
+		"invalid":                  {of(n), of(i), oracle.Invalid},
+		"not measured":             {of(p), of(m), oracle.NotMeasured},
+		"not measured, not proven": {of(p, p), of(n, m), oracle.NotMeasured},
+		"no longer asked":          {of(p, p), of(p), oracle.NotMeasured},
+	} {
+		if got := Compare(c.a, c.b); got.Worse() != c.want || len(got.Objectives) != len(c.a.Objectives) {
+			t.Errorf("%s: %s, want %s, of %d objectives", name, got.Worse(), c.want, len(got.Objectives))
+		}
+	}
+	other := of(v)
+	other.SLO = &SLO{SHA256: "bbbb"}
+	for name, b := range map[string]Model{"another file": other, "no file": Build(held())} {
+		got := Compare(of(p), b)
+		if len(got.Objectives) > 0 || got.Worse() != oracle.Held || !strings.Contains(strings.Join(got.NotComparable, " "), "SLO files differ") {
+			t.Errorf("%s: %d objectives, %s, %q", name, len(got.Objectives), got.Worse(), got.NotComparable)
+		}
+	}
+	var text bytes.Buffer
+	if err := Compare(of(p), of(n)).Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"objectives: 1 changed", "o0  PROVEN  NOT PROVEN", "NOT PROVEN: something"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is not in\n%s", want, text.String())
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func (t table) text(b *strings.Builder, indent string) {
 
 // verdicts writes the promises and clauses whose verdict changed.
 func (c Comparison) verdicts(b *strings.Builder) {
-	changed := table{head: []string{"clause", "first", "second", ""}}
+	changed := table{head: []string{"", "first", "second", ""}}
 	all := 0
 	add := func(v ComparedVerdict) {
 		all++
@@ -90,13 +90,16 @@ func (c Comparison) verdicts(b *strings.Builder) {
 			changed.rows = append(changed.rows, []string{v.ID, asked(v.A), asked(v.B), says})
 		}
 	}
+	for _, v := range c.Objectives {
+		add(v)
+	}
 	for _, p := range c.Promises {
 		add(p.ComparedVerdict)
 		for _, v := range p.Clauses {
 			add(v)
 		}
 	}
-	fmt.Fprintf(b, "\nverdicts of promises and clauses: %d changed, %d did not\n", len(changed.rows), all-len(changed.rows))
+	fmt.Fprintf(b, "\nverdicts of promises, clauses and objectives: %d changed, %d did not\n", len(changed.rows), all-len(changed.rows))
 	if len(changed.rows) > 0 {
 		changed.text(b, "  ")
 	}
@@ -119,6 +122,8 @@ func (c Comparison) sentence() string {
 		return "INVALID: something that could be judged before could not."
 	case oracle.NotMeasured:
 		return "NOT MEASURED: something that was judged before was not, or the runs cannot be compared."
+	case NotProven:
+		return "NOT PROVEN: something that was proven before is not."
 	}
 	return "No verdict got worse."
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"blackout/harness/oracle"
+	"blackout/reports/objective"
 )
 
 // ctrfVersion is the version of CTRF's specification that is written.
@@ -62,8 +63,9 @@ type (
 		Extra     ctrfExtra `json:"extra"`
 	}
 	ctrfExtra struct {
-		Clause        string `json:"clause"`
-		Opportunities int    `json:"opportunities"`
+		Clause        string `json:"clause,omitempty"`
+		Objective     string `json:"objective,omitempty"`
+		Opportunities int    `json:"opportunities"` // of an objective: samples
 		Unit          string `json:"unit,omitempty"`
 	}
 	ctrfEnvironment struct {
@@ -84,8 +86,8 @@ type (
 	}
 )
 
-// renderCTRF writes one test per clause, as JUnit's file has them. A clause is judged on
-// all of the run, so that each test has the run's times.
+// renderCTRF writes one test per clause and objective, as JUnit's file has them. They are
+// judged on all of the run, so that each test has the run's times.
 func renderCTRF(m Model) ([]byte, error) {
 	start, stop := m.Started.UnixMilli(), m.Started.Add(m.Duration).UnixMilli()
 	e := m.Environment
@@ -114,6 +116,15 @@ func renderCTRF(m Model) ([]byte, error) {
 			r.Results.Summary.count(t.Status)
 		}
 	}
+	for _, v := range m.Objectives {
+		t := ctrfTest{Duration: m.Duration.Milliseconds(), Start: start, Stop: stop, Suite: []string{clean(m.Scenario), "objectives"}}
+		t.ofObjective(v)
+		r.Results.Tests = append(r.Results.Tests, t)
+		r.Results.Summary.count(t.Status)
+	}
+	if len(m.Objectives) > 0 {
+		r.Results.Summary.Suites++
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -125,7 +136,7 @@ func renderCTRF(m Model) ([]byte, error) {
 }
 
 // The statuses of a CTRF test that are used. INVALID is other: it neither failed nor
-// was left out.
+// was left out. NOT PROVEN fails, as in JUnit's file.
 const (
 	ctrfPassed  = "passed"
 	ctrfFailed  = "failed"
@@ -139,16 +150,29 @@ func (t *ctrfTest) of(c oracle.Clause) {
 	t.RawStatus = clean(string(c.Status))
 	t.Message, t.Trace = clean(c.Reason), evidenceText(c)
 	t.Extra = ctrfExtra{Clause: clean(c.ID), Opportunities: c.Opportunities, Unit: clean(c.Unit)}
-	switch known(c.Status) {
+	t.Status = ctrfStatus(known(c.Status))
+}
+
+// ofObjective takes over an objective's verdict.
+func (t *ctrfTest) ofObjective(v objective.Verdict) {
+	t.Name = clean(v.Name + ": " + v.Title)
+	t.RawStatus = clean(string(v.Status))
+	t.Message, t.Trace = clean(v.Reason), evidenceText(oracle.Clause{Evidence: v.Evidence})
+	t.Extra = ctrfExtra{Objective: clean(v.Name), Opportunities: v.Samples, Unit: clean(v.SamplesName)}
+	t.Status = ctrfStatus(asStatus(v.Status))
+}
+
+// ctrfStatus is the status of a test that stands for a verdict.
+func ctrfStatus(s oracle.Status) string {
+	switch s {
 	case oracle.Held:
-		t.Status = ctrfPassed
-	case oracle.Violated:
-		t.Status = ctrfFailed
+		return ctrfPassed
+	case oracle.Violated, NotProven:
+		return ctrfFailed
 	case oracle.NotMeasured:
-		t.Status = ctrfSkipped
-	default:
-		t.Status = ctrfOther
+		return ctrfSkipped
 	}
+	return ctrfOther
 }
 
 // count counts a test by its status.

@@ -6,6 +6,7 @@ package reports
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,5 +74,21 @@ func TestCTRFStatuses(t *testing.T) {
 	}
 	if got := r.Results.Tests[0].Message; got != clean(hostile) {
 		t.Errorf("a hostile reason is %q", got)
+	}
+}
+
+// TestCTRFObjectives: one test per objective, of a suite of their own.
+func TestCTRFObjectives(t *testing.T) {
+	t.Parallel()
+	_, r := ctrfOf(t, withObjectives(sound(held()), provenOne, brokenOne, openOne, blindOne, unmeasuredOf))
+	var got []string
+	for _, test := range r.Results.Tests {
+		if test.Extra.Objective != "" {
+			got = append(got, test.Suite[1]+" "+test.Extra.Objective+" "+test.Status+" "+test.RawStatus)
+		}
+	}
+	want := []string{"objectives o0 passed PROVEN", "objectives o1 failed VIOLATED", "objectives o2 failed NOT PROVEN", "objectives o3 other INVALID", "objectives o4 skipped NOT MEASURED"}
+	if !slices.Equal(got, want) || r.Results.Summary.Suites != 3 || r.Results.Summary.Tests != len(r.Results.Tests) {
+		t.Errorf("got %q of %+v, want %q", got, r.Results.Summary, want)
 	}
 }

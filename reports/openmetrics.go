@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"blackout/harness/oracle"
+	"blackout/reports/objective"
 )
 
 // family is a metric with its samples. Every metric is a gauge, the only type that
@@ -70,7 +71,7 @@ func openMetricsNumber(v float64) string {
 // format of Prometheus take, too. A figure that was not measured has no sample.
 func renderOpenMetrics(m Model) ([]byte, error) {
 	var b strings.Builder
-	for _, part := range [][]family{runMetrics(m), verdictMetrics(m), trafficMetrics(m), outageMetrics(m), startMetrics(m), storeMetrics(m)} {
+	for _, part := range [][]family{runMetrics(m), verdictMetrics(m), objectiveMetrics(m), trafficMetrics(m), outageMetrics(m), startMetrics(m), storeMetrics(m)} {
 		for _, f := range part {
 			if len(f.samples) == 0 {
 				continue
@@ -105,7 +106,7 @@ func runMetrics(m Model) []family {
 	lasted := family{name: "blackout_run_duration_seconds", unit: inSeconds, help: "Time from the start of the run to the last that was recorded."}
 	lasted.add(m.Duration.Seconds())
 	outcome := family{name: "blackout_run_outcome", help: "1 for the outcome of the run, 0 for those that it did not have."}
-	stated(&outcome, m.Outcome.Status, "outcome")
+	stated(&outcome, slices.Concat(statuses, []oracle.Status{NotProven}), known(m.Outcome.Status), "outcome")
 	faults := family{name: "blackout_faults", help: "Faults that were injected, by whether a witness saw them in force."}
 	seen := map[bool]int{}
 	for _, f := range m.Faults {
@@ -128,12 +129,11 @@ func runMetrics(m Model) []family {
 // statuses are the verdicts on a promise, in the order in which they are shown.
 var statuses = []oracle.Status{oracle.Held, oracle.Violated, oracle.Invalid, oracle.NotMeasured}
 
-// stated adds a sample for each status; the one that is has 1. One that is not known is
-// INVALID.
-func stated(f *family, is oracle.Status, label string, labels ...string) {
-	for _, s := range statuses {
+// stated adds a sample for each status; the one that is has 1.
+func stated[S ~string](f *family, all []S, is S, label string, labels ...string) {
+	for _, s := range all {
 		value := 0.0
-		if s == known(is) {
+		if s == is {
 			value = 1
 		}
 		f.add(value, append(slices.Clone(labels), label, string(s))...)
@@ -146,9 +146,9 @@ func verdictMetrics(m Model) []family {
 	clause := family{name: "blackout_clause_verdict", help: "1 for the verdict on a clause of a promise, 0 for those that it did not get."}
 	opportunities := family{name: "blackout_clause_opportunities", help: "How often a clause could have failed, in units of its own."}
 	for _, p := range m.Promises {
-		stated(&promise, p.Status, "verdict", "promise", p.Promise)
+		stated(&promise, statuses, known(p.Status), "verdict", "promise", p.Promise)
 		for _, c := range p.Clauses {
-			stated(&clause, c.Status, "verdict", "promise", p.Promise, "clause", c.ID)
+			stated(&clause, statuses, known(c.Status), "verdict", "promise", p.Promise, "clause", c.ID)
 			opportunities.add(float64(c.Opportunities), "promise", p.Promise, "clause", c.ID, "of", c.Unit)
 		}
 	}
@@ -170,6 +170,32 @@ func verdictMetrics(m Model) []family {
 		}
 	}
 	return []family{promise, clause, opportunities, validity}
+}
+
+// objectiveStatuses are the verdicts on an objective, in the order in which they are shown.
+var objectiveStatuses = []objective.Status{objective.Proven, objective.Violated, objective.Invalid, objective.NotMeasured, objective.NotProven}
+
+// objectiveMetrics are the verdicts on objectives, and what they rest on.
+func objectiveMetrics(m Model) []family {
+	verdict := family{name: "blackout_objective_verdict", help: "1 for the verdict on an objective of the SLO file, 0 for those that it did not get."}
+	samples := family{name: "blackout_objective_samples", help: "What an objective was judged on, in units of its own."}
+	bad := family{name: "blackout_objective_samples_bad", help: "Those of the samples that miss the goal."}
+	needed := family{name: "blackout_objective_samples_needed", help: "Further good samples that would prove it; of NOT PROVEN only."}
+	for _, v := range m.Objectives {
+		status := v.Status
+		if !slices.Contains(objectiveStatuses, status) {
+			status = objective.Invalid
+		}
+		stated(&verdict, objectiveStatuses, status, "verdict", "objective", v.Name)
+		samples.add(float64(v.Samples), "objective", v.Name, "of", v.SamplesName)
+		if v.Kind != objective.Ratio {
+			bad.add(float64(v.Bad), "objective", v.Name, "of", v.SamplesName)
+		}
+		if v.Needed != nil {
+			needed.add(float64(*v.Needed), "objective", v.Name, "of", v.SamplesName)
+		}
+	}
+	return []family{verdict, samples, bad, needed}
 }
 
 // trafficMetrics are the figures of the probes.

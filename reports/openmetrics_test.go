@@ -132,6 +132,26 @@ func TestOpenMetricsSamples(t *testing.T) {
 	}
 }
 
+// TestOpenMetricsObjectives: their verdicts, and what they rest on.
+func TestOpenMetricsObjectives(t *testing.T) {
+	t.Parallel()
+	text, _ := metricsOf(t, withObjectives(sound(held()), provenOne, brokenOne, openOne, blindOne, unmeasuredOf))
+	for _, want := range []string{
+		`blackout_objective_verdict{objective="o0",verdict="PROVEN"} 1.0`, `blackout_objective_verdict{objective="o0",verdict="VIOLATED"} 0.0`,
+		`blackout_objective_verdict{objective="o1",verdict="VIOLATED"} 1.0`, `blackout_objective_verdict{objective="o2",verdict="NOT PROVEN"} 1.0`,
+		`blackout_objective_verdict{objective="o3",verdict="INVALID"} 1.0`, `blackout_objective_verdict{objective="o4",verdict="NOT MEASURED"} 1.0`,
+		`blackout_objective_samples{objective="o0",of="`, `blackout_objective_samples_needed{objective="o2",of="`,
+		`blackout_run_outcome{outcome="NOT PROVEN"} 0.0`, `blackout_run_outcome{outcome="VIOLATED"} 1.0`,
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("%s is not in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, `blackout_objective_samples_needed{objective="o0"`) {
+		t.Error("an objective that is proven needs samples")
+	}
+}
+
 func FuzzOpenMetrics(f *testing.F) {
 	f.Add(hostile)
 	f.Add("\\\"\n\xff\ufffe{}")

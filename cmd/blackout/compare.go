@@ -54,6 +54,7 @@ judged: only verdicts get worse.
 // worse are the exit codes of what got worse.
 var worse = map[oracle.Status]int{
 	oracle.Held: run.ExitHeld, oracle.Violated: run.ExitViolated, oracle.Invalid: run.ExitInvalid, oracle.NotMeasured: run.ExitNotMeasured,
+	reports.NotProven: run.ExitNotProven,
 }
 
 func tellComparison(c *cobra.Command, comparison reports.Comparison, asJSON bool) error {

@@ -23,6 +23,7 @@ const evidenceCodes = `Exit codes:
        compare: what was not VIOLATED in the first run is in the second
   4    compare: what could be judged in the first run is INVALID in the second
   5    the tool failed
+  6    compare: what was PROVEN in the first run is NOT PROVEN in the second
   7    compare: what was judged in the first run is NOT MEASURED in the second,
        or the two cannot be compared
   64   usage`

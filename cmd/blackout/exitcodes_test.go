@@ -21,7 +21,7 @@ func TestExitCodesAreToldAlike(t *testing.T) {
 	t.Parallel()
 	judging := []int{run.ExitHeld, run.ExitViolated, run.ExitEnvironment, run.ExitInvalid, run.ExitHarness, run.ExitNotMeasured, run.ExitNotProven, run.ExitUsage}
 	looking := []int{run.ExitHeld, run.ExitViolated, run.ExitEnvironment, run.ExitHarness, run.ExitUsage, exitInterrupted}
-	telling := []int{run.ExitHeld, run.ExitViolated, run.ExitInvalid, run.ExitHarness, run.ExitNotMeasured, run.ExitUsage}
+	telling := []int{run.ExitHeld, run.ExitViolated, run.ExitInvalid, run.ExitHarness, run.ExitNotProven, run.ExitNotMeasured, run.ExitUsage}
 	inHelp, inTable := regexp.MustCompile(`(?m)^  (\d+) +\S`), regexp.MustCompile(`(?m)^\| (\d+) \|`)
 	readme, operating := document(t, "README.md"), document(t, "docs", "operating-the-fallback.md")
 	evidence := document(t, "docs", "evidence.md")

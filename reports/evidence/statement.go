@@ -15,6 +15,7 @@ import (
 
 	"blackout/harness/oracle"
 	"blackout/reports"
+	"blackout/reports/objective"
 )
 
 // What a statement says of itself.
@@ -50,13 +51,14 @@ const (
 	Failed = "FAILED"
 )
 
-// TestResult is the predicate. A test is a clause of a promise, by its id.
+// TestResult is the predicate. A test is a clause of a promise, by its id, or an objective,
+// as "objective:availability".
 type TestResult struct {
-	Result        string     `json:"result"`        // Passed if every promise asked for was HELD, else Failed: what could not be measured has not passed
+	Result        string     `json:"result"`        // Passed if every promise asked for was HELD and every objective PROVEN, else Failed: what could not be measured has not passed
 	Configuration []Resource `json:"configuration"` // by name: the plan, SLO files and baseline, as far as there were any
-	PassedTests   []string   `json:"passedTests"`   // HELD
+	PassedTests   []string   `json:"passedTests"`   // HELD or PROVEN
 	WarnedTests   []string   `json:"warnedTests"`   // always empty: no verdict means "passed, but"
-	FailedTests   []string   `json:"failedTests"`   // VIOLATED, INVALID, and NOT MEASURED although asked for
+	FailedTests   []string   `json:"failedTests"`   // VIOLATED, INVALID, NOT PROVEN, and NOT MEASURED although asked for
 }
 
 // configures reports whether a file says what a run was asked for: its plan, its SLO file
@@ -119,8 +121,18 @@ func resultOf(m reports.Model) TestResult {
 			r.FailedTests = append(r.FailedTests, p.Promise)
 		}
 	}
+	for _, v := range m.Objectives {
+		if v.Status == objective.Proven {
+			r.PassedTests = append(r.PassedTests, objectivePrefix+v.Name)
+			continue
+		}
+		r.FailedTests = append(r.FailedTests, objectivePrefix+v.Name)
+	}
 	return r
 }
+
+// objectivePrefix is what the name of an objective has in front of it as a test.
+const objectivePrefix = "objective:"
 
 var sha256Form = regexp.MustCompile(`^[0-9a-f]{64}$`)
 

@@ -12,6 +12,7 @@ import (
 	"blackout/harness/history"
 	"blackout/harness/oracle"
 	"blackout/reports"
+	"blackout/reports/objective"
 )
 
 // small is a statement about one file.
@@ -47,6 +48,19 @@ func TestOutcomes(t *testing.T) {
 		if r.Result != c.result || !slices.Equal(r.PassedTests, c.passed) || !slices.Equal(r.FailedTests, c.failed) || len(r.WarnedTests) > 0 {
 			t.Errorf("%s: %+v", name, r)
 		}
+	}
+}
+
+// TestObjectives: those that are not proven have not passed, whatever the reason.
+func TestObjectives(t *testing.T) {
+	t.Parallel()
+	m := reports.Model{Outcome: reports.Outcome{Status: reports.NotProven}}
+	for _, s := range []objective.Status{objective.Proven, objective.NotProven, objective.Violated, objective.Invalid, objective.NotMeasured, "PERHAPS"} {
+		m.Objectives = append(m.Objectives, objective.Verdict{Name: string(s), Status: s})
+	}
+	r := resultOf(m)
+	if r.Result != Failed || !slices.Equal(r.PassedTests, []string{"objective:PROVEN"}) || len(r.FailedTests) != 5 {
+		t.Errorf("%+v", r)
 	}
 }
 
