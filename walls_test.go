@@ -115,22 +115,26 @@ func TestWallsCanBeBreached(t *testing.T) {
 	}
 }
 
-// reserved are imports that only a few packages of harness and scenarios may
-// have, with what speaks for each of them.
+// reserved are imports that only a few packages may have, of harness and scenarios or
+// below another path, with what speaks for each of them.
 var reserved = []struct {
 	imports string
 	by      map[string]string // package → why it may
 	why     string            // nobody else may
+	below   string            // empty: harness and scenarios
 }{
 	// Names and secrets come from crypto/rand: they decide nothing that a run does.
 	{"math/rand", map[string]string{
 		"blackout/harness/plan":  "it draws everything, from the seed, before anything starts",
 		"blackout/harness/fault": "which bytes of a file flip follows from the seed in the plan's spec and the file's size, known only there",
-	}, "every draw belongs into the plan, from a stream that is named by its use"},
+	}, "every draw belongs into the plan, from a stream that is named by its use", ""},
 	{"github.com/onsi", map[string]string{
 		"blackout/harness/match": "matchers are for those who test with Gomega",
-	}, "what runs and judges does not depend on what tests"},
-	{"blackout/harness/match", nil, "what runs and judges does not depend on what tests"},
+	}, "what runs and judges does not depend on what tests", ""},
+	{"blackout/harness/match", nil, "what runs and judges does not depend on what tests", ""},
+	{"github.com/OpenSLO", map[string]string{
+		"blackout/reports/slo": "it reads SLO files",
+	}, "an SDK before its version 1 is to break one package", "blackout"},
 }
 
 // TestReservedImports keeps some imports to those who may have them.
@@ -140,7 +144,11 @@ func TestReservedImports(t *testing.T) {
 	for _, r := range reserved {
 		using := make(map[string]bool)
 		for _, p := range packages {
-			if !withinAny(p.ImportPath, []string{"blackout/harness", "blackout/scenarios"}) {
+			below := []string{"blackout/harness", "blackout/scenarios"}
+			if r.below != "" {
+				below = []string{r.below}
+			}
+			if !withinAny(p.ImportPath, below) {
 				continue
 			}
 			for _, i := range p.Imports {

@@ -40,10 +40,11 @@ func Build(in Input) Model {
 		Timeline:    r.timeline(),
 		Environment: in.Environment,
 	}
+	m.SLO, m.Objectives = sloOf(in.SLO), objectives(in)
 	m.LatestStep = latest(m.Steps)
 	m.Outages = r.outages(m.Faults)
 	m.Connections = r.connections(m.Faults)
-	m.Outcome = judge(m)
+	m.Outcome = judgeObjectives(judge(m), m)
 	m.Answers = answers(m)
 	return m
 }

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"blackout/harness/history"
+	"blackout/reports/stats"
 )
 
 // The words for what is missing.
@@ -94,6 +95,15 @@ func percent(share *float64) string {
 	const digits = 1e4
 	// The slack keeps 0.999 from becoming 99.8999 in binary.
 	return fmt.Sprintf("%.4f%%", math.Floor(*share*100*digits+1e-6)/digits)
+}
+
+// proven is an optional lower bound of a share. It shows no nine that the bound does
+// not carry.
+func proven(bound *float64) string {
+	if bound == nil {
+		return notMeasured
+	}
+	return stats.Percent(1 - *bound)
 }
 
 // classes lists failures by class, in the order of history's classes.

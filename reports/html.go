@@ -33,6 +33,7 @@ type page struct {
 	Model
 	Style    template.CSS
 	Chart    *chart
+	First    []section // before the timeline
 	Sections []section
 	Buckets  table
 	Rows     int // of one table
@@ -60,6 +61,7 @@ func renderHTML(m Model) ([]byte, error) {
 	p := page{
 		Model:    m,
 		Style:    template.CSS(pageStyle),
+		First:    objectiveSections(m),
 		Sections: sections(m),
 		Buckets:  bucketTable(m),
 	}
@@ -148,6 +150,8 @@ func tone(cell string) string {
 	switch {
 	case strings.HasPrefix(cell, "✓"):
 		return "good"
+	case strings.HasPrefix(cell, "? "), strings.HasPrefix(cell, "! "):
+		return "warn"
 	case strings.HasPrefix(cell, "✗"), strings.HasPrefix(cell, unexplained):
 		return "bad"
 	case cell == notMeasured, cell == notRecorded:

@@ -46,7 +46,7 @@ type (
 	}
 )
 
-// renderJUnit writes one suite for the run and one case per clause.
+// renderJUnit writes one suite for the run and one case per clause and objective.
 func renderJUnit(m Model) ([]byte, error) {
 	s := junitSuite{
 		Name:      clean("blackout " + m.Scenario),
@@ -64,6 +64,12 @@ func renderJUnit(m Model) ([]byte, error) {
 		for _, c := range clausesOf(p) {
 			s.add(clean(m.Scenario+"."+p.Promise), c)
 		}
+	}
+	if m.SLO != nil {
+		s.Properties = append(s.Properties, junitProperty{"slo", clean(m.SLO.File)}, junitProperty{"tier", clean(m.SLO.Tier)})
+	}
+	for _, v := range m.Objectives {
+		s.addObjective(clean(m.Scenario+".objectives"), v)
 	}
 	body, err := xml.MarshalIndent(junitSuites{Suite: s}, "", "  ")
 	if err != nil {

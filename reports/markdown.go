@@ -22,11 +22,15 @@ const (
 // renderMarkdown writes the summary. Sections that would burst the limit are
 // left out and named.
 func renderMarkdown(m Model) ([]byte, error) {
-	sections := []struct {
+	type titled struct {
 		title string
 		table table
-	}{
-		{"Promises", promiseTable(m)},
+	}
+	sections := []titled{{"Promises", promiseTable(m)}}
+	for _, s := range objectiveSections(m) {
+		sections = append(sections, titled{s.Title, s.Table})
+	}
+	sections = append(sections, []titled{
 		{"Clauses that did not hold", clauseTable(m)},
 		{"Outages", outageTable(m)},
 		{"Traffic", trafficTable(m)},
@@ -38,7 +42,7 @@ func renderMarkdown(m Model) ([]byte, error) {
 		{"Measurement validity", validityTable(m)},
 		{"Planned against real", stepTable(m)},
 		{"Provenance", provenanceTable(m)},
-	}
+	}...)
 	var b strings.Builder
 	markdownHead(&b, m)
 	var omitted []string

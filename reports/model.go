@@ -8,6 +8,7 @@ import (
 
 	"blackout/harness/history"
 	"blackout/harness/oracle"
+	"blackout/reports/objective"
 )
 
 // Schema is the version of report.json's shape.
@@ -17,42 +18,47 @@ const Schema = 1
 // nanoseconds since the start of the run, as in the recording. A nil pointer is
 // a figure that was not measured.
 type Model struct {
-	Schema      int               `json:"schema"`
-	Run         string            `json:"run"`
-	Scenario    string            `json:"scenario"`
-	Seed        uint64            `json:"seed,string"` // a string: JSON numbers lose digits above 2^53 in many readers
-	Engine      string            `json:"engine"`
-	Profile     history.Profile   `json:"profile"`
-	Started     time.Time         `json:"started"` // wall clock, UTC
-	Duration    time.Duration     `json:"duration_ns"`
-	Outcome     Outcome           `json:"outcome"`
-	Answers     []Answer          `json:"answers"`
-	Promises    []Promise         `json:"promises"`
-	Validity    []oracle.Check    `json:"validity"`
-	Phases      []Phase           `json:"phases"`
-	Steps       []Step            `json:"steps"`       // those with a planned time
-	LatestStep  *Step             `json:"latest_step"` // the one that began the longest after its planned time
-	Faults      []Fault           `json:"faults"`
-	Outages     []Outage          `json:"outages"`
-	Traffic     []Traffic         `json:"traffic"`
-	Generations []Generation      `json:"generations"`
-	Nodes       []NodeHistory     `json:"nodes"`
-	Starts      []Start           `json:"starts"`
-	Store       []StoreAuthor     `json:"store_requests"`
-	Connections []ConnectionCount `json:"connections"`
-	Incidents   []Incident        `json:"incidents"`
-	Timeline    []Bucket          `json:"timeline"`
-	Environment Environment       `json:"environment"`
+	Schema      int                 `json:"schema"`
+	Run         string              `json:"run"`
+	Scenario    string              `json:"scenario"`
+	Seed        uint64              `json:"seed,string"` // a string: JSON numbers lose digits above 2^53 in many readers
+	Engine      string              `json:"engine"`
+	Profile     history.Profile     `json:"profile"`
+	Started     time.Time           `json:"started"` // wall clock, UTC
+	Duration    time.Duration       `json:"duration_ns"`
+	Outcome     Outcome             `json:"outcome"`
+	Answers     []Answer            `json:"answers"`
+	Promises    []Promise           `json:"promises"`
+	SLO         *SLO                `json:"slo"` // null: no file was given, and no objective judged
+	Objectives  []objective.Verdict `json:"objectives"`
+	Validity    []oracle.Check      `json:"validity"`
+	Phases      []Phase             `json:"phases"`
+	Steps       []Step              `json:"steps"`       // those with a planned time
+	LatestStep  *Step               `json:"latest_step"` // the one that began the longest after its planned time
+	Faults      []Fault             `json:"faults"`
+	Outages     []Outage            `json:"outages"`
+	Traffic     []Traffic           `json:"traffic"`
+	Generations []Generation        `json:"generations"`
+	Nodes       []NodeHistory       `json:"nodes"`
+	Starts      []Start             `json:"starts"`
+	Store       []StoreAuthor       `json:"store_requests"`
+	Connections []ConnectionCount   `json:"connections"`
+	Incidents   []Incident          `json:"incidents"`
+	Timeline    []Bucket            `json:"timeline"`
+	Environment Environment         `json:"environment"`
 }
 
-// Outcome is the run's overall verdict. Counts are of promises.
+// Outcome is the run's overall verdict. Counts are of promises, those of objectives
+// apart.
 type Outcome struct {
-	Status      oracle.Status `json:"status"`
+	Status      oracle.Status `json:"status"` // one of promises, or NotProven
 	Sentence    string        `json:"sentence"`
 	Held        int           `json:"held"`
 	Violated    int           `json:"violated"`
 	Invalid     int           `json:"invalid"`
 	NotMeasured int           `json:"not_measured"`
+
+	Objectives ObjectiveCounts `json:"objectives"`
 }
 
 // Answer answers one of the questions that a reader comes with.

@@ -143,7 +143,7 @@ func heldSentence(m Model) string {
 // that can't be read is not good news.
 func known(s oracle.Status) oracle.Status {
 	switch s {
-	case oracle.Held, oracle.Violated, oracle.NotMeasured:
+	case oracle.Held, oracle.Violated, oracle.NotMeasured, NotProven:
 		return s
 	}
 	return oracle.Invalid
@@ -166,13 +166,18 @@ func failedChecks(checks []oracle.Check) (failed, unmade []string) {
 
 // answers answers a reader's first questions from the rest of the model.
 func answers(m Model) []Answer {
-	return []Answer{
+	all := []Answer{
 		{"Did it hold?", []string{string(m.Outcome.Status) + ". " + m.Outcome.Sentence}},
 		{"Which promise broke, and by how much?", broken(m.Promises)},
-		{"When, and under which fault?", when(m)},
-		{"Can the measurement be trusted?", trust(m)},
-		{"How to run it again?", []string{recordedOr(m.Environment.Repeat)}},
 	}
+	if m.SLO != nil {
+		all = append(all, Answer{"Which objectives are proven, and what do the others lack?", unproven(m)})
+	}
+	return append(all,
+		Answer{"When, and under which fault?", when(m)},
+		Answer{"Can the measurement be trusted?", trust(m)},
+		Answer{"How to run it again?", []string{recordedOr(m.Environment.Repeat)}},
+	)
 }
 
 // broken says of each broken clause what broke.

@@ -34,6 +34,10 @@ func provenanceTable(m Model) table {
 	add("Dial timeout", timer(p.DialTimeout))
 	add("Wait for a configuration", timer(p.NoConfiguration))
 	add("Export delay", timer(p.ExportDelay))
+	if m.SLO != nil {
+		add("SLO file", m.SLO.File+", tier "+m.SLO.Tier)
+		add("SLO file's SHA-256", m.SLO.SHA256)
+	}
 	add("Host", e.Host)
 	add("System", system(e))
 	add("CPUs", positive(int64(e.CPUs), ""))
@@ -84,7 +88,7 @@ func fileTable() table {
 			{HTMLFile, "this report"},
 			{MarkdownFile, "its summary for a CI job"},
 			{JSONFile, "everything in it, for programs (reports/schema/report-v1.json describes it)"},
-			{JUnitFile, "one test case per clause, for CI tools"},
+			{JUnitFile, "one test case per verdict, for CI tools"},
 			{"events.jsonl, requests.bin", "the recording that everything was computed from; it can be judged again"},
 		},
 	}

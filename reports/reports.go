@@ -15,6 +15,8 @@
 //	...
 //	err = reports.Summary(os.Stdout, reports.Build(input))
 //
+// With an SLO file, [Build] judges its objectives too (package objective).
+//
 // A figure that the recording does not carry is "not measured" in every
 // rendering (null in JSON); it is never zero and never left out. Text that
 // came from a node is data: every renderer escapes it for its own format.
@@ -30,6 +32,8 @@ import (
 
 	"blackout/harness/history"
 	"blackout/harness/oracle"
+	"blackout/reports/objective"
+	"blackout/reports/slo"
 )
 
 // Input is all that a report is made from.
@@ -38,6 +42,9 @@ type Input struct {
 	Result      oracle.Result
 	Exercises   []string // the clauses that oracle.Judge was told the scenario is there to exercise
 	Environment Environment
+
+	SLO        *slo.Document   // whose objectives are judged; nil: none is
+	Indicators []objective.SLI // that the file may name; nil: objective.All
 }
 
 // Environment says what ran where. An empty field is reported as not recorded.

@@ -51,6 +51,7 @@ func golden(t *testing.T, name string, got []byte) {
 var inputs = map[string]func() Input{
 	"held":     held,
 	"violated": violated,
+	"unproven": keptWith("ci"),
 	"empty": func() Input {
 		return Input{Recording: &history.Recording{}}
 	},

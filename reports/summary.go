@@ -14,7 +14,7 @@ import (
 )
 
 // Summary writes a run's closing lines for the terminal: one line per promise
-// with what it rests on, the clauses that broke or are missing, the outcome,
+// with what it rests on, the clauses that broke or are missing, one per objective, the outcome,
 // and the command that repeats the run. It returns the error of the writer.
 func Summary(w io.Writer, m Model) error {
 	var b strings.Builder
@@ -34,8 +34,12 @@ func Summary(w io.Writer, m Model) error {
 		b.WriteByte('\n')
 		summariseClauses(&b, p, width)
 	}
+	summariseObjectives(&b, m)
 	o := m.Outcome
 	fmt.Fprintf(&b, "\n%d held, %d violated, %d invalid, %d not measured\n", o.Held, o.Violated, o.Invalid, o.NotMeasured)
+	if n := o.Objectives; m.SLO != nil {
+		fmt.Fprintf(&b, "objectives: %d proven, %d violated, %d invalid, %d not measured, %d not proven\n", n.Proven, n.Violated, n.Invalid, n.NotMeasured, n.NotProven)
+	}
 	fmt.Fprintf(&b, "%s: %s\n", o.Status, clean(o.Sentence))
 	fmt.Fprintf(&b, "again: %s\n", clean(recordedOr(m.Environment.Repeat)))
 	if _, err := io.WriteString(w, b.String()); err != nil {

@@ -31,7 +31,7 @@ func started(m Model) string {
 
 // marks are shapes that go with statuses, so that colour is never alone.
 var marks = map[oracle.Status]string{
-	oracle.Held: "✓", oracle.Violated: "✗", oracle.Invalid: "!", oracle.NotMeasured: "–",
+	oracle.Held: "✓", oracle.Violated: "✗", oracle.Invalid: "!", oracle.NotMeasured: "–", NotProven: "?",
 }
 
 // statusText is a status with its mark.
@@ -140,7 +140,7 @@ func trafficTable(m Model) table {
 	}
 	for _, r := range m.Traffic {
 		t.rows = append(t.rows, []string{r.Node, strconv.Itoa(r.Requests), strconv.Itoa(r.Good), classes(r.Failures),
-			strconv.Itoa(r.Masked), strconv.Itoa(r.NewConnections), percent(r.Availability), percent(r.LowerBound),
+			strconv.Itoa(r.Masked), strconv.Itoa(r.NewConnections), percent(r.Availability), proven(r.LowerBound),
 			r.Latency.String(), r.Service.String(), span(r.LagP99), r.Resolution.String()})
 	}
 	return t

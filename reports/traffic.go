@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"blackout/harness/history"
+	"blackout/reports/stats"
 )
 
 // minForP99 is the number of answers below which a 99th percentile is not
@@ -57,7 +58,7 @@ func (t *Traffic) count(requests []history.Request) {
 	}
 	t.Latency, t.Service, t.LagP99 = distribution(latency), distribution(service), p99(lag)
 	if t.Requests > 0 {
-		point, bound := float64(t.Good)/float64(t.Requests), lowerBound(t.Good, t.Requests)
+		point, bound := float64(t.Good)/float64(t.Requests), stats.Lower(t.Good, t.Requests, stats.Confidence)
 		t.Availability, t.LowerBound = &point, &bound
 	}
 }

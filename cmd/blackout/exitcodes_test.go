@@ -19,7 +19,7 @@ import (
 // all of them and no others.
 func TestExitCodesAreToldAlike(t *testing.T) {
 	t.Parallel()
-	judging := []int{run.ExitHeld, run.ExitViolated, run.ExitEnvironment, run.ExitInvalid, run.ExitHarness, run.ExitNotMeasured, run.ExitUsage}
+	judging := []int{run.ExitHeld, run.ExitViolated, run.ExitEnvironment, run.ExitInvalid, run.ExitHarness, run.ExitNotMeasured, run.ExitNotProven, run.ExitUsage}
 	looking := []int{run.ExitHeld, run.ExitViolated, run.ExitEnvironment, run.ExitHarness, run.ExitUsage, exitInterrupted}
 	inHelp, inTable := regexp.MustCompile(`(?m)^  (\d+) +\S`), regexp.MustCompile(`(?m)^\| (\d+) \|`)
 	readme, operating := document(t, "README.md"), document(t, "docs", "operating-the-fallback.md")

@@ -47,11 +47,12 @@ func (e exit) Unwrap() error { return e.err }
 
 // exitCodes are the exit codes of the commands that judge, for their help.
 const exitCodes = `Exit codes:
-  0   every promise that was asked for held
-  1   a promise was VIOLATED
+  0   every promise that was asked for held, every objective is PROVEN
+  1   a promise or an objective was VIOLATED
   3   the environment failed: no engine, no image
   4   INVALID: the measurement, or the fault it rests on, was bad
   5   the harness failed
+  6   an objective is NOT PROVEN
   7   NOT MEASURED, though asked for
   64  usage`
 
@@ -71,7 +72,7 @@ everything, judges the recording promise by promise and writes a report.
 		// One line says what is valid; a guess beside it would be a second.
 		DisableSuggestions: true,
 	}
-	root.AddCommand(runCommand(), replayCommand(), shrinkCommand(), nightCommand(), planCommand(), listCommand(), rejudgeCommand(), doctorCommand(), fallbackCommand(), versionCommand())
+	root.AddCommand(runCommand(), replayCommand(), shrinkCommand(), nightCommand(), planCommand(), listCommand(), rejudgeCommand(), reportCommand(), doctorCommand(), fallbackCommand(), versionCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

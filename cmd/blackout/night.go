@@ -215,7 +215,7 @@ func (f *nightFlags) search(ctx context.Context, w io.Writer, result run.Result,
 
 // meaning is what an exit code says.
 var meaning = map[int]string{
-	run.ExitHeld: "HELD", run.ExitViolated: "VIOLATED", run.ExitInvalid: "INVALID", run.ExitNotMeasured: "NOT MEASURED",
+	run.ExitHeld: "HELD", run.ExitViolated: "VIOLATED", run.ExitInvalid: "INVALID", run.ExitNotMeasured: "NOT MEASURED", run.ExitNotProven: "NOT PROVEN",
 	run.ExitEnvironment: "environment failed", run.ExitHarness: "harness failed", run.ExitUsage: "usage",
 }
 

@@ -36,6 +36,7 @@ var defaultOut = filepath.Join("reports", "out")
 // runFlags are the flags of the commands that carry out a plan.
 type runFlags struct {
 	engine, timers, gateway, defect, control, store, out string
+	slo                                                  string // an OpenSLO file
 	seed                                                 string
 	images                                               map[string]string
 	budget                                               time.Duration
@@ -58,6 +59,11 @@ func (f *runFlags) add(c *cobra.Command) {
 	c.MarkFlagsMutuallyExclusive("gateway", "defect")
 }
 
+// addSLO adds the flag that names what the run is to prove.
+func (f *runFlags) addSLO(c *cobra.Command) {
+	c.Flags().StringVar(&f.slo, "slo", "", "OpenSLO file whose objectives are judged too, as in fixtures/slo/ci.yaml; it is copied into the run's directory")
+}
+
 // controlNames are the controls, for people.
 func controlNames() string {
 	names := make([]string, len(harness.Controls))
@@ -74,7 +80,7 @@ func addBudget(c *cobra.Command, budget *time.Duration) {
 
 // check refuses flags that are given and say nothing.
 func (f *runFlags) check(c *cobra.Command) error {
-	for _, name := range []string{"gateway", "defect", "control", "store", "seed", "timers", "out"} {
+	for _, name := range []string{"gateway", "defect", "control", "store", "seed", "timers", "out", "slo"} {
 		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
 			return fmt.Errorf("%w: --%s is given and empty", run.ErrUsage, name)
 		}
@@ -94,7 +100,7 @@ func runCommand() *cobra.Command {
 and write the report. The same seed and timers give the same plan, byte for byte.
 
 ` + exitCodes,
-		Example: "  blackout run cp-outage-scale-out --engine local --seed 7\n  blackout run cp-outage-scale-out --seed 7 --dry-run",
+		Example: "  blackout run cp-outage-scale-out --engine local --seed 7\n  blackout run cp-outage-scale-out --seed 7 --dry-run\n  blackout run cp-outage-scale-out --slo fixtures/slo/ci.yaml",
 		Args:    oneScenario,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(c); err != nil {
@@ -105,6 +111,7 @@ and write the report. The same seed and timers give the same plan, byte for byte
 	}
 	c.Flags().StringVar(&f.seed, "seed", "", "seed of the plan; without it one is drawn and printed")
 	c.Flags().StringVar(&f.timers, "timers", "fast", "timer profile: fast, kong; fast presumes a gateway that obeys KONG_BLACKOUT_*")
+	f.addSLO(c)
 	f.add(c)
 	return c
 }
@@ -171,6 +178,12 @@ func (f runFlags) options(w io.Writer, again []string) (run.Options, error) {
 		Images: f.images, Control: harness.Control(f.control), Out: f.out, Race: f.race, Progress: newProgress(w),
 		Repeat: func(engine string) string { return f.repeat(again, engine) },
 	}
+	var err error
+	if f.slo != "" {
+		if o.SLO, err = readSLO(f.slo); err != nil {
+			return o, err
+		}
+	}
 	if f.defect == "" {
 		return o, nil
 	}
@@ -216,6 +229,7 @@ func (f runFlags) repeat(again []string, engine string) string {
 	add("--defect", f.defect)
 	add("--control", f.control)
 	add("--store", f.store)
+	add("--slo", f.slo)
 	for _, program := range slices.Sorted(maps.Keys(f.images)) {
 		add("--image", program+"="+f.images[program])
 	}

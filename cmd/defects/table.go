@@ -16,7 +16,7 @@ import (
 
 	"blackout/harness/defect"
 	"blackout/harness/run"
-	"blackout/reports"
+	"blackout/reports/stats"
 )
 
 // errShown is returned, wrapped, where the harness was shown to be wrong.
@@ -275,7 +275,7 @@ func (j judged) line() string {
 func (c repeated) line() string {
 	bound := "none"
 	if n := c.held + c.alarms; n > 0 {
-		bound = fmt.Sprintf("%.1f %%", 100*reports.UpperBound(c.alarms, n))
+		bound = fmt.Sprintf("%.1f %%", 100*stats.Upper(c.alarms, n, stats.Confidence))
 	}
 	alarms := fmt.Sprint(c.alarms)
 	if c.alarms > 0 {

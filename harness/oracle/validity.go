@@ -29,6 +29,19 @@ const (
 	MaxThrottled = 0.01
 )
 
+// The names of the checks, in the order in which reports show them.
+const (
+	CheckFinished  = "plan carried out"
+	CheckSent      = "requests sent"
+	CheckQuiet     = "quiet before the fault"
+	CheckWitnessed = "faults witnessed"
+	CheckSchedule  = "schedule kept"
+	CheckOnTime    = "prober on time"
+	CheckClock     = "clock went forward"
+	CheckThrottled = "harness not throttled"
+	CheckHarness   = "harness without errors"
+)
+
 // usable says why nothing of the run counts, or why nothing of it can be called
 // held; both are empty for a good run.
 func (v *view) usable() (void, unfinished string) {
@@ -84,7 +97,7 @@ func (v *view) checks() []Check {
 }
 
 func (v *view) finished() Check {
-	c := Check{Name: "plan carried out"}
+	c := Check{Name: CheckFinished}
 	switch {
 	case v.ends.unsteady != "":
 		c.Text = "steady state was not reached: " + v.ends.unsteady
@@ -100,7 +113,7 @@ func (v *view) finished() Check {
 
 func (v *view) sentRequests() Check {
 	n := v.traffic.requests
-	return Check{Name: "requests sent", OK: n > 0, Text: fmt.Sprintf("%d requests on %d streams", n, len(v.traffic.streams))}
+	return Check{Name: CheckSent, OK: n > 0, Text: fmt.Sprintf("%d requests on %d streams", n, len(v.traffic.streams))}
 }
 
 // quietBefore says whether traffic was clean before the first fault: what fails
@@ -108,9 +121,9 @@ func (v *view) sentRequests() Check {
 func (v *view) quietBefore() Check {
 	before := v.traffic.before
 	if before.requests == 0 {
-		return Check{Name: "quiet before the fault", Text: "no request was answered before the first fault"}
+		return Check{Name: CheckQuiet, Text: "no request was answered before the first fault"}
 	}
-	return Check{Name: "quiet before the fault", OK: before.failed == 0, Text: fmt.Sprintf("%d of %d requests failed before the first fault", before.failed, before.requests)}
+	return Check{Name: CheckQuiet, OK: before.failed == 0, Text: fmt.Sprintf("%d of %d requests failed before the first fault", before.failed, before.requests)}
 }
 
 func (v *view) firstFault() history.Time {
@@ -133,7 +146,7 @@ func (v *view) faultsWitnessed() Check {
 		}
 	}
 	slices.Sort(unseen)
-	c := Check{Name: "faults witnessed", OK: len(v.faults) > 0 && len(unseen) == 0, Text: fmt.Sprintf("%d of %d faults were seen to be in force", len(v.faults)-len(unseen), len(v.faults))}
+	c := Check{Name: CheckWitnessed, OK: len(v.faults) > 0 && len(unseen) == 0, Text: fmt.Sprintf("%d of %d faults were seen to be in force", len(v.faults)-len(unseen), len(v.faults))}
 	if len(unseen) > 0 {
 		c.Text += "; not " + strings.Join(unseen, ", ")
 	}
@@ -152,7 +165,7 @@ func (v *view) sentOnSchedule() Check {
 			why = append(why, w)
 		}
 	}
-	c := Check{Name: "schedule kept", OK: enough(due, sent) && len(why) == 0, Text: fmt.Sprintf("%d requests sent of %d due", sent, due)}
+	c := Check{Name: CheckSchedule, OK: enough(due, sent) && len(why) == 0, Text: fmt.Sprintf("%d requests sent of %d due", sent, due)}
 	if slots > 0 {
 		c.Text += fmt.Sprintf("; on %d of %d streams each was due when it says", slots, len(v.traffic.streams))
 	}
@@ -164,16 +177,16 @@ func (v *view) sentOnSchedule() Check {
 
 func (v *view) onTime() Check {
 	if v.traffic.lags.count == 0 {
-		return Check{Name: "prober on time", Unmeasured: true, Text: "not measured: no request was sent"}
+		return Check{Name: CheckOnTime, Unmeasured: true, Text: "not measured: no request was sent"}
 	}
 	p99 := v.traffic.lags.p99()
-	return Check{Name: "prober on time", OK: p99 <= MaxLag,
+	return Check{Name: CheckOnTime, OK: p99 <= MaxLag,
 		Text: fmt.Sprintf("99%% of the requests left within %.1f ms of their intended time (limit %s; beyond it latencies are not to be trusted, availability is)", float64(p99)/1e6, MaxLag)}
 }
 
 func (v *view) clockForward() Check {
 	wrong := v.clock.wrong(v.traffic.early)
-	c := Check{Name: "clock went forward", OK: wrong == "", Text: "every event was stamped after the one before it"}
+	c := Check{Name: CheckClock, OK: wrong == "", Text: "every event was stamped after the one before it"}
 	if wrong != "" {
 		c.Text = wrong
 	}
@@ -186,7 +199,7 @@ func (v *view) clockForward() Check {
 // notThrottled looks at the harness's own processor time: a throttled prober sends
 // late, and sees late what happened.
 func (v *view) notThrottled() Check {
-	c := Check{Name: "harness not throttled"}
+	c := Check{Name: CheckThrottled}
 	m := v.throttled
 	if m.samples < 2 || m.last.at <= m.first.at {
 		c.Unmeasured, c.Text = true, "not measured: "+cmp.Or(m.unknown, "nobody sampled for how long the harness was throttled")
@@ -201,7 +214,7 @@ func (v *view) notThrottled() Check {
 func (v *view) noHarnessErrors() Check {
 	errs := v.ends.harness
 	if len(errs) == 0 {
-		return Check{Name: "harness without errors", OK: true, Text: "none"}
+		return Check{Name: CheckHarness, OK: true, Text: "none"}
 	}
-	return Check{Name: "harness without errors", Text: fmt.Sprintf("%d, first: %s", len(errs), errs[0])}
+	return Check{Name: CheckHarness, Text: fmt.Sprintf("%d, first: %s", len(errs), errs[0])}
 }

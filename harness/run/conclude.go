@@ -20,6 +20,7 @@ import (
 	"blackout/harness/history"
 	"blackout/harness/oracle"
 	"blackout/reports"
+	"blackout/reports/objective"
 )
 
 // tearDownTimeout bounds healing, log collection and removal together. They run
@@ -115,7 +116,7 @@ func (r *runner) conclude(experimentErr error, interrupted bool) (Result, error)
 	if result.Oracle, err = oracle.Judge(rec, r.plan.Promises, r.plan.Exercises...); err != nil {
 		return result, errors.Join(experimentErr, err)
 	}
-	input := reports.Input{Recording: rec, Result: result.Oracle, Exercises: r.plan.Exercises, Environment: r.environment()}
+	input := reports.Input{Recording: rec, Result: result.Oracle, Exercises: r.plan.Exercises, Environment: r.environment(), SLO: r.options.SLO, Indicators: r.options.Indicators}
 	result.Model = reports.Build(input)
 	if result.Files, err = reports.Write(r.dir, input); err != nil {
 		return result, errors.Join(experimentErr, err)
@@ -148,11 +149,12 @@ const (
 	ExitViolated    = 1
 	ExitInvalid     = 4
 	ExitNotMeasured = 7
+	ExitNotProven   = 6
 	ExitHeld        = 0
 )
 
 // precedence is the order in which exit codes win.
-var precedence = []int{ExitUsage, ExitEnvironment, ExitHarness, ExitViolated, ExitInvalid, ExitNotMeasured, ExitHeld}
+var precedence = []int{ExitUsage, ExitEnvironment, ExitHarness, ExitViolated, ExitInvalid, ExitNotMeasured, ExitNotProven, ExitHeld}
 
 // Worse is the exit code of two runs together.
 func Worse(a, b int) int {
@@ -182,6 +184,9 @@ func verdictCode(result Result) int {
 	for _, v := range result.Oracle.Verdicts {
 		count[v.Status]++
 	}
+	for _, o := range result.Model.Objectives {
+		count[statusOf(o.Status)]++
+	}
 	switch {
 	case count[oracle.Violated] > 0:
 		return ExitViolated
@@ -189,6 +194,20 @@ func verdictCode(result Result) int {
 		return ExitInvalid
 	case count[oracle.NotMeasured] > 0 || len(result.Oracle.Verdicts) == 0:
 		return ExitNotMeasured
+	case count[reports.NotProven] > 0:
+		return ExitNotProven
 	}
 	return ExitHeld
+}
+
+// statusOf is an objective's status among those of promises. One that nobody knows is
+// no good news.
+func statusOf(s objective.Status) oracle.Status {
+	switch s {
+	case objective.Proven:
+		return oracle.Held
+	case objective.Violated, objective.NotMeasured, objective.NotProven:
+		return oracle.Status(s)
+	}
+	return oracle.Invalid
 }

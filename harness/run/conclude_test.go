@@ -15,6 +15,8 @@ import (
 	"blackout/harness/oracle"
 	"blackout/harness/plan"
 	"blackout/reports"
+	"blackout/reports/objective"
+	"blackout/reports/slo"
 )
 
 // concluding is a run whose experiment is over, with a small recording.
@@ -45,6 +47,43 @@ func TestConclude(t *testing.T) {
 	result, err := r.conclude(nil, false)
 	if code := ExitCode(result, err); code != ExitHeld || len(result.Files) == 0 {
 		t.Errorf("exit code %d (%v), %v written; %+v", code, err, result.Files, result.Oracle)
+	}
+}
+
+// TestConcludeWithObjectives: what an SLO file asks for is judged, by an SLI of one's own
+// too, and the file is kept as it was.
+func TestConcludeWithObjectives(t *testing.T) {
+	t.Parallel()
+	r := concluding(t)
+	never := 0.0
+	r.options.SLO = &slo.Document{Name: "mine.yaml", Tier: "ci", Source: []byte("# mine"), Objectives: []slo.Objective{
+		{Name: "calm", Indicator: "storms", Limit: &never, Invariant: true, Confidence: 0.95, MinSamples: 2},
+	}}
+	r.options.Indicators = []objective.SLI{{Name: "storms", Kind: objective.Count, Samples: "days", Phases: []string{"run"},
+		Measure: func(objective.Run, objective.Query) objective.Measurement { return objective.Measurement{Total: 1} }}}
+	if err := r.options.checkSLO(); err != nil {
+		t.Fatal(err)
+	}
+	result, err := r.conclude(nil, false)
+	if code := ExitCode(result, err); code != ExitNotProven || len(result.Model.Objectives) != 1 || *result.Model.Objectives[0].Needed != 1 {
+		t.Errorf("exit code %d (%v): %+v", code, err, result.Model.Objectives)
+	}
+	for range 2 { // the second takes the first one's place
+		if err := KeepSLO(r.dir, *r.options.SLO); err != nil {
+			t.Fatal(err)
+		}
+		r.options.SLO.Name = "yours.yaml"
+	}
+	path, err := KeptSLO(r.dir)
+	if text, readErr := os.ReadFile(path); err != nil || readErr != nil || string(text) != "# mine" || filepath.Base(path) != "yours.yaml" {
+		t.Errorf("kept %s: %q, %v, %v", path, text, err, readErr)
+	}
+	if path, err := KeptSLO(t.TempDir()); path != "" || err != nil {
+		t.Errorf("of a run without: %q, %v", path, err)
+	}
+	r.options.Indicators = nil
+	if err := r.options.checkSLO(); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "storms") {
+		t.Errorf("an SLI that is not there: %v", err)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"blackout/harness/fault"
 	"blackout/harness/history"
 	"blackout/harness/topology"
+	"blackout/reports/objective"
 )
 
 // ErrUsage is returned, wrapped, for options that make no sense.
@@ -89,11 +90,29 @@ func (o *Options) validate() error {
 			return fmt.Errorf("%w: an image and an executable are both named for the gateway", ErrUsage)
 		}
 	}
+	if err := o.checkSLO(); err != nil {
+		return err
+	}
 	if o.Gateway == "" {
 		return nil
 	}
 	if info, err := os.Stat(o.Gateway); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 		return fmt.Errorf("%w: gateway %s is not an executable file", ErrUsage, o.Gateway)
+	}
+	return nil
+}
+
+// checkSLO refuses objectives that cannot be judged.
+func (o *Options) checkSLO() error {
+	if o.SLO == nil {
+		return nil
+	}
+	indicators := o.Indicators
+	if indicators == nil {
+		indicators = objective.All
+	}
+	if err := objective.Check(*o.SLO, indicators); err != nil {
+		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	return nil
 }
@@ -150,6 +169,11 @@ func (r *runner) prepare(ctx context.Context) (*harness.Setup, error) {
 func (r *runner) openRecording(s *harness.Setup) (err error) {
 	if err := r.savePlan(); err != nil {
 		return err
+	}
+	if r.options.SLO != nil {
+		if err := KeepSLO(r.dir, *r.options.SLO); err != nil {
+			return err
+		}
 	}
 	r.rec, err = history.Create(filepath.Join(r.dir, recordingDir), history.Header{
 		Run: r.id, Scenario: r.plan.Scenario, Seed: r.plan.Seed, Engine: r.choice.engine, Profile: r.plan.Profile,

@@ -49,6 +49,11 @@ func Preview(ctx context.Context, w io.Writer, p plan.Plan, o Options) error {
 	for _, promise := range p.Promises {
 		say("judge", clausesOf(promise, p.Exercises))
 	}
+	if o.SLO != nil {
+		for _, objective := range o.SLO.Objectives {
+			say("prove", objective.Name)
+		}
+	}
 	say("write", filepath.Join(o.Out, "RUN")+": "+planFile+", "+recordingDir+", "+logsDir+" and the report")
 	if o.Repeat != nil {
 		say("command", o.Repeat(o.Engine))

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -33,6 +34,8 @@ import (
 	"blackout/harness/plan"
 	"blackout/harness/watchdog"
 	"blackout/reports"
+	"blackout/reports/objective"
+	"blackout/reports/slo"
 )
 
 // The files of a run's directory, beside the reports'.
@@ -40,6 +43,7 @@ const (
 	planFile     = "plan.json"
 	recordingDir = "recording"
 	logsDir      = "logs"
+	sloDir       = "slo" // holds a copy of the SLO file
 )
 
 // sweepers remove what a dead run left, by engine. A run on either engine may
@@ -122,6 +126,9 @@ type Options struct {
 	// BuildGateway, if set, builds the gateway to judge and returns its path,
 	// within the run, so that what it leaves is cleaned up with the run's.
 	BuildGateway func(ctx context.Context, req build.Request) (path string, err error)
+
+	SLO        *slo.Document   // whose objectives are judged; nil: none is
+	Indicators []objective.SLI // that it may name; nil: objective.All
 
 	Images   map[string]string // docker: program → image to run instead of one built here
 	Control  harness.Control
@@ -313,4 +320,33 @@ func (r *runner) savePlan() error {
 		return fmt.Errorf("write plan: %w", err)
 	}
 	return errors.Join(r.plan.Encode(f), f.Close())
+}
+
+// KeepSLO copies an SLO file into a run's directory, byte for byte and under its name,
+// so that its report can be written again. It takes the place of another.
+func KeepSLO(dir string, doc slo.Document) error {
+	dir = filepath.Join(dir, sloDir)
+	err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, doc.Name), doc.Source, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the SLO file: %w", err)
+	}
+	return nil
+}
+
+// KeptSLO is the path of the copy in a run's directory; empty if there is none.
+func KeptSLO(dir string) (string, error) {
+	files, err := os.ReadDir(filepath.Join(dir, sloDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err == nil && len(files) != 1 {
+		err = fmt.Errorf("%s holds %d files, and should hold one", filepath.Join(dir, sloDir), len(files))
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the kept SLO file: %w", err)
+	}
+	return filepath.Join(dir, sloDir, files[0].Name()), nil
 }

@@ -16,12 +16,21 @@ import (
 	"blackout/harness/engine"
 	"blackout/harness/fault"
 	"blackout/harness/oracle"
+	"blackout/reports/objective"
 )
 
 func judged(statuses ...oracle.Status) Result {
 	var r Result
 	for _, s := range statuses {
 		r.Oracle.Verdicts = append(r.Oracle.Verdicts, oracle.Verdict{Status: s})
+	}
+	return r
+}
+
+// proving adds objectives with some verdicts.
+func proving(r Result, statuses ...objective.Status) Result {
+	for _, s := range statuses {
+		r.Model.Objectives = append(r.Model.Objectives, objective.Verdict{Status: s})
 	}
 	return r
 }
@@ -54,6 +63,13 @@ func TestExitCode(t *testing.T) {
 		"environment before harness":            {judged(violated), wrap(harness.ErrPanic, harness.ErrEnvironment), ExitEnvironment},
 		"no engine":                             {Result{}, wrap(engine.ErrUnavailable), ExitEnvironment},
 		"usage before environment":              {Result{}, wrap(engine.ErrUnavailable, ErrUsage), ExitUsage},
+		"all proven":                            {proving(judged(held), objective.Proven), nil, ExitHeld},
+		"one not proven":                        {proving(judged(held), objective.Proven, objective.NotProven), nil, ExitNotProven},
+		"not measured before not proven":        {proving(judged(held), objective.NotProven, objective.NotMeasured), nil, ExitNotMeasured},
+		"a promise's too":                       {proving(judged(unmeasured), objective.NotProven), nil, ExitNotMeasured},
+		"an objective is invalid":               {proving(judged(held), objective.NotMeasured, objective.Invalid), nil, ExitInvalid},
+		"an objective is violated":              {proving(judged(invalid), objective.Violated, objective.Proven), nil, ExitViolated},
+		"an objective without a verdict":        {proving(judged(held), ""), nil, ExitInvalid},
 		"usage before all":                      {judged(violated), wrap(ErrUsage), ExitUsage},
 	} {
 		if got := ExitCode(c.result, c.err); got != c.want {
