@@ -48,6 +48,9 @@ func neverStorms(v *view, f *finding) {
 			dials := v.dialled(n, v.cpEdge(n), l.start, l.end)
 			v.addRash(f, n, dials)
 			for i := 1; i < len(dials); i++ {
+				if v.heldUp(n, dials[i-1], dials[i]) {
+					continue
+				}
 				f.opportunities++
 				if gap := dials[i].Sub(dials[i-1]); gap < shortest-distanceSlack {
 					f.bad.add(n.tells(dials[i], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gap), seconds(shortest)).on(v.cpEdge(n)))
@@ -55,6 +58,18 @@ func neverStorms(v *view, f *finding) {
 			}
 		}
 	}
+}
+
+// heldLimit is how long attempts may be held up that were on their way when a control
+// plane came back: as long as a kernel waits before it tries the next time.
+const heldLimit = history.Time(5 * time.Second)
+
+// heldUp says whether attempts between two moments may have reached the meter together:
+// Toxiproxy shows it a connection once the control plane has taken it, which one whose
+// machine is gone does when it is back.
+func (v *view) heldUp(n *node, from, to history.Time) bool {
+	cp := v.controlPlane(n)
+	return slices.ContainsFunc(v.faults, func(f *fault) bool { return f.node == cp && f.during(from-heldLimit, to) })
 }
 
 // addRash adds attempts of a life that follow the loss of a connection too soon. It was

@@ -48,6 +48,21 @@ var takeoverJudgements = []judgement{
 		s.starts(8.35, "dp-1")
 		s.dials("dp-1", "dp-1>cp", 8.4)
 	}},
+	{"G4.9", "what waited for the control plane's machine arrives together", Held, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.heals(8, "dp-1>cp")
+		s.dials("dp-1", "dp-1>cp", 8.3, 9.1)
+		s.breaks(10, "cp", "kill")
+		s.heals(14, "cp")
+		s.dials("dp-1", "dp-1>cp", 14.1, 14.2)
+	}},
+	{"G4.9", "what comes long after does not", Violated, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.heals(8, "dp-1>cp")
+		s.breaks(10, "cp", "kill")
+		s.heals(14, "cp")
+		s.dials("dp-1", "dp-1>cp", 24.1, 24.2)
+	}},
 	{"G4.10", "zeros are no configuration's", Violated, func(s *story) {
 		s.changes(0.5, 1)
 		s.residentBehind("dp-1", "exit")

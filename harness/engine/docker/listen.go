@@ -32,7 +32,21 @@ func (n *node) Listening(ctx context.Context) ([]netip.AddrPort, error) {
 			return addresses, nil
 		}
 	}
-	return n.listeningWithin(ctx)
+	addresses, err := n.listeningWithin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list what %s listens on: %w", n.Name(), n.unlessEnded(ctx, info.State.Pid, err))
+	}
+	return addresses, nil
+}
+
+// unlessEnded is an error met with a process of the container, or engine.ErrEnded,
+// wrapped, if that process is no more: it may have ended meanwhile.
+func (n *node) unlessEnded(ctx context.Context, pid int, err error) error {
+	info, again := n.inspect(ctx)
+	if again == nil && (runs(info.State) != nil || info.State.Pid != pid) {
+		return fmt.Errorf("%w meanwhile", engine.ErrEnded)
+	}
+	return err
 }
 
 // Process implements [engine.Node]: the container's first process.
@@ -64,11 +78,8 @@ func isContainers(dir, container string) bool {
 func (n *node) listeningWithin(ctx context.Context) ([]netip.AddrPort, error) {
 	h, err := n.helper(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list what %s listens on: %w", n.Name(), err)
+		return nil, err
 	}
 	reply, err := h.do(ctx, netfault.Request{Do: netfault.Listeners})
-	if err != nil {
-		return nil, fmt.Errorf("list what %s listens on: %w", n.Name(), err)
-	}
-	return reply.Listeners, nil
+	return reply.Listeners, err
 }

@@ -158,7 +158,19 @@ func TestListeningIsTheNodesOwn(t *testing.T) {
 			t.Errorf("%s = %v, %v; want port %d of all addresses", name, got, err, firstFreePort)
 		}
 	}
+	info, err := a.(*node).inspect(ctx)
+	must(t, err)
+	broken := errors.New("broken")
+	if got := a.(*node).unlessEnded(ctx, info.State.Pid, broken); !errors.Is(got, broken) {
+		t.Errorf("of a node that runs: %v", got)
+	}
+	if got := a.(*node).unlessEnded(ctx, info.State.Pid+1, broken); !errors.Is(got, engine.ErrEnded) {
+		t.Errorf("of a process before: %v", got)
+	}
 	must(t, a.Kill(ctx))
+	if got := a.(*node).unlessEnded(ctx, info.State.Pid, broken); !errors.Is(got, engine.ErrEnded) {
+		t.Errorf("of one that ended meanwhile: %v", got)
+	}
 	if got, err := a.Listening(ctx); !errors.Is(err, engine.ErrEnded) {
 		t.Errorf("of an ended node = %v, %v", got, err)
 	}
