@@ -60,7 +60,7 @@ type Environment struct {
 	Images      map[string]string `json:"images"`  // program to image digest or the binary's SHA-256
 	Repeat      string            `json:"repeat"`  // the exact command that repeats the run
 	Gateway     string            `json:"gateway"` // the data plane that was judged: "reference", an image or a path
-	Control     string            `json:"control"` // what ran as the control plane, in the same form
+	Control     string            `json:"control"` // how the harness was misused on purpose; empty: not at all
 }
 
 // ErrNoRecording is returned by [Write] for an input without a recording.

@@ -57,10 +57,11 @@ func planLeaders(draw plan.Source, timers history.Profile) *exportPlan {
 }
 
 // exportLeaderPaused freezes the backup node that leads while an upload of its is on
-// its way, which arrives after another has taken over and written.
+// its way, which arrives after another has taken over and written; then that one, which
+// is about to write.
 var exportLeaderPaused = harness.Scenario{
 	Name:      "export-leader-paused",
-	Summary:   "the backup node that leads is frozen with an upload on its way, another takes over, and both go on",
+	Summary:   "the backup node that leads is frozen with an upload on its way, another takes over and is frozen too, and both go on",
 	Labels:    []label.Label{label.Export, label.Nightly, label.Storage},
 	Promises:  []string{"G3", "G6", "G9"},
 	Exercises: []string{"G3.1", "G6.1", "G6.3", "G6.4", "G9.1", "G9.2", "G9.3"},
@@ -81,6 +82,15 @@ func planExportLeaderPaused(draw plan.Source, timers history.Profile) (topology.
 	e.change()
 	e.served()
 	e.stored(e.soon())
+	// Some stores let nobody write while an upload is on its way. The next to lead is
+	// frozen with one to make: the first of two changes is exported at once.
+	e.Phase("second outage")
+	e.change()
+	e.change()
+	e.Then(harness.Inject{Faults: []fault.Spec{{Kind: fault.Pause, Node: second}}})
+	e.stored(takenOver)
+	e.Then(harness.Heal{Targets: []string{second}})
+	e.hold("stale", 2*time.Second, "what it was about to write is old")
 	e.boot("dp-2")
 	return e.finish()
 }
