@@ -24,7 +24,7 @@ func keepsDistance(v *view, f *finding) {
 		gaps := make([]time.Duration, len(t.attempts)-1)
 		for i := range gaps {
 			gaps[i] = t.attempts[i+1].Sub(t.attempts[i])
-			if gaps[i] < p.ReconnectMin-distanceSlack {
+			if gaps[i] < p.ReconnectMin-distanceSlack && !v.heldUp(t.node, t.attempts[i], t.attempts[i+1]) {
 				f.bad.add(t.tells(t.attempts[i+1], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gaps[i]), seconds(p.ReconnectMin)).on(v.cpEdge(t.node)))
 			}
 		}
@@ -60,16 +60,24 @@ func neverStorms(v *view, f *finding) {
 	}
 }
 
-// heldLimit is how long attempts may be held up that were on their way when a control
-// plane came back: as long as a kernel waits before it tries the next time.
-const heldLimit = history.Time(5 * time.Second)
+// heldLimit is how long after a control plane's start attempts may arrive that were on
+// their way before: a kernel tries to connect again after 1 s, 2 s and 4 s more.
+const heldLimit = history.Time(8 * time.Second)
 
 // heldUp says whether attempts between two moments may have reached the meter together:
 // Toxiproxy shows it a connection once the control plane has taken it, which one whose
 // machine is gone does when it is back.
 func (v *view) heldUp(n *node, from, to history.Time) bool {
-	cp := v.controlPlane(n)
-	return slices.ContainsFunc(v.faults, func(f *fault) bool { return f.node == cp && f.during(from-heldLimit, to) })
+	cp := v.nodes[v.controlPlane(n)]
+	if cp == nil {
+		return false
+	}
+	for i := 1; i < len(cp.lives); i++ {
+		if cp.lives[i-1].end <= to && from <= cp.lives[i].start+heldLimit {
+			return true
+		}
+	}
+	return false
 }
 
 // addRash adds attempts of a life that follow the loss of a connection too soon. It was

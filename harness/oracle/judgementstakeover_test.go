@@ -52,16 +52,20 @@ var takeoverJudgements = []judgement{
 		s.residentBehind("dp-1", "exit")
 		s.heals(8, "dp-1>cp")
 		s.dials("dp-1", "dp-1>cp", 8.3, 9.1)
-		s.breaks(10, "cp", "kill")
-		s.heals(14, "cp")
+		s.returns(10, 14)
 		s.dials("dp-1", "dp-1>cp", 14.1, 14.2)
 	}},
 	{"G4.9", "what comes long after does not", Violated, func(s *story) {
 		s.residentBehind("dp-1", "exit")
 		s.heals(8, "dp-1>cp")
-		s.breaks(10, "cp", "kill")
-		s.heals(14, "cp")
+		s.returns(10, 14)
 		s.dials("dp-1", "dp-1>cp", 24.1, 24.2)
+	}},
+	{"G4.9", "nor what comes before it went", Violated, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.heals(8, "dp-1>cp")
+		s.dials("dp-1", "dp-1>cp", 8.3, 8.4)
+		s.returns(10, 14)
 	}},
 	{"G4.10", "zeros are no configuration's", Violated, func(s *story) {
 		s.changes(0.5, 1)
@@ -123,4 +127,13 @@ var takeoverJudgements = []judgement{
 		s.serves(15, "dp-1", http.StatusOK, 2)
 		s.breaks(20, "dp-1>cp", "exit")
 	}},
+}
+
+// returns tells of a control plane that is killed and started again.
+func (s *story) returns(killed, started float64) {
+	s.starts(0.1, "cp")
+	s.breaks(killed, "cp", "kill")
+	s.stops(killed, "cp")
+	s.heals(started, "cp")
+	s.starts(started, "cp")
 }
