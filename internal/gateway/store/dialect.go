@@ -11,8 +11,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	driver "modernc.org/sqlite" // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // dialect is what the two databases' SQL differs in. Statements are written
@@ -90,7 +92,10 @@ func (q querier) each(ctx context.Context, row func(*sql.Rows) error, statement 
 // writes it.
 const readers = 4
 
-func openSQLite(path string, connections int) (*sql.DB, error) {
+// openSQLite opens a file that other processes may be opening just now. While one makes
+// a new file one with a write-ahead log, SQLite refuses the others without waiting as
+// long as it was told to, so that they try again.
+func openSQLite(ctx context.Context, path string, connections int) (*sql.DB, error) {
 	lock := "immediate"
 	if connections > 1 {
 		lock = "deferred"
@@ -107,7 +112,26 @@ func openSQLite(path string, connections int) (*sql.DB, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(connections)
+	for err = db.PingContext(ctx); isBusy(err); err = db.PingContext(ctx) {
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(err, db.Close())
+		case <-time.After(busyPause):
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return db, nil
+}
+
+// busyPause is how long an opener waits before it tries again.
+const busyPause = 10 * time.Millisecond
+
+// isBusy says whether another process has SQLite's file locked.
+func isBusy(err error) bool {
+	failed, ok := errors.AsType[*driver.Error](err)
+	return ok && failed.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // makePrivate makes the file of a new database: SQLite would let everybody read

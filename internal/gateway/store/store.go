@@ -80,7 +80,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		options.ExportTimeout = max(defaultExportTimeout, options.Timeout)
 	}
 	s := &Store{options: options, changes: make(chan struct{}, 1)}
-	name, err := s.connect()
+	name, err := s.connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", name, err)
 	}
@@ -96,7 +96,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 }
 
 // connect prepares the connections and returns what to call the database.
-func (s *Store) connect() (name string, err error) {
+func (s *Store) connect(ctx context.Context) (name string, err error) {
 	if s.options.Postgres != nil {
 		s.dialect = postgres
 		s.write, err = s.options.Postgres.open(s.options.Timeout)
@@ -104,10 +104,12 @@ func (s *Store) connect() (name string, err error) {
 		return s.options.Postgres.String(), err
 	}
 	s.dialect = sqlite
-	if s.write, err = openSQLite(s.options.Path, 1); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	if s.write, err = openSQLite(ctx, s.options.Path, 1); err != nil {
 		return s.options.Path, err
 	}
-	if s.read, err = openSQLite(s.options.Path, readers); err != nil {
+	if s.read, err = openSQLite(ctx, s.options.Path, readers); err != nil {
 		return s.options.Path, errors.Join(err, s.write.Close())
 	}
 	return s.options.Path, nil
