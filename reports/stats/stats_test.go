@@ -146,7 +146,7 @@ func TestPercent(t *testing.T) {
 func TestNoNineTooMany(t *testing.T) {
 	t.Parallel()
 	pairs := 100_000
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		pairs = 2_000
 	}
 	random := rand.New(rand.NewPCG(1, 2))
