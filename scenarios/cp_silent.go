@@ -20,7 +20,7 @@ import (
 var silentPlanes = harness.Scenario{
 	Name:     "cp-silent",
 	Summary:  "the control plane takes connections and gives no configuration, data planes are added meanwhile",
-	Labels:   []label.Label{label.ControlPlane, label.Fast, label.ScaleOut},
+	Labels:   []label.Label{label.ControlPlane, label.Nightly, label.ScaleOut},
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{
 		"G1.7", "G1.8", "G2.1", "G2.3", "G3.1", "G4.1", "G4.2", "G4.3", "G4.7",
@@ -63,7 +63,7 @@ func planSilent(draw plan.Source, timers history.Profile) (topology.Topology, []
 	t := plan.NewTimetable(timers)
 	bringUp(t, []string{backup, running1, running2}, draw.Between("routes", 20, 60))
 	t.Phase("steady",
-		harness.StartTraffic{Nodes: []string{running1, running2}},
+		harness.StartTraffic{Nodes: []string{running1, running2}, Rate: 20},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},
 	)
 	t.Phase("outage",
@@ -75,7 +75,7 @@ func planSilent(draw plan.Source, timers history.Profile) (topology.Topology, []
 	began := t.Now()
 	t.Then(
 		harness.AwaitServing{Nodes: added, Generation: good},
-		harness.StartTraffic{Nodes: added},
+		harness.StartTraffic{Nodes: added, Rate: 20},
 		harness.Change{Generation: missed},
 	)
 	enough := began + max(patience(timers), 10*timers.ReconnectMax)
