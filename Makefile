@@ -144,8 +144,8 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	esac; \
 	if [ '$(ENGINE)' = docker ]; then \
 		leave_out 'defects whose code has changed' 'ENGINE=docker'; \
-	elif ! git rev-parse -q --verify HEAD~1 >/dev/null 2>&1; then \
-		leave_out 'defects whose code has changed' 'there is no earlier commit to compare with'; \
+	elif ! git rev-parse -q --git-dir >/dev/null 2>&1; then \
+		leave_out 'defects whose code has changed' 'this is no git repository, which has the earlier commit'; \
 	else \
 		stage 'judge of defects' 5m $(BUILD) ./cmd/blackout ./cmd/defects; \
 		stage 'defects whose code has changed' 9m bin/defects --changed auto --at-most 6 --controls=false \

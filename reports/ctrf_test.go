@@ -5,7 +5,6 @@ package reports
 
 import (
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -28,24 +27,7 @@ func ctrfOf(t *testing.T, in Input) (content []byte, r ctrfReport) {
 
 func TestCTRFMatchesItsSchema(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/ctrf-schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var root map[string]any
-	if err := json.Unmarshal(text, &root); err != nil {
-		t.Fatal(err)
-	}
-	for name, input := range inputs {
-		content, _ := ctrfOf(t, input())
-		var report any
-		if err := json.Unmarshal(content, &report); err != nil {
-			t.Fatal(err)
-		}
-		for _, problem := range (schema{root}).check(name, root, report) {
-			t.Error(problem)
-		}
-	}
+	matchSchema(t, "testdata/ctrf-schema.json", renderCTRF)
 }
 
 // TestCTRFStatuses: one test per clause, and what was not judged is neither passed nor

@@ -87,21 +87,27 @@ func clausesOf(p Promise) []oracle.Clause {
 	return []oracle.Clause{{ID: p.Promise, Title: p.Title, Status: p.Status, Reason: "judged as a whole"}}
 }
 
-// add adds a clause as a test case and counts it.
+// add adds a clause as a test case.
 func (s *junitSuite) add(class string, c oracle.Clause) {
 	test := junitCase{Class: class, Name: clean(c.ID + " " + c.Title)}
-	result := &junitResult{Message: clean(c.Reason), Text: evidenceText(c)}
+	s.count(test, junitResult{Message: clean(c.Reason), Text: evidenceText(c)}, known(c.Status))
+}
+
+// count adds a test case that stands for a verdict. What was not measured is skipped in
+// JUnit's words. What is NOT PROVEN fails: a test that is skipped passes for good in
+// most tools.
+func (s *junitSuite) count(test junitCase, result junitResult, status oracle.Status) {
 	s.Tests++
-	switch known(c.Status) {
+	switch status {
 	case oracle.Held:
-	case oracle.Violated:
-		test.Failure = result
+	case oracle.Violated, NotProven:
+		test.Failure = &result
 		s.Failures++
 	case oracle.NotMeasured:
-		test.Skipped = result
+		test.Skipped = &result
 		s.Skipped++
 	default:
-		test.Error = result
+		test.Error = &result
 		s.Errors++
 	}
 	s.Cases = append(s.Cases, test)

@@ -210,25 +210,12 @@ func objectiveSections(m Model) []section {
 	return sections
 }
 
-// addObjective adds an objective as a test case. One that is NOT PROVEN fails: a test
-// that is skipped passes for good in most tools.
+// addObjective adds an objective as a test case.
 func (s *junitSuite) addObjective(class string, v objective.Verdict) {
 	test := junitCase{Class: class, Name: clean(v.Name + " " + v.Goal)}
-	result := &junitResult{Message: clean(string(v.Status) + ": " + v.Reason), Text: evidenceText(oracle.Clause{Evidence: v.Evidence})}
-	s.Tests++
-	switch v.Status {
-	case objective.Proven:
-	case objective.Violated, objective.NotProven:
-		test.Failure = result
-		s.Failures++
-	case objective.NotMeasured:
-		test.Skipped = result
-		s.Skipped++
-	default:
-		test.Error = result
-		s.Errors++
-	}
-	s.Cases = append(s.Cases, test)
+	s.count(test, junitResult{
+		Message: clean(string(v.Status) + ": " + v.Reason), Text: evidenceText(oracle.Clause{Evidence: v.Evidence}),
+	}, asStatus(v.Status))
 }
 
 // summariseObjectives writes a line for each objective, and the first evidence against

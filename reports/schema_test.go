@@ -15,7 +15,13 @@ import (
 // the schema documents, at the top and below, and values of their types.
 func TestJSONMatchesItsSchema(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("schema/report-v1.json")
+	matchSchema(t, "schema/report-v1.json", renderJSON)
+}
+
+// matchSchema checks what a renderer makes of every input against a schema's file.
+func matchSchema(t *testing.T, file string, render func(Model) ([]byte, error)) {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +30,7 @@ func TestJSONMatchesItsSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, input := range inputs {
-		content, err := renderJSON(Build(input()))
+		content, err := render(Build(input()))
 		if err != nil {
 			t.Fatal(err)
 		}

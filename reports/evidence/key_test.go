@@ -174,7 +174,7 @@ func TestOpenSSLKeys(t *testing.T) {
 	t.Parallel()
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("LEFT OUT: there is no openssl")
+		t.Skip("LEFT OUT: there is no openssl") // a second implementation, which .ci/run installs; ours is tested without it
 	}
 	dir := t.TempDir()
 	ask := func(args ...string) {
