@@ -211,7 +211,9 @@ func TestClientReportsFailedAttempts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			owner := newRecorder()
 			options := fast(c.address, identity)
-			options.DialTimeout = 200 * time.Millisecond
+			if name == "unanswered" { // a busy machine may need long for an answer
+				options.DialTimeout = 200 * time.Millisecond
+			}
 			stop := runClient(t, options, owner)
 			defer stop()
 			owner.expect(t, c.want)
