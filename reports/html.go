@@ -35,6 +35,7 @@ type page struct {
 	Chart    *chart
 	First    []section // before the timeline
 	Sections []section
+	Last     lastSection // before the validity of the measurement
 	Buckets  table
 	Rows     int // of one table
 }
@@ -63,6 +64,7 @@ func renderHTML(m Model) ([]byte, error) {
 		Style:    template.CSS(pageStyle),
 		First:    objectiveSections(m),
 		Sections: sections(m),
+		Last:     lastRunsSection(m),
 		Buckets:  bucketTable(m),
 	}
 	spans := maxSpans

@@ -45,6 +45,8 @@ type Input struct {
 
 	SLO        *slo.Document   // whose objectives are judged; nil: none is
 	Indicators []objective.SLI // that the file may name; nil: objective.All
+
+	Baseline *Baseline // the runs before it, which it is compared with; nil: none was kept
 }
 
 // Environment says what ran where. An empty field is reported as not recorded.
