@@ -6,6 +6,7 @@ package reports
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"blackout/harness/oracle"
@@ -68,7 +69,8 @@ func lastRuns(m Model, b *Baseline) *LastRuns {
 	for _, v := range m.Objectives {
 		alike := withObjective(v.Name, sameSLO(m, b.Runs))
 		now.Promises = map[string]oracle.Status{v.Name: asStatus(v.Status)}
-		news := newsOf("objective "+v.Name, v.Name, seriesUpTo(now, alike))
+		news := newsOf(ofObjective+v.Name, v.Name, seriesUpTo(now, alike))
+		news.Now = oracle.Status(v.Status)
 		if news.Since != "" || asStatus(v.Status) == oracle.Violated {
 			l.News = append(l.News, news)
 		}
@@ -164,9 +166,15 @@ func (n *News) since(name string, s series, before []IndexedRun) IndexedRun {
 	return before[0]
 }
 
+// ofObjective begins what the news of an objective is of.
+const ofObjective = "objective "
+
 // sentence says it in words.
 func (n News) sentence(last, since IndexedRun) string {
-	least := ""
+	good, least := oracle.Held, ""
+	if strings.HasPrefix(n.Of, ofObjective) {
+		good = statusProven
+	}
 	if n.Least {
 		least = "at least "
 	}
@@ -177,18 +185,18 @@ func (n News) sentence(last, since IndexedRun) string {
 	}
 	switch n.Is {
 	case New:
-		return fmt.Sprintf("%s is new: it HELD in the last run that judged it, %s.", n.Of, dated(last))
+		return fmt.Sprintf("%s is new: it was %s in the last run that judged it, %s.", n.Of, good, dated(last))
 	case Still:
 		return fmt.Sprintf("%s is not new: VIOLATED %s.", n.Of, span)
 	case Fixed:
-		return fmt.Sprintf("%s HELD again: it was VIOLATED %s.", n.Of, was)
+		return fmt.Sprintf("%s is %s again: it was VIOLATED %s.", n.Of, good, was)
 	case NotJudged:
 		if n.Since != "" {
 			return fmt.Sprintf("%s is %s now and says nothing: it was VIOLATED %s.", n.Of, n.Now, was)
 		}
-		return fmt.Sprintf("%s is %s now and says nothing: it HELD in the last run that judged it, %s.", n.Of, n.Now, dated(last))
+		return fmt.Sprintf("%s is %s now and says nothing: it was %s in the last run that judged it, %s.", n.Of, n.Now, good, dated(last))
 	case Unchanged:
-		return fmt.Sprintf("%s HELD, as in the last run that judged it, %s.", n.Of, dated(last))
+		return fmt.Sprintf("%s is %s, as in the last run that judged it, %s.", n.Of, good, dated(last))
 	}
 	return fmt.Sprintf("%s is %s: no run before judged it.", n.Of, n.Now)
 }

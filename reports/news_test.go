@@ -48,17 +48,17 @@ func TestNews(t *testing.T) {
 		{"V", NoBaseline, "", "", 0, false, "no run before judged it"},
 		{"H", NoBaseline, "", "", 0, false, "no run before judged it"},
 		{"NIV", NoBaseline, "", "", 0, false, "no run before judged it"},
-		{"HV", New, "run-001", "held-1", 1, false, "G10 is new: it HELD in the last run that judged it, run-001 of 2026-02-28"},
+		{"HV", New, "run-001", "held-1", 1, false, "G10 is new: it was HELD in the last run that judged it, run-001 of 2026-02-28"},
 		{"VHNIV", New, "run-003", "held-1", 1, false, "G10 is new"},
 		{"HVV", Still, "run-001", "run-001", 2, false, "VIOLATED since run-001"},
 		{"HVNVIV", Still, "run-002", "run-004", 3, false, "VIOLATED since run-004 of 2026-02-25T12:00:00Z, in 3 runs that judged it"},
 		{"VHVHVV", Still, "run-001", "run-001", 2, false, "since run-001"},
 		{"VNV", Still, "run-002", "run-002", 2, true, "VIOLATED at least since run-002"},
-		{"HVH", Fixed, "run-001", "run-001", 1, false, "HELD again: it was VIOLATED in run-001"},
+		{"HVH", Fixed, "run-001", "run-001", 1, false, "is HELD again: it was VIOLATED in run-001"},
 		{"HVNVH", Fixed, "run-001", "run-003", 2, false, "since run-003 of 2026-02-26T12:00:00Z, in 2 runs that judged it, last in run-001"},
 		{"VVH", Fixed, "run-001", "run-002", 2, true, "at least since run-002"},
 		{"VHNH", Unchanged, "run-002", "", 0, false, "as in the last run that judged it, run-002"},
-		{"HI", NotJudged, "run-001", "", 0, false, "is INVALID now and says nothing: it HELD"},
+		{"HI", NotJudged, "run-001", "", 0, false, "is INVALID now and says nothing: it was HELD"},
 		{"HVVN", NotJudged, "run-001", "run-002", 2, false, "is NOT MEASURED now and says nothing: it was VIOLATED since run-002"},
 	} {
 		m := Build(judgedAs(c.letters))
@@ -149,7 +149,7 @@ func TestChange(t *testing.T) {
 	if news := m.Baseline.News[len(m.Baseline.News)-1]; news.Of != "objective o0" || news.Is != New {
 		t.Errorf("the news of the objective: %+v", news)
 	}
-	if got := answerTo(t, m, "Is it new?"); !strings.Contains(got, "objective o0 is new: it HELD") {
+	if got := answerTo(t, m, "Is it new?"); !strings.Contains(got, "objective o0 is new: it was PROVEN") {
 		t.Errorf("the answer: %q", got)
 	}
 	if m := Build(in); m.changed(m.Objectives[0]) != "no baseline" {
