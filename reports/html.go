@@ -103,7 +103,7 @@ func sections(m Model) []section {
 		{"validity", "Measurement validity", "What each part of the measurement was tested for.", validityTable(m)},
 		{"steps", "Planned against real", "When each step began, and when the plan wanted it begun. A step is never early; one that waits for the gateway can make those after it late.", stepTable(m)},
 		{"provenance", "Provenance", "", provenanceTable(m)},
-		{"files", "Files", "", fileTable()},
+		{"files", "Files", "", fileTable(m)},
 	}
 }
 

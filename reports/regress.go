@@ -183,13 +183,16 @@ func (r Regression) regressed() []string {
 // sentence says what is worse than in the runs before.
 func (r Regression) sentence() string {
 	if len(r.Compared) == 0 {
-		return "Regressed: unknown, no SLI could be compared with the runs before."
+		return "Regressed: unknown, no SLI could be compared with earlier runs."
 	}
-	says := "none"
+	says, runs := "none", 0
 	if names := r.regressed(); len(names) > 0 {
 		says = list(names)
 	}
-	return fmt.Sprintf("Regressed against the runs before: %s; %s compared, corrected after Holm.", says, count(len(r.Compared), "SLI"))
+	for _, c := range r.Compared {
+		runs = max(runs, c.Runs)
+	}
+	return fmt.Sprintf("Regressed against %s: %s; %s compared, corrected after Holm.", count(runs, "earlier run"), says, count(len(r.Compared), "SLI"))
 }
 
 // pValue is a p-value, rounded up.

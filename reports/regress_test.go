@@ -115,7 +115,7 @@ func TestRegression(t *testing.T) {
 func TestRegressionIsShown(t *testing.T) {
 	t.Parallel()
 	m := Build(withBaseline(measured(counts(40, 1000), counts(0, 1000), times(1, 1, 1, 1)), days(5, nil)...))
-	if got := answerTo(t, m, "Is it new?"); !strings.Contains(got, "Regressed against the runs before: one (p < 0.0001); 3 SLIs compared, corrected after Holm.") {
+	if got := answerTo(t, m, "Is it new?"); !strings.Contains(got, "Regressed against 5 earlier runs: one (p < 0.0001); 3 SLIs compared, corrected after Holm.") {
 		t.Errorf("the answer: %q", got)
 	}
 	for name, render := range map[string]func(Model) ([]byte, error){"html": renderHTML, "markdown": renderMarkdown} {

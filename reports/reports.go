@@ -15,7 +15,8 @@
 //	...
 //	err = reports.Summary(os.Stdout, reports.Build(input))
 //
-// With an SLO file, [Build] judges its objectives too (package objective).
+// With an SLO file, [Build] judges its objectives too (package objective). With a
+// [Baseline] it says what is new since the runs before, and which SLIs have regressed.
 //
 // A figure that the recording does not carry is "not measured" in every
 // rendering (null in JSON); it is never zero and never left out. Text that
