@@ -28,6 +28,8 @@ const BaselineSchema = 1
 const (
 	baselineRuns   = 20
 	baselineUnread = 20 // reports that could not be read and are named
+
+	baselineSamples = 1e12 // of an objective: no run has more, and those of all runs can be added
 )
 
 // Baseline is what a run is compared with: the runs before it, as they were when it
@@ -172,7 +174,7 @@ func (r EarlierRun) check() error {
 		switch {
 		case asStatus(o.Status) == oracle.Invalid && o.Status != objective.Invalid:
 			return fmt.Errorf("%q is no verdict on the objective %q", o.Status, o.Name)
-		case o.Samples < 0 || o.Bad < 0:
+		case o.Samples < 0 || o.Bad < 0 || o.Samples > baselineSamples || o.Bad > baselineSamples:
 			return fmt.Errorf("objective %q has %d bad of %d samples", o.Name, o.Bad, o.Samples)
 		case len(o.Values) > objective.MaxValues:
 			return fmt.Errorf("objective %q has %d values, and %d are the most", o.Name, len(o.Values), objective.MaxValues)

@@ -44,7 +44,10 @@ func besideOthers() Input {
 	in.Result.Verdicts[1].Status = oracle.Violated
 	held := keptWith("ci")()
 	in = withBaseline(in,
-		daysBefore(1, held, func(m *Model) { m.Promises[0].Status = oracle.Violated }),
+		daysBefore(1, held, func(m *Model) {
+			worse := 0.995
+			m.Promises[0].Status, m.Traffic[0].Availability = oracle.Violated, &worse
+		}),
 		daysBefore(2, held, func(m *Model) {
 			m.Run, m.Environment.Host, m.Outcome.Status = hostile, "ci-2", oracle.Invalid
 			for i := range m.Objectives {
@@ -112,6 +115,7 @@ func TestBaselineIsRefused(t *testing.T) {
 		{"the run itself", `"run": "run-001"`, `"run": "` + besideOthers().Baseline.Run + `"`, "run 1 is the run itself"},
 		{"another series", `"engine": "` + besideOthers().Recording.Header.Engine, `"engine": "other`, "of another series"},
 		{"another order", fmt.Sprintf(`"started": "%d`, besideOthers().Recording.Header.Started.Year()), `"started": "1999`, "the newest comes first"},
+		{"more than there can be", `"samples": `, `"samples": 9000000000000`, "has 0 bad of 9000000000000"},
 		{"less than nothing", `"bad": 0`, `"bad": -1`, "has -1 bad of"},
 		{"no JSON", good, "{", "unexpected EOF"},
 		{"something behind it", "\n}\n", "\n}\n{}\n", "written in another way"},
