@@ -39,6 +39,7 @@ type view struct {
 	end     history.Time
 
 	throttled metric // for how long the harness was, seconds
+	control   control
 	traffic   traffic
 }
 
@@ -221,6 +222,7 @@ func (v *view) order() {
 	byTime(v.planted, func(p planting) history.Time { return p.at })
 	v.settleFaults()
 	v.traffic.settle()
+	v.control.settle()
 }
 
 func byTime[T any](all []T, at func(T) history.Time) {

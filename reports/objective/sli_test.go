@@ -35,7 +35,7 @@ func TestGoodTape(t *testing.T) {
 	}
 	samples := map[string]int{
 		"proxy-availability": 1700, "client-availability": 1700, "data-plane-rto": 1, "snapshot-staleness": 2, "recovery-point": 1,
-		"recovery-time": 1, "store-reads-after-boot": 66, "wrong-configuration": 6200, "measurement-validity": 9, "latency-ratio": 9,
+		"recovery-time": 1, "store-reads-after-boot": 66, "wrong-configuration": 6200, "measurement-validity": 10, "latency-ratio": 9,
 	}
 	for _, v := range Judge(run, slo.Document{Objectives: goodGoals}, All) {
 		if v.Status != Proven || v.Samples != samples[v.Name] {
