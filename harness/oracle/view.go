@@ -209,6 +209,9 @@ func (v *view) order() {
 			byTime(figures, func(s sample) history.Time { return s.at })
 		}
 		n.live()
+		for _, of := range [][]look{n.ready, n.serves, n.checks, n.probed} {
+			n.ascribe(of)
+		}
 	}
 	for _, e := range v.edges {
 		byTime(e.dials, func(d dial) history.Time { return d.at })
