@@ -41,14 +41,14 @@ func passages(m Model, spans int) []passage {
 		}},
 		latencyPassage(m),
 		{section: section{"errors", "Errors and masked failures", errorsNote, phaseTable(m)}},
-		{section: section{"budget", "Error budget", budgetNote, budgetTable(m)}},
+		budgetPassage(m),
 		// The last runs of the scenario belong here.
 		{section: section{"validity", "Measurement quality", "What each part of the measurement was tested for, and how well the harness kept its own schedule.", validityTable(m)}, More: []fold{
 			{section{"measurement", "The harness in figures", "", measurementTable(m)}, true},
 			{section{"steps", "Planned against real", "When each step began, and when the plan wanted it begun. A step is never early; one that waits for the gateway can make those after it late.", stepTable(m)}, false},
 		}},
 		{section: section{"provenance", "Provenance", "", provenanceTable(m)}},
-		{section: section{"method", "Method and definitions", "", methodTable()}},
+		{section: section{"method", "Method and definitions", "", methodTable(m)}},
 		{section: section{"files", "Files", "", fileTable()}},
 	}
 }
@@ -62,6 +62,15 @@ func latencyPassage(m Model) passage {
 	}
 }
 
+// budgetPassage is the section about error budgets.
+func budgetPassage(m Model) passage {
+	p := passage{section: section{"budget", "Error budget", "", budgetTable(m)}}
+	if len(m.Budgets) > 0 {
+		p.Note = budgetNote
+	}
+	return p
+}
+
 // The notes of passages that are the same for every run.
 const (
 	startsNote = "Times count from the call that started the process. A part that was not seen is not zero: it is part of the next one that was."
@@ -73,7 +82,7 @@ const (
 		"The meter is read ten times a second, so that what moved just before readiness was seen, and the closing of that connection, may be among its bytes."
 
 	errorsNote = "Good is an answer of the expected status and body within a second of when its request was due. Masked is a failure that the HTTP client hid by sending the request again: it counts in the strict availability and not in the client's. " +
-		"Requests to a data plane that the harness itself had ended or frozen stand apart, and no objective counts them."
+		"Requests to a data plane that the harness itself had ended or frozen stand apart."
 
 	budgetNote = "Of each objective that is a share of good samples. What an outage costs is told twice: at the share of bad samples that was seen, and at the highest that this run does not exclude. " +
 		"Where nothing failed, the first is 0 and the second is what the number of samples leaves open. Both take it that requests come at an even rate and that nothing else fails in the window."

@@ -22,8 +22,6 @@ type PhaseTraffic struct {
 	Masked   int            `json:"masked"`   // failures that the HTTP client hid by sending again
 	Strict   *float64       `json:"availability_strict"`
 	Client   *float64       `json:"availability_client"` // masked failures do not count
-
-	strict, client int // good ones
 }
 
 // trafficByPhase counts each node's requests by phase, in the order of the streams and
@@ -40,21 +38,22 @@ func trafficByPhase(run objective.Run) []PhaseTraffic {
 			}
 		}
 	}
+	hidden := make([]int, len(rows))
 	for _, q := range run.Recording.Requests {
-		node := run.Recording.Header.Streams[q.Stream].Node
-		rows[at[[2]string{node, run.PhaseOf(q)}]].count(q)
+		i := at[[2]string{run.Recording.Header.Streams[q.Stream].Node, run.PhaseOf(q)}]
+		if rows[i].count(q) {
+			hidden[i]++
+		}
 	}
-	rows = slices.DeleteFunc(rows, func(t PhaseTraffic) bool { return t.Requests == 0 })
 	for i := range rows {
-		t := &rows[i]
-		strict, client := float64(t.strict)/float64(t.Requests), float64(t.client)/float64(t.Requests)
-		t.Strict, t.Client = &strict, &client
+		rows[i].conclude(hidden[i])
 	}
-	return rows
+	return slices.DeleteFunc(rows, func(t PhaseTraffic) bool { return t.Requests == 0 })
 }
 
-// count adds one request.
-func (t *PhaseTraffic) count(q history.Request) {
+// count adds one request, and says whether all that is wrong with it was hidden by the
+// client.
+func (t *PhaseTraffic) count(q history.Request) (hidden bool) {
 	t.Requests++
 	masked := q.Flags&history.Masked != 0
 	if masked {
@@ -63,14 +62,26 @@ func (t *PhaseTraffic) count(q history.Request) {
 	switch {
 	case q.Class != history.Good:
 		t.Failures[q.Class.String()]++
+		return false
 	case q.Done.Sub(q.Intended) > objective.AnswerDeadline:
 		t.Late++
-	default:
-		t.client++
-		if !masked {
-			t.strict++
-		}
+		return false
 	}
+	return masked
+}
+
+// conclude computes both availabilities. Hidden are the requests that only the client
+// calls good.
+func (t *PhaseTraffic) conclude(hidden int) {
+	if t.Requests == 0 {
+		return
+	}
+	good := t.Requests - t.Late
+	for _, n := range t.Failures {
+		good -= n
+	}
+	strict, client := float64(good-hidden)/float64(t.Requests), float64(good)/float64(t.Requests)
+	t.Strict, t.Client = &strict, &client
 }
 
 // PhaseLatency is the distribution of latency in one phase, over all nodes, of good
