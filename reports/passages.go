@@ -33,7 +33,8 @@ func passages(m Model, spans int) []passage {
 			{section{"connections", "Connection attempts per edge", "Attempts that reached the edge's meter; under a disabled proxy none can. " +
 				"Bytes offered are of both directions. Bytes passed are those behind a fault, in the direction that it cuts: only reset and truncate have a meter there.", connectionTable(m)}, false},
 		}},
-		{section: section{"staleness", "Staleness", stalenessNote, stalenessTable(m)}, Chart: drawStaleness(m, spans), Folded: "The changes in figures", More: []fold{
+		{section: section{"staleness", "Staleness", stalenessNote, levelTable(m)}, Chart: drawStaleness(m, spans), Folded: "The steps in figures", More: []fold{
+			{section{"changes", "Changes", changesNote, changeTable(m)}, true},
 			{section{"generations", "Generations served", "Which configuration generation each node's answers carried.", generationTable(m)}, false},
 		}},
 		{section: section{"store-reads", "Store reads after boot", storeReadsNote, storeReadTable(m)}, More: []fold{
@@ -75,8 +76,9 @@ func budgetPassage(m Model) passage {
 const (
 	startsNote = "Times count from the call that started the process. A part that was not seen is not zero: it is part of the next one that was."
 
-	stalenessNote = "In the store is what an independent reader found there, from when it was found. Served is what each data plane answered; a gap is a time in which it gave no good answer. " +
-		"Times in figures count from the acknowledgement, and are of the data planes that served then."
+	stalenessNote = "In the store is what an independent reader found there, from when it was found. Served is what each data plane answered; a gap is a time in which it gave no good answer."
+
+	changesNote = "Times count from the acknowledgement. A change is in the store when the upload that brought it ended; data planes are those that served when it was acknowledged."
 
 	storeReadsNote = "From when a data plane that may import was first seen to be ready until it ended. Two witnesses: the store's record of requests by credential, and the meter on the data plane's own edge. " +
 		"The meter is read ten times a second, so that what moved just before readiness was seen, and the closing of that connection, may be among its bytes."

@@ -4,7 +4,6 @@
 package reports
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -61,7 +60,10 @@ func drawStaleness(m Model, spans int) *chart {
 
 // lines are what is drawn, from the control plane to the data planes.
 func (s Staleness) lines() []steppedLine {
-	lines := []steppedLine{{"acknowledged by the control plane (solid)", "tread acked", s.Acknowledged}}
+	var lines []steppedLine
+	if len(s.Acknowledged) > 0 {
+		lines = append(lines, steppedLine{"acknowledged by the control plane (solid)", "tread acked", s.Acknowledged})
+	}
 	for i, l := range s.Stores {
 		lines = append(lines, steppedLine{"in " + clean(l.Node) + " (long dashes)", []string{"tread stored", "tread stored alt"}[i%2], l.Levels})
 	}
@@ -213,20 +215,39 @@ func slowestText(where, not string, found *ChangeReach, took time.Duration, miss
 	return strings.Join(parts, " ")
 }
 
-// stalenessTable is the chart in figures.
-func stalenessTable(m Model) table {
+// levelTable is the chart in figures.
+func levelTable(m Model) table {
 	t := table{
-		head: []string{"Generation", "Acknowledged", "In the store", "Served by", "First served", "Last served"},
-		none: "Changes: " + notMeasured + ". None was acknowledged.",
+		head: []string{"Where", "Generation", "From", "To"},
+		none: "Generations: " + notMeasured + ". None was acknowledged, found in a store or served.",
 	}
 	if m.Staleness == nil {
 		return t
 	}
-	changes := slices.Clone(m.Staleness.Changes)
-	slices.SortStableFunc(changes, func(a, b ChangeReach) int { return cmp.Compare(a.Acked, b.Acked) })
-	for _, c := range changes {
+	add := func(where string, levels []Level) {
+		for _, l := range levels {
+			t.rows = append(t.rows, []string{where, strconv.Itoa(l.Generation), offset(l.From), offset(l.To)})
+		}
+	}
+	add("acknowledged", m.Staleness.Acknowledged)
+	for _, l := range slices.Concat(m.Staleness.Stores, m.Staleness.DataPlanes) {
+		add(l.Node, l.Levels)
+	}
+	return t
+}
+
+// changeTable says how far each change came.
+func changeTable(m Model) table {
+	t := table{
+		head: []string{"Generation", "Acknowledged", "In the store", "Served by", "First served", "Last served"},
+		none: "No change was acknowledged in this run.",
+	}
+	if m.Staleness == nil {
+		return t
+	}
+	for _, c := range m.Staleness.Changes {
 		t.rows = append(t.rows, []string{strconv.Itoa(c.Generation), offset(c.Acked), after(c.Stored),
-			fmt.Sprintf("%d of %d data planes", c.Served, c.DataPlanes), after(c.First), after(c.Last)})
+			fmt.Sprintf("%d of %s", c.Served, count(c.DataPlanes, "data plane")), after(c.First), after(c.Last)})
 	}
 	return t
 }
