@@ -4,7 +4,6 @@
 package reports
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -127,12 +126,27 @@ func TestPageOfAnHour(t *testing.T) {
 	if len(content) > htmlLimit {
 		t.Errorf("%d bytes, want at most %d", len(content), htmlLimit)
 	}
-	if failed := bytes.Count(content, []byte("failed: reset")); failed == 0 {
-		t.Error("the failures are not in the drawing")
-	}
+	failed, slices := 0, 0
 	for _, b := range m.Timeline {
-		if b.Failures["reset"] == 0 && b.Requests > 6*997 {
-			t.Errorf("the slice at %s lost its failures", offset(b.From))
+		failed += b.Failures["reset"]
+		if b.Failures["reset"] > 0 {
+			slices++
 		}
+	}
+	want := 0
+	for _, n := range m.Traffic {
+		want += n.Failures["reset"]
+	}
+	if failed != want || want == 0 {
+		t.Errorf("%d failures in the timeline, want %d", failed, want)
+	}
+	ticks := 0
+	for _, p := range drawTimeline(m, 1).Paths {
+		if p.Class == "tick" {
+			ticks += strings.Count(p.D, "M")
+		}
+	}
+	if ticks != slices {
+		t.Errorf("%d ticks for %d slices with failures", ticks, slices)
 	}
 }

@@ -63,12 +63,13 @@ func TestMaskedFailuresCountOnce(t *testing.T) {
 	in := held()
 	requests := in.Recording.Requests // dp-1/fresh from 2 s on, ten a second
 	requests[31].Flags |= history.Masked
+	requests[32].Flags |= history.Masked
 	requests[32].Done = requests[32].Intended + history.Time(1100*time.Millisecond)
 	requests[33].Flags |= history.Masked
 	requests[33].Class = history.Reset
 	got := phase(Build(in), "dp-1", objective.Outage)
 	n := float64(got.Requests)
-	if got.Masked != 2 || got.Late != 1 || got.Failures["reset"] != 1 || *got.Strict != (n-3)/n || *got.Client != (n-2)/n {
+	if got.Masked != 3 || got.Late != 1 || got.Failures["reset"] != 1 || *got.Strict != (n-3)/n || *got.Client != (n-2)/n {
 		t.Errorf("%+v, strict %v and client %v of %v", got, *got.Strict, *got.Client, n)
 	}
 }
@@ -119,13 +120,15 @@ func TestMeasurement(t *testing.T) {
 	}
 	sample(1, history.ThrottledSeconds, 40)
 	sample(2, history.ThrottledSeconds, 40.5)
+	sample(1, history.ThrottledPeriods, 7)
+	sample(2, history.ThrottledPeriods, 9)
 	sample(1, history.SlotsDue, 10)
 	sample(2, history.SlotsDue, 20)
 	sample(1, history.LoadAverage, 3)
 	sample(2, history.LoadAverage, 2)
 	in.Recording.Requests[0].Sent += history.Time(20 * time.Millisecond)
 	q := Build(in).Measurement
-	if q.Throttled == nil || *q.Throttled != 500*time.Millisecond || q.Due == nil || *q.Due != 20 || q.Load == nil || *q.Load != 3 {
+	if q.Throttled == nil || *q.Throttled != 500*time.Millisecond || q.ThrottledPeriods == nil || *q.ThrottledPeriods != 2 || q.Due == nil || *q.Due != 20 || q.Load == nil || *q.Load != 3 {
 		t.Errorf("%+v", q)
 	}
 	if q.GCPause != nil || q.Saturated != nil {

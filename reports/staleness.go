@@ -167,13 +167,3 @@ func (c *ChangeReach) served(after time.Duration) {
 		c.Last = &after
 	}
 }
-
-// current is the generation of levels at a moment; 0 if there was none.
-func current(levels []Level, t history.Time) int {
-	for _, l := range levels {
-		if l.From <= t && t < l.To {
-			return l.Generation
-		}
-	}
-	return 0
-}

@@ -26,7 +26,7 @@ func changed() Model {
 		history.Event{At: sec(4), Until: sec(4.2), Kind: history.StoreObject, Node: "store", Generation: 2},
 		history.Event{At: sec(6), Kind: history.Planted, Generation: 900},
 		history.Event{At: sec(6.1), Kind: history.StoreObject, Node: "store", Generation: 900},
-		history.Event{At: sec(8), Kind: history.StoreObject, Node: "store", Error: "gone"},
+		history.Event{At: sec(8), Kind: history.StoreObject, Node: "store", Generation: 2, Error: "torn"},
 		history.Event{At: sec(9), Kind: history.StoreObject, Node: "store", Generation: 2},
 	)
 	return Build(in)
