@@ -17,7 +17,7 @@ import (
 // The measures of the chart of percentiles.
 const (
 	percentileHeight = 200.0
-	maxColumn        = 90.0 // for the highest answers, which are no percentile
+	maxColumn        = 120.0 // for the highest answers, which are no percentile
 )
 
 // phaseStyle is how a phase's latencies are shown.

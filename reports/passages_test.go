@@ -111,7 +111,7 @@ func TestPageOfAnHour(t *testing.T) {
 		for i := range hour * 4 {
 			at := history.Time(i) * history.Time(time.Second/4)
 			q := history.Request{Intended: at, Sent: at, Done: at + history.Time(time.Millisecond), Stream: uint16(s), Status: 200, Generation: 2}
-			if i%997 == 0 {
+			if i%(997+9*s) == 0 {
 				q.Class = history.Reset
 			}
 			rec.Requests = append(rec.Requests, q)
