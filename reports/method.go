@@ -16,7 +16,7 @@ func methodTable(m Model) table {
 		{"Good", "The expected status and a body of the probed route, complete. The body names the configuration generation that answered."},
 		{"Latency", "From when the request was due to the whole answer, so that waiting before it was sent counts. Service time counts from when it was sent."},
 		{"Masked", "A failure that Go's HTTP client hid by sending the request again on another connection. Counted by itself, and as bad in strict availability."},
-		{"Outage", "A stream without good answers. Its edges were seen from outside, so each is a span: it began after the last good request was sent and before the first failure was known; it ended after the last failure was sent and before the next good answer was complete."},
+		{"Outage", "A stream without good answers. Its edges were seen from outside, so each is a span: it began after a good answer that was surely before it and no later than its first failure; it ended after its last failure was sent and no later than a good answer that was surely after it."},
 		{"Cause", "A fault that overlaps an outage and was witnessed: a probe through it failed, one beside it worked, and the meter behind it stood still. What no witnessed fault overlaps is " + unexplained + "."},
 		{"Phase", "Before, while and after the control plane was gone for the data plane that a request was sent to, from the call that put the fault in force to the one that healed it."},
 		{"Bound", fmt.Sprintf("One-sided, at the confidence %s if no other is named: Clopper-Pearson for shares, order statistics for percentiles and times, a moving-block bootstrap for ratios. No digit is shown that a bound does not carry.", plain(stats.Confidence))},
