@@ -53,17 +53,23 @@ func inspect(t *testing.T, url string, outcome reports.Outcome) {
 	t.Helper()
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
-			wrong, err := c.of(open(t, url), outcome)
-			if errors.Is(err, errUnmeasured) {
-				t.Skip(err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(wrong) > 0 {
-				t.Errorf("%d found: %s", len(wrong), list(wrong))
-			}
+			examine(t, c, open(t, url), outcome)
 		})
+	}
+}
+
+// examine makes one check.
+func examine(t *testing.T, c check, o *tab, outcome reports.Outcome) {
+	t.Helper()
+	wrong, err := c.of(o, outcome)
+	if errors.Is(err, errUnmeasured) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(wrong) > 0 {
+		t.Errorf("%d found: %s", len(wrong), list(wrong))
 	}
 }
 
