@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type run struct {
 	t    *testing.T
 	kept *history.Recording
 	out  *history.Writer
+	now  atomic.Int64 // on the run's clock
 	dir  string
 }
 
@@ -34,16 +36,21 @@ func begin(t *testing.T) *run {
 		t.Fatal(err)
 	}
 	r := &run{t: t, kept: rec, dir: t.TempDir()}
-	if r.out, err = history.Create(filepath.Join(r.dir, "recording"), rec.Header); err != nil {
+	start := time.Now()
+	clock := history.WithClock(func() time.Time { return start.Add(time.Duration(r.now.Load())) })
+	if r.out, err = history.Create(filepath.Join(r.dir, "recording"), rec.Header, clock); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// until records what the kept run had recorded between two moments.
-func (r *run) until(from, to history.Time) {
+// goOn records what the kept run recorded in the time that follows.
+func (r *run) goOn(d time.Duration) {
+	from := history.Time(r.now.Load())
+	to := from + history.Time(d)
 	for _, e := range r.kept.Events {
 		if from <= e.At && e.At < to && e.Kind != history.RunEnd {
+			r.now.Store(max(r.now.Load(), int64(e.At)))
 			r.out.Event(e)
 		}
 	}
@@ -52,11 +59,19 @@ func (r *run) until(from, to history.Time) {
 			r.out.Request(q)
 		}
 	}
+	r.now.Store(int64(to))
+	r.out.Event(history.Event{Kind: history.ClockSample})
+}
+
+// happens records something that the kept run did not, and goes on until that is settled.
+func (r *run) happens(e history.Event) {
+	r.out.Event(e)
+	r.goOn(6 * time.Second)
 }
 
 // says records a text that the page shows.
 func (r *run) says(text string) {
-	r.out.Event(history.Event{Kind: history.WaitTimeout, Node: "dp-1", Text: text})
+	r.happens(history.Event{Kind: history.WaitTimeout, Node: "dp-1", Text: text})
 }
 
 // report ends the run and writes its report.
@@ -124,7 +139,7 @@ func serveRun(t *testing.T, r *run) *live.Server {
 func TestLive(t *testing.T) {
 	chromium(t)
 	r := begin(t)
-	r.until(0, 8e9)
+	r.goOn(8 * time.Second)
 	server := serveRun(t, r)
 	o := open(t, server.URL())
 	within(t, o, "document.documentElement.dataset.version > 0 && "+shows("RUNNING"))
@@ -136,7 +151,6 @@ func TestLive(t *testing.T) {
 	do(t, o, `const d = document.querySelector("#timeline details"); d.open = true; window.before = document.querySelector("main");
 		const s = document.querySelector("#promises .scroll"); s.focus({preventScroll: true}); s.scrollLeft = 60; scrollTo(0, 700)`)
 	r.says("something new")
-	r.until(8e9, 12e9)
 	within(t, o, shows("something new"))
 	holds(t, o, map[string]string{
 		"the content was swapped":  `document.querySelector("main") !== before && document.querySelectorAll("main").length === 1`,
@@ -148,6 +162,8 @@ func TestLive(t *testing.T) {
 		"nothing is final":         `document.querySelector(".verdict .word").textContent === "…RUNNING" && document.title.startsWith("RUNNING")`,
 		"an icon is not asked for": `document.querySelector("link[rel=icon]").href === "data:,"`,
 	})
+	r.happens(history.Event{Kind: history.NodeExit, Node: "dp-1", Code: 2})
+	within(t, o, `document.querySelector(".verdict .word").textContent === "✗VIOLATED SO FAR"`)
 	pause(t, o, r)
 	endLive(t, o, r, server)
 }
@@ -169,7 +185,7 @@ func pause(t *testing.T, o *tab, r *run) {
 // endLive ends the run: its report is the last page.
 func endLive(t *testing.T, o *tab, r *run, server *live.Server) {
 	t.Helper()
-	r.until(12e9, 1<<62)
+	r.goOn(time.Hour)
 	dir := r.report()
 	if err := server.End(t.Context(), dir); err != nil {
 		t.Error(err)
@@ -196,7 +212,7 @@ func endLive(t *testing.T, o *tab, r *run, server *live.Server) {
 func TestLivePage(t *testing.T) {
 	chromium(t)
 	r := begin(t)
-	r.until(0, 12e9)
+	r.goOn(12 * time.Second)
 	server := serveRun(t, r)
 	for _, c := range checks {
 		switch c.name {

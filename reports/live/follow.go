@@ -121,13 +121,29 @@ func sizeOf(dir string) (int64, error) {
 	return size, nil
 }
 
-// endEarly makes of a recording that is being written that of a run which was ended at
-// what was last recorded: oracles take nothing from one without an end.
+// settled is how long after a moment everything that happened then is recorded, beside
+// answers that are still awaited: requests are on disk after a quarter of a second,
+// and what is timed by another clock is written when it is read.
+const settled = 2500 * time.Millisecond
+
+// endEarly makes of a recording that is being written that of a run which was ended when
+// all that is settled by now had happened. Oracles take nothing from one without an
+// end, and what is not recorded yet would look like what was not done.
 func endEarly(rec *history.Recording) {
 	rec.Damage = ""
 	if slices.ContainsFunc(rec.Events, func(e history.Event) bool { return e.Kind == history.RunEnd }) {
 		return
 	}
+	end := newest(rec) - history.Time(settled+patience(rec.Header))
+	rec.Events = slices.DeleteFunc(rec.Events, func(e history.Event) bool { return e.At > end })
+	rec.Requests = slices.DeleteFunc(rec.Requests, func(q history.Request) bool { return q.Intended > end })
+	if end > 0 {
+		rec.Events = append(rec.Events, history.Event{At: end, Kind: history.RunEnd, Events: len(rec.Events), Requests: len(rec.Requests)})
+	}
+}
+
+// newest is when the last thing recorded happened.
+func newest(rec *history.Recording) history.Time {
 	last := history.Time(0)
 	for _, e := range rec.Events {
 		last = max(last, e.At)
@@ -135,5 +151,14 @@ func endEarly(rec *history.Recording) {
 	for _, q := range rec.Requests {
 		last = max(last, q.Done)
 	}
-	rec.Events = append(rec.Events, history.Event{At: last, Kind: history.RunEnd, Events: len(rec.Events), Requests: len(rec.Requests)})
+	return last
+}
+
+// patience is how long any answer may be awaited.
+func patience(h history.Header) time.Duration {
+	longest := time.Duration(0)
+	for _, s := range h.Streams {
+		longest = max(longest, s.Timeout)
+	}
+	return longest
 }

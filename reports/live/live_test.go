@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,8 +23,8 @@ import (
 	"blackout/reports"
 )
 
-// patience is for what is going to happen.
-const patience = 30 * time.Second
+// limit is for what is going to happen.
+const limit = 30 * time.Second
 
 // header is that of a recording with one data plane.
 var header = history.Header{
@@ -32,20 +33,38 @@ var header = history.Header{
 	Streams: []history.Stream{{Name: "dp-1 fresh", Node: "dp-1", Interval: time.Second, Timeout: time.Second}},
 }
 
-// recording is one that is being written, and its directory.
-func recording(t *testing.T) (*history.Writer, string) {
+// recording is one that is being written.
+type recording struct {
+	*history.Writer
+	dir string
+	now atomic.Int64 // on its clock
+}
+
+// record opens a recording.
+func record(t *testing.T) *recording {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "recording")
-	w, err := history.Create(dir, header)
+	r := &recording{dir: filepath.Join(t.TempDir(), "recording")}
+	start := time.Now()
+	clock := history.WithClock(func() time.Time { return start.Add(time.Duration(r.now.Load())) })
+	w, err := history.Create(r.dir, header, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Writer = w
 	t.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return w, dir
+	return r
+}
+
+// happens records events, one after the other, and lets time pass until they are settled.
+func (r *recording) happens(events ...history.Event) {
+	for _, e := range append(events, history.Event{Kind: history.ClockSample}) {
+		r.now.Add(int64(10 * time.Second))
+		r.Event(e)
+	}
 }
 
 // serve is a server on a free port, which ends with the test at the latest.
@@ -76,7 +95,7 @@ func get(t *testing.T, s *Server, path string) (*http.Response, string) {
 // ask sends a request, to the server under another name if one is given.
 func ask(t *testing.T, s *Server, method, path, host string, headers map[string]string) (*http.Response, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(s.URL(), "/")+path, nil)
 	if err != nil {
@@ -107,7 +126,7 @@ type events struct {
 // follow reads a server's events until the test ends.
 func follow(t *testing.T, s *Server) *events {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"events", nil)
 	if err != nil {
@@ -161,19 +180,20 @@ func (e *events) leave() {
 // last, and then the server ends.
 func TestEventsFollowTheRun(t *testing.T) {
 	t.Parallel()
-	w, dir := recording(t)
+	w := record(t)
+	w.happens(history.Event{Kind: history.NodeStart, Node: "dp-1"})
 	s := serve(t, Options{})
 	reader := follow(t, s)
 	first, ok := reader.next()
 	if !ok || first.Version != 0 || first.Final {
 		t.Fatalf("the first event is %+v, want version 0", first)
 	}
-	s.Watch(dir, reports.Environment{Gateway: "the one that is judged"})
+	s.Watch(w.dir, reports.Environment{Gateway: "the one that is judged"})
 	now := reader.after(0)
 	if _, page := get(t, s, "/"); !strings.Contains(page, "the one that is judged") || !strings.Contains(page, "RUNNING") {
 		t.Errorf("version %d shows another run", now.Version)
 	}
-	w.Event(history.Event{Kind: history.NodeExit, Node: "dp-1", Code: 77})
+	w.happens(history.Event{Kind: history.NodeExit, Node: "dp-1", Code: 77})
 	for said := false; !said; {
 		now = reader.after(now.Version)
 		_, page := get(t, s, "/")
@@ -222,11 +242,10 @@ func TestEndWaitsForNobodyForEver(t *testing.T) {
 // TestReadsWhatIsBeingWritten: the last line and the last request may be there in part.
 func TestReadsWhatIsBeingWritten(t *testing.T) {
 	t.Parallel()
-	w, dir := recording(t)
-	w.Event(history.Event{Kind: history.NodeStart, Node: "dp-1"})
-	w.Event(history.Event{Kind: history.NodeExit, Node: "dp-1", Code: 2})
+	w := record(t)
+	w.happens(history.Event{Kind: history.NodeStart, Node: "dp-1"}, history.Event{Kind: history.NodeExit, Node: "dp-1", Code: 2})
 	for name, half := range map[string]string{"events.jsonl": `{"t":99,"kind":"node.`, "requests.bin": "half a request"} {
-		f, err := os.OpenFile(filepath.Join(dir, name), os.O_APPEND|os.O_WRONLY, 0)
+		f, err := os.OpenFile(filepath.Join(w.dir, name), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +254,7 @@ func TestReadsWhatIsBeingWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	page, err := prepare(Options{}).page(source{dir: dir})
+	page, err := prepare(Options{}).page(source{dir: w.dir})
 	if err != nil || !bytes.Contains(page, []byte("ended by itself with code 2")) {
 		t.Errorf("error %v; the page does not show what is there", err)
 	}
@@ -244,7 +263,7 @@ func TestReadsWhatIsBeingWritten(t *testing.T) {
 // TestTellsWhyThereIsNoPage: readers keep the last page, and are told.
 func TestTellsWhyThereIsNoPage(t *testing.T) {
 	t.Parallel()
-	_, dir := recording(t)
+	dir := record(t).dir
 	for name, c := range map[string]struct {
 		dir  string
 		says string
