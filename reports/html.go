@@ -37,6 +37,7 @@ type page struct {
 	Passages []passage
 	Buckets  table
 	Rows     int // of one table
+	Live     *live
 }
 
 // section is a titled table.
@@ -55,12 +56,16 @@ type labelled struct {
 // errTooLarge is returned if even short tables and few bars burst the limit.
 var errTooLarge = fmt.Errorf("the page is larger than %d bytes", htmlLimit)
 
-// renderHTML writes the page. Tables and the drawing are cut shorter until it fits
+// renderHTML writes the page of a run that has ended.
+func renderHTML(m Model) ([]byte, error) { return renderPage(m, nil) }
+
+// renderPage writes the page. Tables and the drawing are cut shorter until it fits
 // the limit; report.json keeps every row.
-func renderHTML(m Model) ([]byte, error) {
+func renderPage(m Model, l *live) ([]byte, error) {
 	p := page{
 		Model:   m,
-		Style:   template.CSS(pageStyle),
+		Style:   template.CSS(pageStyle) + l.style(),
+		Live:    l,
 		Buckets: bucketTable(m),
 	}
 	for i, s := range objectiveSections(m) {
@@ -121,9 +126,9 @@ func statusTone(s oracle.Status) string {
 	switch known(s) {
 	case oracle.Held:
 		return "good"
-	case oracle.Violated:
+	case oracle.Violated, Broken:
 		return "bad"
-	case oracle.NotMeasured:
+	case oracle.NotMeasured, Running, Open:
 		return "quiet"
 	}
 	return "warn"

@@ -43,6 +43,9 @@ const (
 	CheckHarness   = "harness without errors"
 )
 
+// NotCarriedOut is the reason why nothing is held of a run whose plan ended early.
+const NotCarriedOut = "the plan was not carried out to its end"
+
 // usable says why nothing of the run counts, or why nothing of it can be called
 // held; both are empty for a good run.
 func (v *view) usable() (void, unfinished string) {
@@ -83,7 +86,7 @@ func (v *view) unfinished() string {
 	case len(strays) > 0:
 		return "a request to the store has no author: " + strays[0].String()
 	case v.ends.runEnd != nil && !v.ends.runEnd.OK:
-		return "the plan was not carried out to its end"
+		return NotCarriedOut
 	}
 	return ""
 }

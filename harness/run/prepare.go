@@ -176,12 +176,16 @@ func (r *runner) openRecording(s *harness.Setup) (err error) {
 			return err
 		}
 	}
-	r.rec, err = history.Create(filepath.Join(r.dir, recordingDir), history.Header{
+	dir := filepath.Join(r.dir, recordingDir)
+	r.rec, err = history.Create(dir, history.Header{
 		Run: r.id, Scenario: r.plan.Scenario, Seed: r.plan.Seed, Engine: r.choice.engine, Profile: r.plan.Profile,
 		Nodes: harness.Nodes(r.plan), Streams: harness.Streams(r.plan),
 		Promises: r.plan.Promises, Exercises: r.plan.Exercises, Storage: harness.Storage,
 	}, history.WithClock(r.options.Control.Clock()))
 	s.Recording = r.rec
+	if err == nil && r.options.Opened != nil {
+		r.options.Opened(dir, r.environment())
+	}
 	return err
 }
 

@@ -137,6 +137,10 @@ type Options struct {
 	Race     bool                       // local: build the nodes with the race detector
 	Repeat   func(engine string) string // the command that repeats the run, for the report; may be nil
 	Progress func(line string)          // is told what is done; may be nil
+
+	// Opened, if set, is told where the recording is being written, once it is, and
+	// where the run takes place.
+	Opened func(dir string, environment reports.Environment)
 }
 
 // Result is what came of a run. It is meaningful also beside an error.
