@@ -48,6 +48,7 @@ func Build(in Input) Model {
 	m.Outages = r.outages(m.Faults)
 	m.Connections = r.connections(m.Faults)
 	m.Outcome = judgeObjectives(judge(m), m)
+	m.Baseline = lastRuns(m, in.Baseline)
 	m.Answers = answers(m)
 	return m
 }

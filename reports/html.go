@@ -35,6 +35,7 @@ type page struct {
 	Chart    *chart
 	First    []passage // before the timeline
 	Passages []passage
+	Last     lastSection // before the measurement's quality
 	Buckets  table
 	Rows     int // of one table
 	Live     *live
@@ -67,6 +68,7 @@ func renderPage(m Model, l *live) ([]byte, error) {
 		Style:   template.CSS(pageStyle) + l.style(),
 		Live:    l,
 		Buckets: bucketTable(m),
+		Last:    lastRunsSection(m),
 	}
 	for i, s := range objectiveSections(m) {
 		if i == 0 {

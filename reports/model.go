@@ -45,6 +45,7 @@ type Model struct {
 	Connections []ConnectionCount   `json:"connections"`
 	Incidents   []Incident          `json:"incidents"`
 	Timeline    []Bucket            `json:"timeline"`
+	Baseline    *LastRuns           `json:"baseline"` // null: no baseline was kept with the run
 	Environment Environment         `json:"environment"`
 	Observations
 }

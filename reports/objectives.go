@@ -123,7 +123,7 @@ func unproven(m Model) []string {
 
 func objectiveTable(m Model) table {
 	t := table{
-		head: []string{"Objective", "Goal", "Verdict", "Samples", "Bad", "Seen", "Proven by this run", "Proven of outages in general", "Why"},
+		head: []string{"Objective", "Goal", "Verdict", "Change from last run", "Samples", "Bad", "Seen", "Proven by this run", "Proven of outages in general", "Why"},
 		none: "No SLO file was given.",
 	}
 	for _, v := range m.Objectives {
@@ -132,7 +132,7 @@ func objectiveTable(m Model) table {
 			why += ". " + v.Note
 		}
 		t.rows = append(t.rows, []string{
-			v.Name + ": " + v.Title, recordedOr(v.Goal), objectiveText(v.Status), tally(v.Samples, v.SamplesName), strconv.Itoa(v.Bad),
+			v.Name + ": " + v.Title, recordedOr(v.Goal), objectiveText(v.Status), m.changed(v), tally(v.Samples, v.SamplesName), strconv.Itoa(v.Bad),
 			seen(v), bounds(v), inGeneral(v), why,
 		})
 	}
@@ -207,7 +207,7 @@ func objectiveSections(m Model) []section {
 	if parts := partTable(m); len(parts.rows) > 0 {
 		sections = append(sections, section{"parts", "What the times are made of", "Medians of parts do not add up to the median of the whole.", parts})
 	}
-	return sections
+	return append(sections, regressionSections(m)...)
 }
 
 // addObjective adds an objective as a test case.

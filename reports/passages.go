@@ -50,7 +50,7 @@ func passages(m Model, spans int) []passage {
 		}},
 		{section: section{"provenance", "Provenance", "", provenanceTable(m)}},
 		{section: section{"method", "Method and definitions", "", methodTable(m)}},
-		{section: section{"files", "Files", "", fileTable()}},
+		{section: section{"files", "Files", "", fileTable(m)}},
 	}
 }
 

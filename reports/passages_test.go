@@ -24,7 +24,7 @@ func TestPageOrder(t *testing.T) {
 		}
 	}
 	want := []string{"promises", "objectives", "timeline", "outages", "starts", "staleness", "store-reads", "latency", "errors", "budget",
-		"validity", "provenance", "method", "files"}
+		"last", "validity", "provenance", "method", "files"}
 	if !slices.Equal(got, want) {
 		t.Errorf("sections %v, want %v", got, want)
 	}
