@@ -328,3 +328,15 @@ func TestLooksOnlyForReaders(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingFollowsTheReport: a page that is being made when the run ends comes too late.
+func TestNothingFollowsTheReport(t *testing.T) {
+	t.Parallel()
+	s := prepare(Options{})
+	s.publish(state{page: []byte("so far")})
+	s.publish(state{page: []byte("the report"), Final: true})
+	s.publish(state{page: []byte("so far, and late")})
+	if now, _ := s.now(); string(now.page) != "the report" || now.Version != 2 || !now.Final {
+		t.Errorf("version %d is %q", now.Version, now.page)
+	}
+}
