@@ -48,7 +48,7 @@ func sloOf(doc *slo.Document) *SLO {
 }
 
 // objectives judges those of the input's file.
-func objectives(in Input) []objective.Verdict {
+func objectives(in Input, run objective.Run) []objective.Verdict {
 	if in.SLO == nil {
 		return []objective.Verdict{}
 	}
@@ -56,7 +56,7 @@ func objectives(in Input) []objective.Verdict {
 	if indicators == nil {
 		indicators = objective.All
 	}
-	return objective.Judge(objective.NewRun(in.Recording, in.Result), *in.SLO, indicators)
+	return objective.Judge(run, *in.SLO, indicators)
 }
 
 // asStatus is an objective's status among those of promises.

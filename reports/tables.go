@@ -32,6 +32,7 @@ func started(m Model) string {
 // marks are shapes that go with statuses, so that colour is never alone.
 var marks = map[oracle.Status]string{
 	oracle.Held: "✓", oracle.Violated: "✗", oracle.Invalid: "!", oracle.NotMeasured: "–", NotProven: "?",
+	Running: "…", Open: "…", Broken: "✗",
 }
 
 // statusText is a status with its mark.

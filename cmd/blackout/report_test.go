@@ -34,7 +34,7 @@ func sloFile(t *testing.T, old, changed string) string {
 func finished(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "recording"), os.DirFS(filepath.Join("..", "..", "fixtures", "recordings", "v2"))); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "recording"), os.DirFS(filepath.Join("..", "..", "reports", "testdata", "runs", "not-proven", "recording"))); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"blackout/harness"
 	"blackout/harness/fault"
 	"blackout/harness/history"
 	"blackout/harness/oracle"
@@ -122,6 +123,32 @@ func TestDamagedRecordingIsInvalid(t *testing.T) {
 	result, err = r.conclude(errors.New("and the experiment failed"), false)
 	if code := ExitCode(result, err); code != ExitHarness {
 		t.Errorf("without its requests: exit code %d, %v", code, err)
+	}
+}
+
+// TestOpenedIsTold: whoever looks on while the run goes on is told where, when there is
+// something to read.
+func TestOpenedIsTold(t *testing.T) {
+	t.Parallel()
+	var told string
+	o := Options{Opened: func(dir string, environment reports.Environment) {
+		source, err := history.Open(dir)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		told = source.Header.Run + " of " + environment.Gateway
+		if err := source.Close(); err != nil {
+			t.Error(err)
+		}
+	}}
+	r := &runner{id: "r1", dir: t.TempDir(), gateway: "reference gateway", options: o}
+	err := r.openRecording(&harness.Setup{})
+	if err := errors.Join(err, r.rec.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if told != "r1 of reference gateway" {
+		t.Errorf("told %q", told)
 	}
 }
 
