@@ -147,7 +147,7 @@ func TestLive(t *testing.T) {
 	r.goOn(8 * time.Second)
 	server := serveRun(t, r)
 	o := open(t, server.URL())
-	within(t, o, "document.documentElement.dataset.version > 0 && "+shows("RUNNING")+` && document.querySelector("#timeline details")`)
+	within(t, o, "document.documentElement.dataset.version > 0 && document.querySelector('#timeline details') && "+shows("RUNNING"))
 
 	// What a reader has opened, scrolled and put in focus stays so.
 	if err := chromedp.Do(o.ctx, chromedp.EmulateViewport(narrow, 800)); err != nil {
