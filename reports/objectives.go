@@ -136,6 +136,9 @@ func objectiveTable(m Model) table {
 			seen(v), bounds(v), inGeneral(v), why,
 		})
 	}
+	if m.Baseline == nil {
+		t.drop("Change from last run")
+	}
 	return t
 }
 

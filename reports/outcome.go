@@ -187,7 +187,7 @@ func broken(promises []Promise) []string {
 	for _, p := range promises {
 		for _, c := range clausesOf(p) {
 			if c.Status == oracle.Violated {
-				lines = append(lines, fmt.Sprintf("%s %s: %s", c.ID, c.Title, c.Reason))
+				lines = append(lines, fmt.Sprintf("%s %s: %s", c.ID, strings.TrimSuffix(c.Title, "."), c.Reason))
 			}
 		}
 	}

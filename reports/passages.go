@@ -22,6 +22,9 @@ type fold struct {
 	Open bool
 }
 
+// openChanges is of how many changes the table is not folded.
+const openChanges = 8
+
 // passages are what follows the timeline, in reading order.
 func passages(m Model, spans int) []passage {
 	return []passage{
@@ -34,16 +37,17 @@ func passages(m Model, spans int) []passage {
 				"Bytes offered are of both directions. Bytes passed are those behind a fault, in the direction that it cuts: only reset and truncate have a meter there.", connectionTable(m)}, false},
 		}},
 		{section: section{"staleness", "Staleness", stalenessNote, levelTable(m)}, Chart: drawStaleness(m, spans), Folded: "The steps in figures", More: []fold{
-			{section{"changes", "Changes", changesNote, changeTable(m)}, true},
+			{section{"changes", "Changes", changesNote, changeTable(m)}, len(changeTable(m).rows) <= openChanges},
 			{section{"generations", "Generations served", "Which configuration generation each node's answers carried.", generationTable(m)}, false},
 		}},
 		{section: section{"store-reads", "Store reads after boot", storeReadsNote, storeReadTable(m)}, More: []fold{
 			{section{"store", "Store requests by author", "Every node has a store credential of its own.", storeTable(m)}, false},
 		}},
 		latencyPassage(m),
-		{section: section{"errors", "Errors and masked failures", errorsNote, phaseTable(m)}},
+		{section: section{"errors", "Errors and masked failures", errorsNote, errorTable(m)}, More: []fold{
+			{section{"phases", "Every data plane in every phase", "", phaseTable(m)}, false},
+		}},
 		budgetPassage(m),
-		// The last runs of the scenario belong here.
 		{section: section{"validity", "Measurement quality", "What each part of the measurement was tested for, and how well the harness kept its own schedule.", validityTable(m)}, More: []fold{
 			{section{"measurement", "The harness in figures", "", measurementTable(m)}, true},
 			{section{"steps", "Planned against real", "When each step began, and when the plan wanted it begun. A step is never early; one that waits for the gateway can make those after it late.", stepTable(m)}, false},

@@ -31,11 +31,31 @@ func phaseName(phase string) string {
 
 // phaseTable lists errors by node, phase and class.
 func phaseTable(m Model) table {
+	return phasesTable(m, func(PhaseTraffic) bool { return true })
+}
+
+// errorTable is of those in which anything went wrong.
+func errorTable(m Model) table {
+	t := phasesTable(m, func(p PhaseTraffic) bool { return len(p.Failures) > 0 || p.Masked > 0 || p.Late > 0 })
+	requests := 0
+	for _, p := range m.TrafficByPhase {
+		requests += p.Requests
+	}
+	if requests > 0 {
+		t.none = fmt.Sprintf("None of %s failed, came too late or was masked.", count(requests, "request"))
+	}
+	return t
+}
+
+func phasesTable(m Model, which func(PhaseTraffic) bool) table {
 	t := table{
 		head: []string{"Node", "Phase", "Requests", "Errors by class", "Too late", "Masked", "Availability, strict", "As a client sees it"},
 		none: "Errors: " + notMeasured + ". No request was sent.",
 	}
 	for _, p := range m.TrafficByPhase {
+		if !which(p) {
+			continue
+		}
 		t.rows = append(t.rows, []string{p.Node, phaseName(p.Phase), strconv.Itoa(p.Requests), classes(p.Failures),
 			strconv.Itoa(p.Late), strconv.Itoa(p.Masked), percent(p.Strict), percent(p.Client)})
 	}

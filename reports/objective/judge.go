@@ -161,7 +161,7 @@ func (v *Verdict) share() (Status, string) {
 	case failing <= may && short <= 0:
 		return Proven, carried
 	case stats.Lower(bad, n, v.Confidence) > may:
-		return Violated, fmt.Sprintf("%d of %d %s were bad: at the confidence %g no more than %s are good", bad, n, v.SamplesName, v.Confidence, percent(1-stats.Lower(bad, n, v.Confidence)))
+		return Violated, fmt.Sprintf("%d of %d %s were bad: at the confidence %g no more than %s are good", bad, n, v.SamplesName, v.Confidence, stats.PercentUp(stats.Lower(bad, n, v.Confidence)))
 	}
 	short = max(short, stats.Needed(bad, *v.Target, v.Confidence)-n)
 	v.Needed = &short

@@ -96,7 +96,13 @@ const (
 // most the share failing fails, in [0, 1]. It is cut off after the second digit
 // that is not part of the leading nines, never rounded up: 0.0000998 gives
 // "99.9900%".
-func Percent(failing float64) string {
+func Percent(failing float64) string { return percent(failing, false) }
+
+// PercentUp is the same of the share that is left where at least the share failing
+// fails: with as many digits, never rounded down.
+func PercentUp(failing float64) string { return percent(failing, true) }
+
+func percent(failing float64, up bool) string {
 	digits := leastDigits
 	if failing > 0 {
 		digits = min(max(int(math.Ceil(-math.Log10(failing*100)))+1, leastDigits), mostDigits)
@@ -104,7 +110,10 @@ func Percent(failing float64) string {
 	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits+2)), nil)
 	rest := new(big.Rat).SetFloat64(min(max(failing, 0), 1))
 	rest.Sub(big.NewRat(1, 1), rest).Mul(rest, new(big.Rat).SetInt(scale))
-	whole := new(big.Int).Quo(rest.Num(), rest.Denom())
+	whole, over := new(big.Int).QuoRem(rest.Num(), rest.Denom(), new(big.Int))
+	if up && over.Sign() > 0 {
+		whole.Add(whole, big.NewInt(1))
+	}
 	shown := new(big.Rat).SetFrac(whole, new(big.Int).Quo(scale, big.NewInt(100)))
 	return shown.FloatString(digits) + "%"
 }
