@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"blackout/harness/history"
+	"blackout/reports/objective"
 )
 
 // Build computes the model. It is a pure function of its input, which must
@@ -40,11 +41,14 @@ func Build(in Input) Model {
 		Timeline:    r.timeline(),
 		Environment: in.Environment,
 	}
-	m.SLO, m.Objectives = sloOf(in.SLO), objectives(in)
+	run := objective.NewRun(in.Recording, in.Result)
+	m.SLO, m.Objectives = sloOf(in.SLO), objectives(in, run)
+	m.Observations = observations(r, run, in.SLO, &m)
 	m.LatestStep = latest(m.Steps)
 	m.Outages = r.outages(m.Faults)
 	m.Connections = r.connections(m.Faults)
 	m.Outcome = judgeObjectives(judge(m), m)
+	m.Baseline = lastRuns(m, in.Baseline)
 	m.Answers = answers(m)
 	return m
 }

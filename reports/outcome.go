@@ -175,6 +175,7 @@ func answers(m Model) []Answer {
 	}
 	return append(all,
 		Answer{"When, and under which fault?", when(m)},
+		Answer{"Is it new?", isNew(m)},
 		Answer{"Can the measurement be trusted?", trust(m)},
 		Answer{"How to run it again?", []string{recordedOr(m.Environment.Repeat)}},
 	)

@@ -21,6 +21,15 @@ type table struct {
 	none string // said in its place when it has no rows
 }
 
+// drop takes out a column.
+func (t *table) drop(head string) {
+	i := slices.Index(t.head, head)
+	t.head = slices.Delete(t.head, i, i+1)
+	for k := range t.rows {
+		t.rows[k] = slices.Delete(t.rows[k], i, i+1)
+	}
+}
+
 // started is the run's wall clock at its start.
 func started(m Model) string {
 	if m.Started.IsZero() {

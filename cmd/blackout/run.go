@@ -198,6 +198,7 @@ func (f runFlags) options(w io.Writer, again []string) (run.Options, error) {
 	if err != nil {
 		return o, fmt.Errorf("%w: %w", run.ErrUsage, err)
 	}
+	o.GatewayName = "reference gateway with the defect " + f.defect
 	o.BuildGateway = func(ctx context.Context, req build.Request) (string, error) {
 		gateway, err := planted.Build(ctx, req)
 		return gateway.Path, err

@@ -39,6 +39,7 @@ const (
 	CheckOnTime    = "prober on time"
 	CheckClock     = "clock went forward"
 	CheckThrottled = "harness not throttled"
+	CheckMachine   = "machine answered"
 	CheckHarness   = "harness without errors"
 )
 
@@ -95,7 +96,7 @@ func (v *view) unfinished() string {
 func (v *view) checks() []Check {
 	return []Check{
 		v.finished(), v.sentRequests(), v.quietBefore(), v.faultsWitnessed(), v.sentOnSchedule(), v.onTime(), v.clockForward(),
-		v.notThrottled(), v.noHarnessErrors(),
+		v.notThrottled(), v.machineAnswered(), v.noHarnessErrors(),
 	}
 }
 

@@ -4,6 +4,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -314,5 +315,6 @@ func (r *runner) chooseGateway(ctx context.Context, req build.Request, programs 
 		programs["gateway"] = engine.Program{Name: "gateway", Binary: path, Digest: digest}
 		r.images["gateway"] = "sha256:" + digest
 	}
+	r.gateway = cmp.Or(r.options.GatewayName, r.gateway)
 	return nil
 }

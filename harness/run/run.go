@@ -126,6 +126,7 @@ type Options struct {
 	// BuildGateway, if set, builds the gateway to judge and returns its path,
 	// within the run, so that what it leaves is cleaned up with the run's.
 	BuildGateway func(ctx context.Context, req build.Request) (path string, err error)
+	GatewayName  string // what reports call the gateway to judge; empty: its image, its path or "reference gateway"
 
 	SLO        *slo.Document   // whose objectives are judged; nil: none is
 	Indicators []objective.SLI // that it may name; nil: objective.All

@@ -7,12 +7,12 @@ package browser
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"blackout/reports"
+	"blackout/reports/internal/kept"
 )
 
 // fileURL is the address of a file.
@@ -27,21 +27,16 @@ func fileURL(t *testing.T, path string) string {
 
 // TestReports opens the report of each run from its file.
 func TestReports(t *testing.T) {
-	for _, r := range runs {
-		t.Run(r.name, func(t *testing.T) {
+	for _, run := range kept.Runs {
+		t.Run(run.Name, func(t *testing.T) {
 			chromium(t)
-			dir := filepath.Join(kept, r.name)
-			in, err := inputOf(dir)
-			if errors.Is(err, os.ErrNotExist) {
-				t.Logf("%s holds no recording: the run is made of the kept one", dir)
-				in, err = made(r.slo, r.spoil)
-			}
+			in, err := run.Input(runs)
 			if err != nil {
 				t.Fatal(err)
 			}
 			dir, outcome := written(t, in)
-			if outcome.Status != r.status {
-				t.Errorf("the run is %s, want %s (%s)", outcome.Status, r.status, outcome.Sentence)
+			if outcome.Status != run.Status {
+				t.Errorf("the run is %s, want %s (%s)", outcome.Status, run.Status, outcome.Sentence)
 			}
 			inspect(t, fileURL(t, filepath.Join(dir, reports.HTMLFile)), outcome)
 		})

@@ -10,7 +10,9 @@
 //   - [QuantileUpper] and [QuantileLower] bound a quantile of times by order
 //     statistics, and [ProvenQuantile] is the one that n times within a limit prove;
 //   - [Ratio] bounds the ratio of a percentile of two spans of time by a
-//     moving-block bootstrap, which keeps neighbouring requests together.
+//     moving-block bootstrap, which keeps neighbouring requests together;
+//   - [MoreBad] and [Higher] are the p-values of counts and of times that they are no
+//     worse than earlier ones, and [Holm] corrects those of several tests.
 //
 // Counts treat observations as independent. Requests of one outage are not: what
 // is proven by them is proven of the run. What is to hold of outages in general
