@@ -71,13 +71,13 @@ func TestAnswersItsOwnPageAlone(t *testing.T) {
 		"delete events":        {http.MethodDelete, "/events", "", nil, http.StatusMethodNotAllowed},
 		"options":              {http.MethodOptions, "/", "", nil, http.StatusMethodNotAllowed},
 	} {
-		answer, _ := ask(t, s, c.method, c.path, c.host, c.headers)
-		if answer.StatusCode != c.status {
-			t.Errorf("%s: status %d, want %d", name, answer.StatusCode, c.status)
+		got := ask(t, s, c.method, c.path, c.host, c.headers)
+		if got.status != c.status {
+			t.Errorf("%s: status %d, want %d", name, got.status, c.status)
 		}
 		for header, want := range headers {
-			if got := answer.Header.Get(header); got != want {
-				t.Errorf("%s: %s: %q, want %q", name, header, got, want)
+			if value := got.headers.Get(header); value != want {
+				t.Errorf("%s: %s: %q, want %q", name, header, value, want)
 			}
 		}
 	}
@@ -88,8 +88,8 @@ func TestAnswersItsOwnPageAlone(t *testing.T) {
 func TestPolicyAllowsThePagesScript(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Options{})
-	answer, page := get(t, s, "/")
-	root, err := html.Parse(strings.NewReader(page))
+	got := get(t, s, "/")
+	root, err := html.Parse(strings.NewReader(got.text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,9 +109,9 @@ func TestPolicyAllowsThePagesScript(t *testing.T) {
 	}
 	sum := sha256.Sum256([]byte(script))
 	allowed := "script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; connect-src 'self'"
-	for where, got := range map[string]string{"the header": answer.Header.Get("Content-Security-Policy"), "the page": meta} {
-		if !strings.HasPrefix(got, "default-src 'none'; ") || !strings.Contains(got, allowed) || strings.Count(got, "script-src") != 1 {
-			t.Errorf("%s says %q, want it to allow %q", where, got, allowed)
+	for where, says := range map[string]string{"the header": got.headers.Get("Content-Security-Policy"), "the page": meta} {
+		if !strings.HasPrefix(says, "default-src 'none'; ") || !strings.Contains(says, allowed) || strings.Count(says, "script-src") != 1 {
+			t.Errorf("%s says %q, want it to allow %q", where, says, allowed)
 		}
 	}
 	if scripts != 1 {

@@ -86,14 +86,21 @@ func serve(t *testing.T, o Options) *Server {
 	return s
 }
 
+// answer is what came of a request.
+type answer struct {
+	status  int
+	headers http.Header
+	text    string
+}
+
 // get is the answer to a request for a path.
-func get(t *testing.T, s *Server, path string) (*http.Response, string) {
+func get(t *testing.T, s *Server, path string) answer {
 	t.Helper()
 	return ask(t, s, http.MethodGet, path, "", nil)
 }
 
 // ask sends a request, to the server under another name if one is given.
-func ask(t *testing.T, s *Server, method, path, host string, headers map[string]string) (*http.Response, string) {
+func ask(t *testing.T, s *Server, method, path, host string, headers map[string]string) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -105,15 +112,15 @@ func ask(t *testing.T, s *Server, method, path, host string, headers map[string]
 	for name, value := range headers {
 		r.Header.Set(name, value)
 	}
-	answer, err := http.DefaultClient.Do(r)
+	got, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := io.ReadAll(answer.Body)
-	if err := errors.Join(err, answer.Body.Close()); err != nil {
+	text, err := io.ReadAll(got.Body)
+	if err := errors.Join(err, got.Body.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return answer, string(text)
+	return answer{got.StatusCode, got.Header, string(text)}
 }
 
 // events are those that the server tells a reader, one after the other.
@@ -123,7 +130,7 @@ type events struct {
 	in   *bufio.Scanner
 }
 
-// follow reads a server's events until the test ends.
+// follow reads a server's events until it leaves, or the test ends.
 func follow(t *testing.T, s *Server) *events {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -132,14 +139,16 @@ func follow(t *testing.T, s *Server) *events {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.DefaultClient.Do(r)
+	got, err := http.DefaultClient.Do(r) //nolint:bodyclose // leave does
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kind := answer.Header.Get("Content-Type"); answer.StatusCode != http.StatusOK || kind != "text/event-stream" {
-		t.Fatalf("status %d, type %q", answer.StatusCode, kind)
+	if kind := got.Header.Get("Content-Type"); got.StatusCode != http.StatusOK || kind != "text/event-stream" {
+		t.Fatalf("status %d, type %q", got.StatusCode, kind)
 	}
-	return &events{t, answer.Body, bufio.NewScanner(answer.Body)}
+	e := &events{t, got.Body, bufio.NewScanner(got.Body)}
+	t.Cleanup(e.leave)
+	return e
 }
 
 // next is the next event, and whether there is one.
@@ -190,14 +199,13 @@ func TestEventsFollowTheRun(t *testing.T) {
 	}
 	s.Watch(w.dir, reports.Environment{Gateway: "the one that is judged"})
 	now := reader.after(0)
-	if _, page := get(t, s, "/"); !strings.Contains(page, "the one that is judged") || !strings.Contains(page, "RUNNING") {
+	if page := get(t, s, "/").text; !strings.Contains(page, "the one that is judged") || !strings.Contains(page, "RUNNING") {
 		t.Errorf("version %d shows another run", now.Version)
 	}
 	w.happens(history.Event{Kind: history.NodeExit, Node: "dp-1", Code: 77})
 	for said := false; !said; {
 		now = reader.after(now.Version)
-		_, page := get(t, s, "/")
-		said = strings.Contains(page, "ended by itself with code 77")
+		said = strings.Contains(get(t, s, "/").text, "ended by itself with code 77")
 	}
 	report := t.TempDir()
 	if err := os.WriteFile(filepath.Join(report, reports.HTMLFile), []byte("<main>the report</main>"), 0o600); err != nil {
@@ -208,7 +216,7 @@ func TestEventsFollowTheRun(t *testing.T) {
 	for !now.Final {
 		now = reader.after(now.Version)
 	}
-	if _, page := get(t, s, "/"); page != "<main>the report</main>" {
+	if page := get(t, s, "/").text; page != "<main>the report</main>" {
 		t.Errorf("the last page is %q", page)
 	}
 	reader.leave()
@@ -284,9 +292,17 @@ func TestTellsWhyThereIsNoPage(t *testing.T) {
 				break
 			}
 		}
-		if answer, page := get(t, s, "/"); answer.StatusCode != http.StatusOK || !strings.Contains(page, "RUNNING") {
+		if got := get(t, s, "/"); got.status != http.StatusOK || !strings.Contains(got.text, "RUNNING") {
 			t.Errorf("%s: the last page is gone", name)
 		}
+	}
+}
+
+// pass lets time go by on the bubble's clock.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	if !rest(t.Context(), d) {
+		t.Fatal("the test has ended")
 	}
 }
 
@@ -304,20 +320,20 @@ func TestLooksOnlyForReaders(t *testing.T) {
 		s := prepare(Options{Pause: 2 * time.Second})
 		s.worker.Go(func() { s.follow(ctx) })
 		s.Watch(dir, reports.Environment{})
-		time.Sleep(time.Hour) // of the bubble's clock; every second is recorded
+		pass(t, time.Hour) // of which every second is recorded
 		if now, _ := s.now(); now.Version != 0 {
 			t.Errorf("%d pages were made for nobody", now.Version)
 		}
 		leave := s.join()
 		s.want()
-		time.Sleep(21 * time.Second)
+		pass(t, 21*time.Second)
 		if now, _ := s.now(); now.Version != 11 {
 			t.Errorf("%d pages were made in 21 s, one at once and then every 2 s wanted", now.Version)
 		}
 		leave()
-		time.Sleep(2 * time.Second)
+		pass(t, 2*time.Second)
 		before, _ := s.now()
-		time.Sleep(time.Hour)
+		pass(t, time.Hour)
 		if now, _ := s.now(); now.Version > before.Version+1 {
 			t.Errorf("%d pages were made after the last reader had left", now.Version-before.Version)
 		}
