@@ -132,6 +132,12 @@ func (v *Verdict) conclude(run Run, sli SLI, m Measurement) (Status, string) {
 		return NotMeasured, cmp.Or(m.Missing, "there was nothing to measure")
 	}
 	status, reason := v.bounds(m)
+	if m.Spared > 0 {
+		if !v.violatedWithout(m.Spared) {
+			return Invalid, m.Stall
+		}
+		reason += fmt.Sprintf("; it is VIOLATED without the %d that a stall of the machine may have made, too", m.Spared)
+	}
 	if status != Violated && run.Unfinished != "" {
 		return Invalid, run.Unfinished
 	}
@@ -166,6 +172,18 @@ func (v *Verdict) share() (Status, string) {
 	short = max(short, stats.Needed(bad, *v.Target, v.Confidence)-n)
 	v.Needed = &short
 	return NotProven, fmt.Sprintf("%s; it would take %d more, all of them good", carried, short)
+}
+
+// violatedWithout says whether a share is VIOLATED even if some of its bad samples are
+// left out.
+func (v *Verdict) violatedWithout(spared int) bool {
+	rest := *v
+	rest.Bad, rest.Samples = v.Bad-spared, v.Samples-spared
+	if rest.Samples <= 0 {
+		return false
+	}
+	status, _ := rest.share()
+	return status == Violated
 }
 
 // invariant judges by counterexamples.

@@ -88,6 +88,8 @@ type Measurement struct {
 
 	Missing string // why there is nothing, if there is nothing
 	Doubt   string // why the measurement is bad, if it is
+	Spared  int    // of a share's bad ones: those that a stall of the machine may have made
+	Stall   string // the first of them, in words
 	Note    string // a sentence that readers should know besides
 
 	Episodes, Clean int // outages that it was measured in, and those of them without a bad sample

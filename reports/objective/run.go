@@ -6,6 +6,7 @@ package objective
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"blackout/harness/history"
 	"blackout/harness/oracle"
@@ -114,9 +115,10 @@ func (r Run) isAway(node string, from, to history.Time) bool {
 	return slices.ContainsFunc(r.away[node], func(a oracle.Absence) bool { return a.From <= to && from <= a.To })
 }
 
-// stalled says whether a request came to nothing in time while the machine stalled.
-func (r Run) stalled(a history.Request) bool {
-	inTime := a.Class != history.Timeout && a.Class != history.Good
+// stalled says whether a request came to nothing, or to an answer past its deadline,
+// while the machine stalled. A failure that the client hid has no such excuse.
+func (r Run) stalled(a history.Request, deadline time.Duration) bool {
+	inTime := a.Class != history.Timeout && (a.Class != history.Good || a.Done.Sub(a.Intended) <= deadline)
 	return !inTime && slices.ContainsFunc(r.Stalls, func(s oracle.Stall) bool { return s.From <= a.Done && a.Intended <= s.To })
 }
 

@@ -46,6 +46,7 @@ func TestGoodTape(t *testing.T) {
 
 func fail(q *history.Request)          { q.Class, q.Status, q.Generation = history.Refused, 0, 0 }
 func mask(q *history.Request)          { q.Flags |= history.Masked }
+func timeOut(q *history.Request)       { q.Class, q.Status, q.Generation = history.Timeout, 0, 0 }
 func slow(q *history.Request)          { q.Done = q.Sent + at(1.5) }
 func unwitnessed(e history.Event) bool { return e.Kind == history.FaultWitness }
 
@@ -81,9 +82,21 @@ func TestSLIs(t *testing.T) {
 			s.requests("dp-1", 11, 11.1, func(q *history.Request) { q.Sent, q.Done = q.Sent+at(1.2), q.Done+at(1.2) })
 		}, strict, Invalid, "only because the prober sent"},
 		{"they time out while the machine stalls", func(s *tape) {
-			s.requests("dp-1", 11, 13, func(q *history.Request) { q.Class, q.Generation = history.Timeout, 0 })
+			s.requests("dp-1", 11.5, 12.5, timeOut)
 			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(12.5)})
 		}, strict, Invalid, "the machine stalled"},
+		{"and too few when it does not to tell", func(s *tape) {
+			s.requests("dp-1", 11.4, 12.5, timeOut)
+			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(12.5)})
+		}, strict, Invalid, "the machine stalled"},
+		{"and as many when it does not", func(s *tape) {
+			s.requests("dp-1", 11, 13, timeOut)
+			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(12.5)})
+		}, strict, Violated, "VIOLATED without the 1"},
+		{"a client hides failures while it stalls", func(s *tape) {
+			s.requests("dp-1", 11, 13, mask)
+			s.add(11, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(13)})
+		}, strict, Violated, "hid by sending"},
 		{"they are refused while it stalls", func(s *tape) {
 			s.requests("dp-1", 11, 13, fail)
 			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(12.5)})
