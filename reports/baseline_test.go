@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"blackout/harness/oracle"
@@ -271,6 +272,40 @@ func TestGatherWithoutATime(t *testing.T) {
 	in.Recording.Header.Started = in.Recording.Header.Started.AddDate(-3000, 0, 0)
 	if b := GatherBaseline(dir, in.Recording.Header, in.Environment); len(b.Runs) != 0 {
 		t.Errorf("%d runs before the first", len(b.Runs))
+	}
+}
+
+// TestGatherIsNotHeldUp: a neighbour that is no file, too large or of two minds is named,
+// and keeps neither the run from ending nor its baseline from being read back.
+func TestGatherIsNotHeldUp(t *testing.T) {
+	t.Parallel()
+	in, dir := held(), t.TempDir()
+	for _, name := range []string{"huge", "pipe"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe", JSONFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, nil, dir, "huge", JSONFile)
+	if err := os.Truncate(filepath.Join(dir, "huge", JSONFile), largestReport+1); err != nil { // it takes no room
+		t.Fatal(err)
+	}
+	content, err := renderJSON(daysBefore(1, held(), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, bytes.Replace(content, []byte("\n}"), []byte(`, "started": "2099-01-01T00:00:00Z"}`), 1), dir, "twice", JSONFile)
+	b := GatherBaseline(dir, in.Recording.Header, in.Environment)
+	says := strings.Join(b.NotRead, "\n")
+	for _, want := range []string{"huge/report.json: it is no report that is read: it has 268435457 bytes", "pipe/report.json: it is no report: it is no file", "twice/report.json: it is no report: it names two runs"} {
+		if !strings.Contains(says, want) {
+			t.Errorf("not read are %q, want %q", b.NotRead, want)
+		}
+	}
+	if _, err := DecodeBaseline(encoded(t, b)); err != nil || len(b.Runs) != 0 {
+		t.Errorf("%d runs; read back: %v", len(b.Runs), err)
 	}
 }
 

@@ -92,6 +92,10 @@ func (g *gatherer) cannot(name string, err error) {
 // consider reads the beginning of a report.
 func (g *gatherer) consider(dir string) {
 	name := path.Join(dir, JSONFile)
+	if err := g.readable(name); err != nil {
+		g.cannot(name, err)
+		return
+	}
 	file, err := g.root.Open(name)
 	if err != nil {
 		g.cannot(name, err)
@@ -106,6 +110,25 @@ func (g *gatherer) consider(dir string) {
 	if head.run != g.of.Run && head.scenario == g.of.Scenario && head.engine == g.of.Engine && head.timers == g.of.Timers && g.before(head.started) {
 		g.found = append(g.found, found{dir, head})
 	}
+}
+
+// largestReport is how many bytes a report may have that is looked at: many times those
+// of an hour's run.
+const largestReport = 256 << 20
+
+// readable says what keeps a file from being read that anybody may have put there: one
+// that is none, such as a pipe, would keep a run from ending.
+func (g *gatherer) readable(name string) error {
+	info, err := fs.Stat(g.root, name)
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: it is no file", errNoReport)
+	case info.Size() > largestReport:
+		return fmt.Errorf("%w that is read: it has %d bytes, and %d are the most", errNoReport, info.Size(), largestReport)
+	}
+	return nil
 }
 
 // before says whether a run that began then is an earlier one. Where a beginning was not
@@ -124,6 +147,9 @@ func (g *gatherer) take() []EarlierRun {
 		}
 		name := path.Join(f.dir, JSONFile)
 		r, err := g.read(name, f.dir)
+		if err == nil && (r.Run != f.run || !r.Started.Equal(f.started)) {
+			err = fmt.Errorf("%w: it names two runs", errNoReport)
+		}
 		if err != nil {
 			g.cannot(name, err)
 			continue

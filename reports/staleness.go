@@ -64,8 +64,13 @@ func (r recorded) staleness(run objective.Run, nodes []NodeHistory) *Staleness {
 			s.DataPlanes = append(s.DataPlanes, GenerationLevel{n.Node, served(n.Serves)})
 		}
 	}
+	planes := make([]follower, len(s.DataPlanes))
+	for i, d := range s.DataPlanes {
+		planes[i] = follow(d.Levels, s.Planted)
+	}
+	stored := durable(run)
 	for _, e := range r.of(history.ChangeAcked) {
-		s.Changes = append(s.Changes, s.reach(e, run))
+		s.Changes = append(s.Changes, reach(e, stored, planes))
 	}
 	return s
 }
@@ -133,26 +138,76 @@ func present(levels []Level) []Level {
 	return slices.DeleteFunc(levels, func(l Level) bool { return l.Generation == 0 })
 }
 
-// reach is how far an acknowledged change came.
-func (s *Staleness) reach(e history.Event, run objective.Run) ChangeReach {
-	c := ChangeReach{Generation: e.Generation, Acked: e.At}
+// export is what tells an acknowledged change from others.
+type export struct {
+	generation int
+	acked      history.Time
+}
+
+// durable is when the changes that came to the store were there.
+func durable(run objective.Run) map[export]history.Time {
+	at := make(map[export]history.Time, len(run.Exports))
 	for _, x := range run.Exports {
-		if x.Generation == e.Generation && x.Acked == e.At && x.Durable != nil {
-			c.Stored = since(e.At, *x.Durable)
+		if x.Durable != nil {
+			at[export{x.Generation, x.Acked}] = *x.Durable
 		}
 	}
-	for _, d := range s.DataPlanes {
-		at := slices.IndexFunc(d.Levels, func(l Level) bool { return l.From <= e.At && e.At < l.To })
-		if at < 0 {
+	return at
+}
+
+// follower answers how far a data plane came, without a look at all of its levels.
+type follower struct {
+	levels  []Level
+	highest []int // that is served at the level or later, and was not planted
+	planted []int
+}
+
+func follow(levels []Level, planted []int) follower {
+	f := follower{levels, make([]int, len(levels)+1), planted}
+	for i := len(levels) - 1; i >= 0; i-- {
+		f.highest[i] = max(f.highest[i+1], f.worth(levels[i]))
+	}
+	return f
+}
+
+// worth is the generation of a level; 0 of one that was planted, which is none to follow.
+func (f follower) worth(l Level) int {
+	if _, planted := slices.BinarySearch(f.planted, l.Generation); planted {
+		return 0
+	}
+	return l.Generation
+}
+
+// at is the level at a moment; ok is false where there is none.
+func (f follower) at(t history.Time) (i int, ok bool) {
+	i, _ = slices.BinarySearchFunc(f.levels, t, func(l Level, t history.Time) int {
+		if l.To <= t {
+			return -1
+		}
+		return 1
+	})
+	return i, i < len(f.levels) && f.levels[i].From <= t
+}
+
+// reach is how far an acknowledged change came.
+func reach(e history.Event, durable map[export]history.Time, planes []follower) ChangeReach {
+	c := ChangeReach{Generation: e.Generation, Acked: e.At}
+	if at, ok := durable[export{e.Generation, e.At}]; ok {
+		c.Stored = since(e.At, at)
+	}
+	for _, f := range planes {
+		i, ok := f.at(e.At)
+		if !ok {
 			continue
 		}
 		c.DataPlanes++
-		for _, l := range d.Levels[at:] {
-			if l.Generation >= e.Generation && !slices.Contains(s.Planted, l.Generation) {
-				c.served(max(l.From.Sub(e.At), 0))
-				break
-			}
+		if f.highest[i] < e.Generation {
+			continue // it never served it
 		}
+		for f.worth(f.levels[i]) < e.Generation {
+			i++
+		}
+		c.served(max(f.levels[i].From.Sub(e.At), 0))
 	}
 	return c
 }

@@ -5,12 +5,16 @@ package reports
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"blackout/harness/history"
+	"blackout/harness/oracle"
+	"blackout/reports/objective"
 )
 
 // changed is a run with two changes, an object that somebody planted, and a data plane
@@ -73,10 +77,71 @@ func sameLevels(got, want []Level) bool {
 // TestPlantedIsNotServed: serving what was planted is no step towards the change.
 func TestPlantedIsNotServed(t *testing.T) {
 	t.Parallel()
-	s := Staleness{Planted: []int{900}, DataPlanes: []GenerationLevel{{"dp-1", []Level{{0, sec(5), 1}, {sec(5), sec(9), 900}}}}}
-	got := s.reach(history.Event{At: sec(2), Generation: 2}, emptyRun())
+	plane := follow([]Level{{0, sec(5), 1}, {sec(5), sec(9), 900}}, []int{900})
+	got := reach(history.Event{At: sec(2), Generation: 2}, nil, []follower{plane})
 	if got.DataPlanes != 1 || got.Served != 0 || got.First != nil {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestFollowsAsIfItLookedAtAll: with gaps, steps back and planted generations each change
+// comes as far as a look at every level says.
+func TestFollowsAsIfItLookedAtAll(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	planted := []int{3, 7}
+	for range 200 {
+		var levels []Level
+		for at := history.Time(0); at < 60; {
+			from := at + history.Time(random.IntN(2))
+			at = from + 1 + history.Time(random.IntN(5))
+			levels = append(levels, Level{from, at, 1 + random.IntN(9)})
+		}
+		f := follow(levels, planted)
+		for at := range history.Time(62) {
+			generation := 1 + random.IntN(9)
+			got := reach(history.Event{At: at, Generation: generation}, nil, []follower{f})
+			want := ChangeReach{Generation: generation, Acked: at}
+			for _, l := range levels {
+				if l.From <= at && at < l.To {
+					want.DataPlanes++
+				}
+				if want.DataPlanes > 0 && want.Served == 0 && l.Generation >= generation && !slices.Contains(planted, l.Generation) {
+					want.served(max(l.From.Sub(at), 0))
+				}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("at %d: %+v, want %+v of %v", at, got, want, levels)
+			}
+		}
+	}
+}
+
+// TestFollowsManyChanges: what a run of many changes takes grows no faster than they do.
+// Were each change looked for in every level, this would take minutes.
+func TestFollowsManyChanges(t *testing.T) {
+	t.Parallel()
+	const many = 100_000
+	r := recorded{end: many}
+	behind := NodeHistory{Node: "behind", Role: roleDataPlane, Serves: []Span{{From: 0, To: many, Code: 200, Generation: 1}}}
+	nodes := []NodeHistory{behind}
+	run := objective.Run{}
+	for n := range 8 {
+		at := NodeHistory{Node: fmt.Sprintf("dp-%d", n), Role: roleDataPlane}
+		for i := range many {
+			at.Serves = append(at.Serves, Span{From: history.Time(i), To: history.Time(i + 1), Code: 200, Generation: i + 1})
+		}
+		nodes = append(nodes, at)
+	}
+	for i := range many {
+		at := history.Time(i)
+		r.events = append(r.events, history.Event{At: at, Kind: history.ChangeAcked, Generation: i + 1})
+		run.Exports = append(run.Exports, oracle.Export{Generation: i + 1, Acked: at, Durable: &at})
+	}
+	s := r.staleness(run, nodes)
+	last := s.Changes[many-1]
+	if last.DataPlanes != 9 || last.Served != 8 || last.Stored == nil {
+		t.Errorf("%+v", last)
 	}
 }
 
