@@ -22,13 +22,14 @@ type StoreRead struct {
 	Connections *int          `json:"connections"` // on its own edge; null: it has no meter
 	Bytes       *int64        `json:"bytes"`       // on that edge, in both directions, at most; also null if the harness connected there
 
-	// Shares is whether the harness connected there.
+	// Probed is whether the harness connected there.
 	Probed bool `json:"probed"`
 }
 
 // storeReads are the times in which data planes were ready, by when they began.
 func (r recorded) storeReads(run objective.Run) []StoreRead {
 	rows := []StoreRead{}
+	meters := r.meters()
 	for _, at := range run.Residing {
 		row := StoreRead{Node: at.Node, From: at.From, Watched: max(at.To.Sub(at.From), 0)}
 		if run.Audited {
@@ -38,25 +39,33 @@ func (r recorded) storeReads(run objective.Run) []StoreRead {
 		if at.Metered {
 			n := len(at.Dials)
 			row.Connections = &n
-			r.meter(&row, at)
+			row.meter(meters[at.Node+">"+r.storeOf(at.Node)], at)
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
+// meters are what the meter of each edge told, by time.
+func (r recorded) meters() map[string][]history.Event {
+	told := make(map[string][]history.Event)
+	for _, e := range r.of(history.EdgeConnect, history.EdgeBytes) {
+		told[e.Edge] = append(told[e.Edge], e)
+	}
+	return told
+}
+
 // meter counts the bytes on the edge of a data plane to its store. The meter is read
 // now and then, so that what moved just before it was ready may be among them. What the
 // harness sent to witness a fault cannot be told from the data plane's.
-func (r recorded) meter(row *StoreRead, at oracle.Residence) {
-	edge := at.Node + ">" + r.storeOf(at.Node)
+func (row *StoreRead) meter(told []history.Event, at oracle.Residence) {
 	before, last := int64(0), int64(0)
-	for _, e := range r.events {
+	for _, e := range told {
 		switch {
-		case e.Edge != edge || e.At > at.To:
-		case e.Kind == history.EdgeConnect && e.At >= at.From && !own(e):
-			row.Probed = true
-		case e.Kind == history.EdgeBytes:
+		case e.At > at.To:
+		case e.Kind == history.EdgeConnect:
+			row.Probed = row.Probed || e.At >= at.From && !own(e)
+		default:
 			last = e.Offered
 			if e.At <= at.From {
 				before = e.Offered

@@ -66,7 +66,8 @@ func (c Control) next(due, now history.Time) history.Time {
 	return due + (passed+1)*history.Time(controlInterval)
 }
 
-// ask sends the request of a time. One that the end of the control cut off says nothing.
+// ask sends the request of a time. Of one that the end of the control cut off is known
+// that no answer came until then, and nothing else.
 func (c Control) ask(ctx context.Context, rec *history.Writer, client *http.Client, due history.Time) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.Endpoint.Address+controlPath, nil)
 	if err != nil {
@@ -75,11 +76,12 @@ func (c Control) ask(ctx context.Context, rec *history.Writer, client *http.Clie
 	}
 	a := Ask(client, req)
 	done := rec.Now()
-	if ctx.Err() != nil || a.Class == history.Good && done-due < history.Time(controlSlow) {
+	cutOff := ctx.Err() != nil
+	if (cutOff || a.Class == history.Good) && done-due < history.Time(controlSlow) {
 		return
 	}
 	e := history.Event{At: due, Until: done, Kind: history.UpstreamSlow, Node: c.Upstream, Code: int(a.Status)}
-	if a.Class != history.Good {
+	if a.Class != history.Good && !cutOff {
 		e.Error = a.Class.String()
 	}
 	rec.Event(e)

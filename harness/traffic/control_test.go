@@ -68,3 +68,36 @@ func TestControlSeesStallsOfTheUpstream(t *testing.T) {
 		t.Errorf("%d stalls, %d bad answers and %.0f requests recorded, want 1, 1 and 5", slow, bad, counted)
 	}
 }
+
+// TestControlSeesAStallThatGoesOn: what kept the control waiting when it was ended did so,
+// though no answer ever came.
+func TestControlSeesAStallThatGoesOn(t *testing.T) {
+	t.Parallel()
+	rec := newRecording(t)
+	asked, release := make(chan struct{}), make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(asked)
+		<-release
+	}))
+	defer upstream.Close()
+	defer close(release)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		Control{Upstream: "upstream", Endpoint: Endpoint{Address: upstream.Listener.Addr().String()}}.Run(ctx, rec.Writer)
+	}()
+	<-asked
+	<-time.After(3 * controlSlow)
+	stop()
+	<-ended
+	waited := time.Duration(0)
+	for _, e := range rec.load(t).Events {
+		if e.Kind == history.UpstreamSlow && e.Error == "" {
+			waited += e.Until.Sub(e.At)
+		}
+	}
+	if waited < 3*controlSlow {
+		t.Errorf("%s recorded, want %s or more", waited, 3*controlSlow)
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -79,6 +81,21 @@ func TestAnswersItsOwnPageAlone(t *testing.T) {
 			if value := got.headers.Get(header); value != want {
 				t.Errorf("%s: %s: %q, want %q", name, header, value, want)
 			}
+		}
+	}
+}
+
+// TestHosts: a browser leaves out the port 80, and keeps an address of version 6 in
+// brackets.
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"127.0.0.1:8080": "127.0.0.1:8080 localhost:8080", "[::1]:8080": "[::1]:8080 localhost:8080",
+		"127.0.0.1:80": "127.0.0.1:80 localhost:80 localhost 127.0.0.1", "[::1]:80": "[::1]:80 localhost:80 localhost [::1]",
+	} {
+		got := hostsOf(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)))
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // ErrAddress is returned, wrapped, for an address that is none, or not this machine's
@@ -63,7 +64,7 @@ func hostsOf(address net.Addr) []string {
 	}
 	hosts := []string{address.String(), "localhost:" + port}
 	if port == "80" { // which a browser leaves out
-		hosts = append(hosts, "localhost", address.(*net.TCPAddr).IP.String())
+		hosts = append(hosts, "localhost", strings.TrimSuffix(address.String(), ":80"))
 	}
 	return hosts
 }
