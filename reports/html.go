@@ -70,6 +70,9 @@ func renderPage(m Model, l *live) ([]byte, error) {
 		Buckets: bucketTable(m),
 		Last:    lastRunsSection(m),
 	}
+	if l != nil {
+		p.Last.Table.none = "They are looked for when the run has ended."
+	}
 	for i, s := range objectiveSections(m) {
 		if i == 0 {
 			p.First = append(p.First, passage{section: s})

@@ -112,7 +112,11 @@ func unproven(m Model) []string {
 	var lines []string
 	for _, v := range m.Objectives {
 		if v.Status != objective.Proven {
-			lines = append(lines, fmt.Sprintf("%s is %s: %s.", v.Name, v.Status, strings.TrimSuffix(v.Reason, ".")))
+			line := fmt.Sprintf("%s is %s", v.Name, v.Status)
+			if v.Reason != "" {
+				line += ": " + strings.TrimSuffix(v.Reason, ".")
+			}
+			lines = append(lines, line+".")
 		}
 	}
 	if len(lines) == 0 {

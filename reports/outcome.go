@@ -164,6 +164,9 @@ func failedChecks(checks []oracle.Check) (failed, unmade []string) {
 	return failed, unmade
 }
 
+// questionNew is asked of what is VIOLATED.
+const questionNew = "Is it new?"
+
 // answers answers a reader's first questions from the rest of the model.
 func answers(m Model) []Answer {
 	all := []Answer{
@@ -175,7 +178,7 @@ func answers(m Model) []Answer {
 	}
 	return append(all,
 		Answer{"When, and under which fault?", when(m)},
-		Answer{"Is it new?", isNew(m)},
+		Answer{questionNew, isNew(m)},
 		Answer{"Can the measurement be trusted?", trust(m)},
 		Answer{"How to run it again?", []string{recordedOr(m.Environment.Repeat)}},
 	)

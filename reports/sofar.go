@@ -72,6 +72,11 @@ func SoFar(in Input) ([]byte, error) {
 		m.Objectives[i].Status, m.Objectives[i].Reason = objective.Status(l.count(oracle.Status(v.Status))), soFar(v.Reason)
 	}
 	m.Answers = answers(m)
+	for i, a := range m.Answers {
+		if a.Question == questionNew {
+			m.Answers[i].Lines = []string{"It is told when the run has ended."}
+		}
+	}
 	var names []string
 	for i, p := range m.Promises {
 		if m.Promises[i] = openPromise(p); l.count(p.Status) == Broken {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"blackout/harness/oracle"
+	"blackout/reports/objective"
 )
 
 // textOf is the text of an element.
@@ -53,7 +54,8 @@ func TestSoFarIsNeverFinal(t *testing.T) {
 		"nothing broke": {held(), "…RUNNING", []string{"Nothing was seen to break so far", "… OPEN"}},
 		"a promise":     {violated(), "✗VIOLATED SO FAR", []string{"So far 1 promise broken: G10.", "✗ VIOLATED SO FAR", "so far: no-op on dp-2&gt;store was not witnessed"}},
 		"an objective":  {withObjectives(keptWith("ci")(), provenOne, brokenOne), "✗VIOLATED SO FAR", []string{"So far 1 objective missed: o1."}},
-		"nothing yet":   {inputs["empty"](), "…RUNNING", nil},
+		"no reason":     {withObjectives(sound(held()), objective.Measurement{Total: 20, Doubt: oracle.NotCarriedOut}), "…RUNNING", []string{"<dd>o0 is OPEN.</dd>"}},
+		"nothing yet":   {inputs["empty"](), "…RUNNING", []string{"They are looked for when the run has ended.", "It is told when the run has ended."}},
 	} {
 		page, err := SoFar(c.in)
 		if err != nil {
@@ -67,6 +69,9 @@ func TestSoFarIsNeverFinal(t *testing.T) {
 			if slices.ContainsFunc(all, func(s string) bool { return strings.HasSuffix(s, " "+string(final)) }) {
 				t.Errorf("%s: something is %s while the run goes on: %q", name, final, all)
 			}
+		}
+		if bytes.Contains(page, []byte(": .<")) || bytes.Contains(page, []byte("No baseline was kept")) {
+			t.Errorf("%s: a reason is empty, or a baseline was looked for", name)
 		}
 		if slices.ContainsFunc(all, func(s string) bool { return strings.HasSuffix(s, "VIOLATED") }) {
 			t.Errorf("%s: something is VIOLATED for good while the run goes on", name)

@@ -131,8 +131,12 @@ const settled = 2500 * time.Millisecond
 // end, and what is not recorded yet would look like what was not done.
 func endEarly(rec *history.Recording) {
 	rec.Damage = ""
-	if slices.ContainsFunc(rec.Events, func(e history.Event) bool { return e.Kind == history.RunEnd }) {
+	ends := slices.IndexFunc(rec.Events, func(e history.Event) bool { return e.Kind == history.RunEnd })
+	if ends >= 0 && rec.Events[ends].Events <= len(rec.Events) && rec.Events[ends].Requests <= len(rec.Requests) {
 		return
+	}
+	if ends >= 0 { // what came before it is still being written
+		rec.Events = slices.Delete(rec.Events, ends, ends+1)
 	}
 	end := newest(rec) - history.Time(settled+patience(rec.Header))
 	rec.Events = slices.DeleteFunc(rec.Events, func(e history.Event) bool { return e.At > end })

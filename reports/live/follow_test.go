@@ -74,3 +74,14 @@ func TestEndedRunIsNotCut(t *testing.T) {
 		t.Errorf("%+v", rec.Events)
 	}
 }
+
+// TestEndThatOutrunsItsRequestsIsCut: the end of a run is written at once, its last requests
+// a little later.
+func TestEndThatOutrunsItsRequestsIsCut(t *testing.T) {
+	t.Parallel()
+	rec := &history.Recording{Header: header, Events: []history.Event{{At: 1e9, Kind: history.NodeStart}, {At: 90e9, Kind: history.RunEnd, OK: true, Events: 1, Requests: 3}, {At: 91e9, Kind: history.ClockSample}}}
+	endEarly(rec)
+	if last := rec.Events[len(rec.Events)-1]; len(rec.Events) != 2 || last.Kind != history.RunEnd || last.OK || last.Requests != 0 {
+		t.Errorf("%+v", rec.Events)
+	}
+}
