@@ -60,6 +60,15 @@ func TestBudgetWithoutFailure(t *testing.T) {
 	}
 }
 
+// TestBudgetThatIsMissedByALittle: more than is allowed is never shown as all of it.
+func TestBudgetThatIsMissedByALittle(t *testing.T) {
+	t.Parallel()
+	used := 1.0004
+	if got := (Budget{Used: &used, Missing: "no window"}).rows()[1][2]; got != "0 bad: 101%" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestBudgetSaysWhatIsMissing: no figure is made up.
 func TestBudgetSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()

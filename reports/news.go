@@ -5,6 +5,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -231,6 +232,8 @@ func changeOf(m Model, v objective.Verdict, runs []EarlierRun) Change {
 		c.Run, c.Was = r.Run, was.Status
 		switch c.Why = incomparable(m, v.Kind, r); {
 		case c.Why != "":
+		case asStatus(v.Status) == oracle.Invalid || asStatus(was.Status) == oracle.Invalid:
+			c.Why = "INVALID"
 		case v.Estimate == nil || was.Estimate == nil:
 			c.Why = notMeasured
 		default:
@@ -277,7 +280,19 @@ func (m Model) changed(v objective.Verdict) string {
 	case v.Kind == objective.Ratio:
 		return fmt.Sprintf("%s; ratio %+.3f", says, *c.Difference)
 	}
-	return fmt.Sprintf("%s; %+.4f percentage points good", says, 100**c.Difference)
+	return fmt.Sprintf("%s; %s percentage points good", says, signedPoints(*c.Difference))
+}
+
+// signedPoints is a difference of shares that is not 0, and not shown as if it were.
+func signedPoints(d float64) string {
+	if text := fmt.Sprintf("%+.4f", 100*d); strings.Trim(text, "+-0.") != "" {
+		return text
+	}
+	sign := "+"
+	if d < 0 {
+		sign = "-"
+	}
+	return sign + strings.TrimSuffix(roundedShare(math.Abs(d)), "%")
 }
 
 // isNew answers whether what is VIOLATED was so before, and what got worse.

@@ -134,6 +134,9 @@ func TestChange(t *testing.T) {
 		{"times on another host", []Model{daysBefore(1, better, func(m *Model) { m.Environment.Host = "ci-2" })}, kind(objective.Values), "was PROVEN; figure not compared: another host, or not recorded"},
 		{"a share on another host", []Model{daysBefore(1, better, func(m *Model) { m.Environment.Host = "ci-2" })}, kind(objective.Share), "was PROVEN; -5.0000 percentage points good"},
 		{"a ratio", []Model{before}, kind(objective.Ratio), "was PROVEN; ratio -0.050"},
+		{"a bad measurement before", []Model{daysBefore(1, better, func(m *Model) { m.Objectives[0].Status = objective.Invalid })}, nil, "was INVALID; figure not compared: INVALID"},
+		{"a bad measurement now", []Model{before}, func(m *Model) { m.Objectives[0].Status = objective.Invalid }, "was PROVEN; figure not compared: INVALID"},
+		{"a little worse", []Model{daysBefore(1, better, func(m *Model) { *m.Objectives[0].Estimate = 0.9500003 })}, nil, "was PROVEN; -0.00003 percentage points good"},
 		{"a gate", []Model{before}, kind(objective.Gate), "was PROVEN"},
 	} {
 		m := Build(in)

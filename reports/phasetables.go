@@ -125,7 +125,7 @@ func (b Budget) rows() [][]string {
 		fmt.Sprintf("the target of %s lets %s of %d %s be bad", shareText(b.Target), may, b.Samples, b.SamplesName)}}
 	used := notMeasured
 	if b.Used != nil {
-		used = fmt.Sprintf("%d bad: %s", b.Bad, roundedShare(*b.Used))
+		used = fmt.Sprintf("%d bad: %s", b.Bad, raisedShare(*b.Used))
 	}
 	rows = append(rows, []string{b.Objective, "used in this run", used, "the bad ones by those that are allowed; more than 100% misses the target"})
 	if b.Failing != nil {
