@@ -78,7 +78,8 @@ func budgetPassage(m Model) passage {
 
 // The notes of passages that are the same for every run.
 const (
-	startsNote = "Times count from the call that started the process. A part that was not seen is not zero: it is part of the next one that was."
+	startsNote = "Times count from the call that started the process. A part that was not seen is not zero: it is part of the next one that was. " +
+		"When a data plane could know that its control plane is gone is not seen but follows from its timers: at once where it is refused, else after its time-outs, or when it asked the store, if that was earlier."
 
 	stalenessNote = "In the store is what an independent reader found there, from when it was found. Served is what each data plane answered; a gap is a time in which it gave no good answer."
 
@@ -97,7 +98,7 @@ const (
 // latencyNote says what the phases are.
 func latencyNote(m Model) string {
 	note := "Of good answers, from when their requests were due. A percentile is shown only where the answers carry an upper bound of it (95%, one-sided, by order statistics): p99 takes 299 of them, p99.9 takes 2995. The highest of n answers is no percentile. "
-	return note + outagesText(m)
+	return note + outagesText(m) + " Of the time before, only answers that were complete before the first fault of any kind are told."
 }
 
 // outagesText says when the control plane was gone.

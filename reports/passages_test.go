@@ -150,3 +150,23 @@ func TestPageOfAnHour(t *testing.T) {
 		t.Errorf("%d ticks for %d slices with failures", ticks, slices)
 	}
 }
+
+// TestLatencyBeforeTheFirstFault: a fault that leaves the control plane alone ends what the
+// latency before the outage is of, and the page says so.
+func TestLatencyBeforeTheFirstFault(t *testing.T) {
+	t.Parallel()
+	m := Model{Observations: Observations{ControlPlaneOutages: []ControlPlaneOutage{}}}
+	if got := latencyNote(m); !strings.Contains(got, "only answers that were complete before the first fault of any kind") {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestStartsInFigures: every part of a start that is drawn has its figure in the table.
+func TestStartsInFigures(t *testing.T) {
+	t.Parallel()
+	gone := 1500 * time.Millisecond
+	cells := startTable(Model{Starts: []Start{{Node: "dp-3", Gone: &gone}, {Node: "dp-1"}}}).rows
+	if cells[0][3] != "after 1.500 s" || cells[1][3] != "" {
+		t.Errorf("%q", cells)
+	}
+}

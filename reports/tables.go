@@ -206,13 +206,21 @@ func witnessed(ok *bool, text string) string {
 
 func startTable(m Model) table {
 	t := table{
-		head: []string{"Data plane", "Started", "Control plane dialled", "Store read began", "Store read ended", "Ready", "First good answer", "Generation"},
+		head: []string{"Data plane", "Started", "Control plane dialled", "Could know it gone", "Store read began", "Store read ended", "Ready", "First good answer", "Generation"},
 		none: "No data plane was started in this run.",
 	}
 	for _, s := range m.Starts {
-		t.rows = append(t.rows, []string{s.Node, offset(s.At), after(s.Dial), after(s.StoreRead), after(s.StoreDone), after(s.Ready), after(s.FirstGood), number(s.Generation)})
+		t.rows = append(t.rows, []string{s.Node, offset(s.At), after(s.Dial), s.couldKnow(), after(s.StoreRead), after(s.StoreDone), after(s.Ready), after(s.FirstGood), number(s.Generation)})
 	}
 	return t
+}
+
+// couldKnow is when the control plane could be known to be gone; empty where it was not.
+func (s Start) couldKnow() string {
+	if s.Gone == nil {
+		return ""
+	}
+	return after(s.Gone)
 }
 
 // after is an optional time after a start.
