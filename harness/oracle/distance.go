@@ -20,11 +20,15 @@ func keepsDistance(v *view, f *finding) {
 	p := v.header.Profile
 	for _, t := range v.exactTriers() {
 		f.rests = append(f.rests, t.cut)
-		f.opportunities += len(t.attempts) - 1
 		gaps := make([]time.Duration, len(t.attempts)-1)
 		for i := range gaps {
 			gaps[i] = t.attempts[i+1].Sub(t.attempts[i])
-			if gaps[i] < p.ReconnectMin-distanceSlack && !v.heldUp(t.node, t.attempts[i], t.attempts[i+1]) {
+			short := gaps[i] < p.ReconnectMin-distanceSlack
+			if short && v.heldUp(t.node, t.attempts[i], t.attempts[i+1]) {
+				continue // it is not judged
+			}
+			f.opportunities++
+			if short {
 				f.bad.add(t.tells(t.attempts[i+1], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gaps[i]), seconds(p.ReconnectMin)).on(v.cpEdge(t.node)))
 			}
 		}
