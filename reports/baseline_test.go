@@ -112,6 +112,7 @@ func TestBaselineIsRefused(t *testing.T) {
 		{"a field twice", `"schema": 1,`, `"schema": 1, "schema": 1,`, "missing or repeated"},
 		{"a missing field", ",\n \"not_read_more\": 2", "", "missing or repeated"},
 		{"an unknown verdict", `"G10": "HELD"`, `"G10": "FINE"`, `"FINE" is no verdict on G10`},
+		{"a verdict of a run that goes on", `"G10": "HELD"`, `"G10": "OPEN"`, `"OPEN" is no verdict on G10`},
 		{"an unknown objective's verdict", `"status": "PROVEN"`, `"status": "FINE"`, `"FINE" is no verdict on the objective`},
 		{"the run itself", `"run": "run-001"`, `"run": "` + besideOthers().Baseline.Run + `"`, "run 1 is the run itself"},
 		{"another series", `"engine": "` + besideOthers().Recording.Header.Engine, `"engine": "other`, "of another series"},

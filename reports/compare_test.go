@@ -135,6 +135,7 @@ func TestWorse(t *testing.T) {
 		"not measured and invalid":   {of(h, h), of(i, n), i},
 		"violated after invalid":     {of(h, h), of(i, v), v},
 		"unknown":                    {of(h), of("PERHAPS"), i},
+		"of no run that has ended":   {of(h), of(Open), i},
 		"nothing judged":             {of(), of(), n},
 	} {
 		if got := Compare(c.a, c.b).Worse(); got != c.want {

@@ -109,7 +109,7 @@ func (p *page) funcs() template.FuncMap {
 		"statusTone":    statusTone,
 		"started":       started,
 		"status":        statusText,
-		"mark":          func(s oracle.Status) string { return marks[known(s)] },
+		"mark":          func(s oracle.Status) string { return marks[shown(s)] },
 		"offset":        offset,
 		"duration":      duration,
 		"recorded":      recordedOr,
@@ -128,7 +128,7 @@ func (p *page) funcs() template.FuncMap {
 
 // statusTone is the style class of a status.
 func statusTone(s oracle.Status) string {
-	switch known(s) {
+	switch shown(s) {
 	case oracle.Held:
 		return "good"
 	case oracle.Violated, Broken:

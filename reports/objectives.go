@@ -67,6 +67,14 @@ func asStatus(s objective.Status) oracle.Status {
 	return known(oracle.Status(s))
 }
 
+// shownObjective is the same as a page shows it.
+func shownObjective(s objective.Status) oracle.Status {
+	if s == objective.Proven {
+		return oracle.Held
+	}
+	return shown(oracle.Status(s))
+}
+
 // worst orders statuses of a run: the first of them that anything has is the run's.
 var worst = []oracle.Status{oracle.Violated, oracle.Invalid, oracle.NotMeasured, NotProven, oracle.Held}
 
@@ -184,7 +192,7 @@ func inGeneral(v objective.Verdict) string {
 }
 
 // objectiveText is a status with its mark.
-func objectiveText(s objective.Status) string { return marks[asStatus(s)] + " " + string(s) }
+func objectiveText(s objective.Status) string { return marks[shownObjective(s)] + " " + string(s) }
 
 // partTable splits the times of objectives.
 func partTable(m Model) table {

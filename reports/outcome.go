@@ -143,7 +143,7 @@ func heldSentence(m Model) string {
 // that can't be read is not good news.
 func known(s oracle.Status) oracle.Status {
 	switch s {
-	case oracle.Held, oracle.Violated, oracle.NotMeasured, NotProven, Running, Open, Broken:
+	case oracle.Held, oracle.Violated, oracle.NotMeasured, NotProven:
 		return s
 	}
 	return oracle.Invalid

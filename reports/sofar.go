@@ -29,6 +29,15 @@ var liveScript string
 //go:embed page/live.css
 var liveStyle string
 
+// shown is a status as a page shows it: of a run that goes on, too.
+func shown(s oracle.Status) oracle.Status {
+	switch s {
+	case Running, Open, Broken:
+		return s
+	}
+	return known(s)
+}
+
 // live is what the page of a run that goes on has besides.
 type live struct {
 	Broken, Open int // promises and objectives

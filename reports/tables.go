@@ -49,7 +49,7 @@ func statusText(s oracle.Status) string {
 	if s == "" {
 		s = "NO VERDICT"
 	}
-	return marks[known(s)] + " " + string(s)
+	return marks[shown(s)] + " " + string(s)
 }
 
 func promiseTable(m Model) table {
@@ -90,7 +90,7 @@ func opportunities(p Promise) string {
 func leftOpen(p Promise) string {
 	var parts, invalid []string
 	for _, c := range p.Clauses {
-		if known(c.Status) == oracle.Invalid {
+		if shown(c.Status) == oracle.Invalid {
 			invalid = append(invalid, c.ID)
 		}
 	}
