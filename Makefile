@@ -51,11 +51,12 @@ LDFLAGS   = -X blackout/harness/run.commit=$(COMMIT)
 BUILD     = env CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/
 
 # The suite is one test of the module's root package; everything else is a unit.
-# Its specs mostly wait: PROCS of them run at a time, each in a topology of its own.
-PROCS    ?= 2
+# Its specs mostly wait: PROCS of them run at a time, each in a topology of its own. The
+# race detector looks on while it runs on the first engine; on a second one it is the same code.
+PROCS    ?= 3
 UNITS     = -skip '^TestSuite$$' ./...
-GINKGO    = $(GO) tool ginkgo --procs=$(PROCS) --race --no-color
-SUITE     = $(GINKGO) . -- '-test.run=^TestSuite$$'
+GINKGO    = $(GO) tool ginkgo --procs=$(PROCS) --no-color
+SUITE     = . -- '-test.run=^TestSuite$$'
 
 # The tests of some units tell a fault's times, or a prober's, from the machine's
 # own: make test runs them one package after the other, beside nothing.
@@ -139,7 +140,7 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	@$(FUNCTIONS); \
 	stage vet 5m $(GO) vet ./...; \
 	if ! docker_answers; then leave_out 'unit tests that need docker' 'no daemon answers (make docker-up starts an installed one)'; fi; \
-	stage units 15m $(GO) test -race -timeout=0 -count=1 -skip '^TestSuite$$' $(REST); \
+	stage units 15m $(GO) test -race -timeout=0 -count=1 -p 3 -skip '^TestSuite$$' $(REST); \
 	stage 'schedules, flips and nines' 4m $(GO) test -count=1 -v -run '^Test(Schedules|Flips|NoNineTooMany|RatioCovers)' ./internal/fallback/election ./reports/evidence ./reports/stats; \
 	browser="$(BROWSER)"; \
 	if [ -n "$$browser" ]; then \
@@ -151,7 +152,7 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	stage 'timed units' 9m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
 	case '$(ENGINE)' in \
 	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
-	*) stage 'suite on local' 18m env BLACKOUT_ENGINE=local $(SUITE) ;; \
+	*) stage 'suite on local' 18m env BLACKOUT_ENGINE=local $(GINKGO) --race $(SUITE) ;; \
 	esac; \
 	if [ '$(ENGINE)' = docker ]; then \
 		leave_out 'defects whose code has changed' 'ENGINE=docker'; \
@@ -164,9 +165,9 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	fi; \
 	case '$(ENGINE)' in \
 	local) leave_out 'suite on docker' 'ENGINE=local' ;; \
-	docker) stage 'suite on docker' 19m env BLACKOUT_ENGINE=docker $(SUITE) ;; \
+	docker) stage 'suite on docker' 19m env BLACKOUT_ENGINE=docker $(GINKGO) --race $(SUITE) ;; \
 	*) if docker_answers; then \
-		stage 'suite on docker' 19m env BLACKOUT_ENGINE=docker $(SUITE); \
+		stage 'suite on docker' 19m env BLACKOUT_ENGINE=docker $(GINKGO) $(SUITE); \
 	else \
 		leave_out 'suite on docker' 'no daemon answers (make docker-up starts an installed one)'; \
 	fi ;; \
