@@ -9,11 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"blackout/reports/objective"
 )
-
-func emptyRun() objective.Run { return objective.Run{} }
 
 // milli is a time after a start, in milliseconds.
 func milli(n int) *time.Duration {
