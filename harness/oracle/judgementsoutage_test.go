@@ -40,15 +40,6 @@ var outageJudgements = []judgement{
 			s.dials("dp-1", "dp-1>cp", at)
 		}
 	}},
-	{"G4.2", "a storm that a stall may have made of attempts is none that kept its distance", NotMeasured, func(s *story) {
-		s.outageBefore("dp-1", "reset")
-		at := 3.0
-		for i := range 20 {
-			s.dials("dp-1", "dp-1>cp", at)
-			at += 0.05 + 0.1*float64(i%3)
-		}
-		s.event(2.9, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: moments(at + 1), Error: "timeout"})
-	}},
 	{"G4.3", "a node that the harness ended owes nothing", NotMeasured, func(s *story) {
 		s.changes(0.5, 1)
 		s.residentBehind("dp-1", "exit")

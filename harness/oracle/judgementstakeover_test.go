@@ -102,6 +102,15 @@ var takeoverJudgements = []judgement{
 		s.lists(3, "a-1", "0000")
 		s.breaks(6, "dp-1>cp", "exit")
 	}},
+	{"G4.2", "a storm that a stall may have made of attempts is none that kept its distance", NotMeasured, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		at := 3.0
+		for i := range 20 {
+			s.dials("dp-1", "dp-1>cp", at)
+			at += 0.05 + 0.1*float64(i%3)
+		}
+		s.event(2.9, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: moments(at + 1), Error: "timeout"})
+	}},
 	{"G10.10", "an answer that waits for the apply is late", Violated, func(s *story) {
 		keepers["G10.10"](s)
 		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
