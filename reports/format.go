@@ -92,6 +92,9 @@ func percent(share *float64) string {
 	if share == nil {
 		return notMeasured
 	}
+	if *share == 1 {
+		return "100%" // of what was seen: no nine is claimed
+	}
 	const digits = 1e4
 	// The slack keeps 0.999 from becoming 99.8999 in binary.
 	return fmt.Sprintf("%.4f%%", math.Floor(*share*100*digits+1e-6)/digits)

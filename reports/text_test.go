@@ -117,7 +117,7 @@ func TestJUnitCounts(t *testing.T) {
 
 func TestPercentIsRoundedDown(t *testing.T) {
 	t.Parallel()
-	for share, want := range map[float64]string{1: "100.0000%", 0.9999999: "99.9999%", 0.999: "99.9000%", 0.99900196: "99.9001%", 0: "0.0000%"} {
+	for share, want := range map[float64]string{1: "100%", 0.9999999: "99.9999%", 0.999: "99.9000%", 0.99900196: "99.9001%", 0: "0.0000%"} {
 		if got := percent(&share); got != want {
 			t.Errorf("%v: %s, want %s", share, got, want)
 		}

@@ -49,6 +49,11 @@ type Outage struct {
 // waiting for longer than [StallLimit]. A request that timed out in it has no other owner.
 type Stall struct{ From, To history.Time }
 
+// Stalled says for how long the machine stalled within a time.
+func (o Observed) Stalled(from, to history.Time) time.Duration {
+	return (&control{stalls: o.Stalls}).stalled(from, to)
+}
+
 // Absence is a time in which the harness had ended or frozen a data plane, until it
 // served again or had time enough for it. It cannot answer then.
 type Absence struct {

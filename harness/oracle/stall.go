@@ -69,15 +69,16 @@ func (c *control) stalled(from, to history.Time) time.Duration {
 	return sum
 }
 
-// excuses says whether a request came to nothing while the machine stalled. Only a
-// time-out has that excuse: a stalled machine makes nobody answer wrongly.
+// excuses says whether a request came to nothing while the machine stalled, for as long
+// as it takes to call that a stall. Only a time-out has that excuse: a stalled machine
+// makes nobody answer wrongly.
 func (c *control) excuses(r history.Request) bool {
-	return r.Class == history.Timeout && c.stalled(r.Intended, r.Done) > 0
+	return r.Class == history.Timeout && c.stalled(r.Intended, r.Done) >= StallLimit
 }
 
 // excusesLook says the same of a look that got no answer.
 func (c *control) excusesLook(k look) bool {
-	return k.code == 0 && c.stalled(k.at, k.until) > 0
+	return k.code == 0 && c.stalled(k.at, k.until) >= StallLimit
 }
 
 // blames adds a counterexample that is a request, unless the machine stalled.

@@ -119,7 +119,7 @@ func (r Run) isAway(node string, from, to history.Time) bool {
 // while the machine stalled. A failure that the client hid has no such excuse.
 func (r Run) stalled(a history.Request, deadline time.Duration) bool {
 	inTime := a.Class != history.Timeout && (a.Class != history.Good || a.Done.Sub(a.Intended) <= deadline)
-	return !inTime && slices.ContainsFunc(r.Stalls, func(s oracle.Stall) bool { return s.From <= a.Done && a.Intended <= s.To })
+	return !inTime && r.Stalled(a.Intended, a.Done) >= oracle.StallLimit
 }
 
 // firsts keeps the earliest pieces of evidence.

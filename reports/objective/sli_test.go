@@ -44,9 +44,11 @@ func TestGoodTape(t *testing.T) {
 	}
 }
 
-func fail(q *history.Request)          { q.Class, q.Status, q.Generation = history.Refused, 0, 0 }
-func mask(q *history.Request)          { q.Flags |= history.Masked }
-func timeOut(q *history.Request)       { q.Class, q.Status, q.Generation = history.Timeout, 0, 0 }
+func fail(q *history.Request) { q.Class, q.Status, q.Generation = history.Refused, 0, 0 }
+func mask(q *history.Request) { q.Flags |= history.Masked }
+func timeOut(q *history.Request) {
+	q.Class, q.Status, q.Generation, q.Done = history.Timeout, 0, 0, q.Sent+at(1)
+}
 func slow(q *history.Request)          { q.Done = q.Sent + at(1.5) }
 func unwitnessed(e history.Event) bool { return e.Kind == history.FaultWitness }
 
@@ -83,11 +85,11 @@ func TestSLIs(t *testing.T) {
 		}, strict, Invalid, "only because the prober sent"},
 		{"they time out while the machine stalls", func(s *tape) {
 			s.requests("dp-1", 11.5, 12.5, timeOut)
-			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(12.5)})
+			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(13.5)})
 		}, strict, Invalid, "the machine stalled"},
 		{"and too few when it does not to tell", func(s *tape) {
 			s.requests("dp-1", 11.4, 12.5, timeOut)
-			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(12.5)})
+			s.add(12, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(14)})
 		}, strict, Invalid, "the machine stalled"},
 		{"and as many when it does not", func(s *tape) {
 			s.requests("dp-1", 11, 13, timeOut)
