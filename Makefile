@@ -136,8 +136,10 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	stage vet 5m $(GO) vet ./...; \
 	if ! docker_answers; then leave_out 'unit tests that need docker' 'no daemon answers (make docker-up starts an installed one)'; fi; \
 	stage units 15m $(GO) test -race -timeout=0 -count=1 -skip '^TestSuite$$' $(REST); \
-	stage 'schedules, flips and nines' 4m $(GO) test -count=1 -v -run '^Test(Schedules|Flips|NoNineTooMany|RatioCovers)' ./internal/fallback/election ./reports/evidence ./reports/stats; \
+	stage 'schedules, flips, nines and figures' 6m $(GO) test -count=1 -v -run '^Test(Schedules|Flips|NoNineTooMany|RatioCovers|RecomputesEveryNumber)' \
+		./internal/fallback/election ./reports ./reports/evidence ./reports/stats; \
 	stage 'timed units' 9m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
+	stage 'windows of outages' 5m $(GO) test -timeout=0 -count=1 -v -run '^TestWindowsHoldTheTruth$$' ./harness/traffic; \
 	case '$(ENGINE)' in \
 	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
 	*) stage 'suite on local' 18m env BLACKOUT_ENGINE=local $(SUITE) ;; \

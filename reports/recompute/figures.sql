@@ -24,13 +24,15 @@ CREATE TABLE f AS WITH a AS (SELECT *, coalesce((SELECT min(i) FROM e x WHERE ki
     coalesce((SELECT max(t) FROM e x WHERE kind = 'fault.healed' AND x.fault = b.fault AND x.i > stop AND x.i < again), fin) healed,
     (SELECT i FROM e x WHERE kind = 'fault.healed.witness' AND x.fault = b.fault AND x.i > stop AND x.i < again ORDER BY i DESC LIMIT 1) well FROM b, fin;
 UPDATE f SET seen = 0, witness = said FROM (SELECT key, value->>'witness' said FROM report, json_each(j, '$.faults')) WHERE key = k AND substr(said, 1, length(witness) + 6) = witness || '; but ';
--- Outages: failures of a stream with fewer than three good answers between two are one.
-CREATE TABLE o AS WITH a AS (SELECT *, lag(k, 1, -9) OVER (PARTITION BY stream ORDER BY k) prev FROM r WHERE class > 0),
+-- Outages: failures of a stream, in the order of sending (k), with fewer than three good answers between two are one. What became of a request was decided between sent and dec.
+CREATE TABLE x AS WITH a AS (SELECT *, coalesce(max(done - sent) FILTER (WHERE class = 0) OVER (PARTITION BY stream), 0) slow FROM r)
+  SELECT stream, class, sent, done, iif(class = 6, min(done, sent + slow), done) dec, row_number() OVER (PARTITION BY stream ORDER BY sent, k) k, count(*) OVER (PARTITION BY stream) total FROM a;
+CREATE INDEX xk ON x (stream, k);
+CREATE TABLE o AS WITH a AS (SELECT *, lag(k, 1, -9) OVER (PARTITION BY stream ORDER BY k) prev FROM x WHERE class > 0),
   b AS (SELECT *, sum(k - prev > 3) OVER (PARTITION BY stream ORDER BY k) nth FROM a),
-  c AS (SELECT stream, nth, min(k) first, max(k) last, count(*) failed, sum(k - prev > 1) runs FROM b GROUP BY stream, nth),
-  d AS (SELECT c.*, x.k IS NULL open_start, z.k IS NULL open_end, coalesce(x.sent, y.sent) s1, max(coalesce(x.sent, y.sent), iif(y.class = 6, y.sent, y.done)) s2, w.sent e1, max(w.sent, coalesce(z.done, fin)) e2
-    FROM c JOIN r y ON y.stream = c.stream AND y.k = first JOIN r w ON w.stream = c.stream AND w.k = last
-    LEFT JOIN r x ON x.stream = c.stream AND x.k = first - 1 LEFT JOIN r z ON z.stream = c.stream AND z.k = last + 1, fin)
+  c AS (SELECT stream, min(k) first, max(k) last, count(*) failed, sum(k - prev > 1) runs, min(dec) s2, max(dec) over, min(sent) begin, max(sent) e1, min(k) = 1 open_start, max(k) = total open_end FROM b GROUP BY stream, nth),
+  d AS (SELECT c.*, coalesce((SELECT sent FROM x WHERE x.stream = c.stream AND k < first AND class = 0 AND dec <= begin ORDER BY k DESC LIMIT 1), (SELECT min(sent) FROM x WHERE x.stream = c.stream)) s1,
+    coalesce((SELECT done FROM x WHERE x.stream = c.stream AND k > last AND class = 0 AND sent >= over ORDER BY k LIMIT 1), fin) e2 FROM c, fin)
   SELECT d.*, row_number() OVER (ORDER BY s1, stream, first) - 1 k, name, node FROM d JOIN s USING (stream);
 -- Spans of nodes' states last to the next, or to the end of the watch.
 CREATE TABLE shown AS SELECT node, role, row_number() OVER (ORDER BY i) - 1 k FROM n WHERE node IN (SELECT node FROM e WHERE kind IN ('node.ready', 'node.serves', 'node.start', 'node.exit'));
@@ -88,7 +90,7 @@ SELECT edge, mode, begun "start/from_ns", coalesce(active, fin) "start/to_ns", a
 --= recorded /outages
 SELECT name stream, node, s1 "start/from_ns", s2 "start/to_ns", e1 "end/from_ns", e2 "end/to_ns", open_start, open_end, max(0, e1 - s2) min_ns, e2 - s1 max_ns, failed, runs FROM o ORDER BY k;
 --= recorded /outages
-SELECT o.k || '/classes/' || class.name at, count(*) "." FROM o JOIN r ON r.stream = o.stream AND r.k BETWEEN first AND last JOIN class USING (class) GROUP BY o.k, class;
+SELECT o.k || '/classes/' || class.name at, count(*) "." FROM o JOIN x ON x.stream = o.stream AND x.k BETWEEN first AND last JOIN class USING (class) GROUP BY o.k, class;
 --= recorded /outages
 SELECT o.k || iif(seen, '/causes/', '/suspects/') || (row_number() OVER (PARTITION BY o.k, seen ORDER BY f.k) - 1) at, mode || ' on ' || edge || f.node "." FROM o, f, fin WHERE begun <= e2 AND s1 <= iif(heal IS NULL, fin, healed);
 --= recorded /traffic
@@ -143,12 +145,12 @@ SELECT 'objectives' at, coalesce(sum(s = 'PROVEN'), 0) proven, coalesce(sum(s = 
 --= judged /promises
 SELECT (SELECT coalesce(sum(c.value->>'opportunities'), 0) FROM json_each(p.value, '$.clauses') c) opportunities FROM report, json_each(j, '$.promises') p ORDER BY key;
 --= judged /objectives
-WITH a AS (SELECT goal.*, v, v->>'kind' kind, v->>'status' status, v->>'samples' seen, CASE WHEN v->>'status' = 'INVALID' AND v->>'samples' = 0 THEN 0 WHEN sli LIKE '%-availability' THEN coalesce(x.samples, 0)
+WITH a AS (SELECT goal.*, v, v->>'kind' kind, v->>'status' status, v->>'samples' seen, CASE WHEN sli LIKE '%-availability' THEN coalesce(x.samples, 0)
       WHEN sli = 'measurement-validity' THEN (SELECT sum(value->>'ok') * (sum(coalesce(value->>'unmeasured', 0)) = 0) FROM report, json_each(j, '$.validity')) ELSE v->>'samples' END n,
     CASE WHEN sli LIKE '%-availability' THEN coalesce(x.bad, 0) WHEN sli = 'measurement-validity' THEN 0 ELSE v->>'bad' END bad,
     iif(sli IN ('data-plane-rto', 'recovery-point', 'recovery-time'), v->>'$.in_general.outages', coalesce(x.outages, 0)) outages,
     iif(sli IN ('data-plane-rto', 'recovery-point', 'recovery-time'), v->>'$.in_general.clean', coalesce(x.clean, 0)) clean
-    FROM goal JOIN (SELECT key k, value v FROM report, json_each(j, '$.objectives')) USING (k) LEFT JOIN availability x USING (k)),
+    FROM goal JOIN (SELECT key k, value v FROM report, json_each(j, '$.objectives')) USING (k) LEFT JOIN availability x ON x.k = goal.k AND (v->>'status' <> 'INVALID' OR v->>'samples' > 0)),
   b AS (SELECT *, max(n - bad, 0) good, kind NOT IN ('gate', 'ratio', '') AND n > 0 shared FROM a)
 SELECT k || ' ' || sli at, confidence, min_samples, target, lim "limit", invariant, n samples, bad, outages "in_general/outages", clean "in_general/clean", iif(outages > 0, 1 - atmost(outages - clean, outages, confidence), NULL) "in_general/clean_lower",
   iif(shared, 1.0 * good / n, NULL) estimate, iif(shared, 1 - atmost(n - good, n, confidence), NULL) lower, iif(shared, atmost(good, n, confidence), NULL) upper,

@@ -91,8 +91,7 @@ func (r *Run) Differences(report []byte) ([]Difference, error) {
 	return found, nil
 }
 
-// same allows fractions a billionth: they are reached by another arithmetic, and bounds are
-// rounded.
+// same allows fractions a billionth: they are reached by another arithmetic.
 func same(a, b any) bool {
 	number := func(v any) (n float64, fraction bool) {
 		if whole, ok := v.(int64); ok {
