@@ -10,11 +10,13 @@ CREATE TABLE n AS SELECT key i, value->>'name' node, value->>'role' role FROM li
 CREATE TABLE fin AS SELECT max(coalesce((SELECT max(max(t, until)) FROM e), 0), coalesce((SELECT max(done) FROM q), 0)) fin;
 CREATE TABLE r AS SELECT q.*, row_number() OVER (PARTITION BY stream ORDER BY due, q.rowid) k, node, min(max(CAST(CAST(due AS REAL) / fin * 180 AS INT), 0), 179) slot FROM q JOIN s USING (stream), fin;
 CREATE INDEX rk ON r (stream, k);
+CREATE INDEX rslot ON r (slot);
 CREATE INDEX ek ON e (kind, node);
 CREATE TABLE class AS SELECT column1 class, column2 name FROM (VALUES (1, 'wrong status'), (2, 'wrong body'), (3, 'refused'), (4, 'reset'), (5, 'eof'), (6, 'timeout'), (7, 'other error'));
 -- Good answers, each with its rank among those of its node and of its slot.
 CREATE TABLE good AS SELECT node, slot, done - due latency, done - sent service, row_number() OVER (PARTITION BY node ORDER BY done - due) l, row_number() OVER (PARTITION BY node ORDER BY done - sent) s,
   row_number() OVER (PARTITION BY slot ORDER BY done - due) p, count(*) OVER (PARTITION BY node) c, count(*) OVER (PARTITION BY slot) d FROM r WHERE class = 0;
+CREATE INDEX gslot ON good (slot, p);
 -- Faults: up to its healing a fault has the events of its number or, without one, its target.
 CREATE TABLE f AS WITH a AS (SELECT *, coalesce((SELECT min(i) FROM e x WHERE kind = 'fault.heal' AND x.fault = e.fault AND x.i > e.i), 1e18) stop FROM e WHERE kind = 'fault.inject'),
   b AS (SELECT *, coalesce((SELECT min(i) FROM e x WHERE kind = 'fault.inject' AND x.fault = a.fault AND x.i > stop), 1e18) again,
