@@ -25,9 +25,9 @@ func (r recorded) outages(faults []Fault) []Outage {
 	for i, requests := range r.streams {
 		stream := r.header.Streams[i]
 		requests = bySending(requests)
-		decided := decisions(requests)
+		longest := slowest(requests)
 		for _, runs := range mergeRuns(failureRuns(requests)) {
-			o := window(requests, decided, runs, r.end)
+			o := window(requests, longest, runs, r.end)
 			o.Stream, o.Node = stream.Name, stream.Node
 			o.Causes, o.Suspects = inForce(faults, Interval{From: o.Start.From, To: o.End.To}, r.end)
 			outages = append(outages, o)
@@ -39,8 +39,8 @@ func (r recorded) outages(faults []Fault) []Outage {
 
 // bySending orders a stream's requests by when they were sent: one that left late saw
 // what was then, and not what was when it was due.
-func bySending(requests []history.Request) []history.Request {
-	order := func(a, b history.Request) int { return cmp.Compare(a.Sent, b.Sent) }
+func bySending(requests []*history.Request) []*history.Request {
+	order := func(a, b *history.Request) int { return cmp.Compare(a.Sent, b.Sent) }
 	if slices.IsSortedFunc(requests, order) {
 		return requests
 	}
@@ -50,7 +50,7 @@ func bySending(requests []history.Request) []history.Request {
 }
 
 // failureRuns returns the unbroken runs of failures.
-func failureRuns(requests []history.Request) []failureRun {
+func failureRuns(requests []*history.Request) []failureRun {
 	var runs []failureRun
 	for i, q := range requests {
 		switch {
@@ -78,27 +78,25 @@ func mergeRuns(runs []failureRun) [][]failureRun {
 	return groups
 }
 
-// decision is the span in which it was decided what became of a request.
-type decision struct{ from, to history.Time }
-
-// decisions are those of a stream's requests. It is decided between a request's sending
-// and its end. That of a time-out is known only long after the answer stayed away: a
-// request that is to be answered is, within the longest time that a good answer took.
-func decisions(requests []history.Request) []decision {
-	var slowest history.Time
+// slowest is the longest time that a good answer of a stream took.
+func slowest(requests []*history.Request) history.Time {
+	var longest history.Time
 	for _, q := range requests {
 		if q.Class == history.Good {
-			slowest = max(slowest, q.Done-q.Sent)
+			longest = max(longest, q.Done-q.Sent)
 		}
 	}
-	decided := make([]decision, len(requests))
-	for i, q := range requests {
-		decided[i] = decision{q.Sent, q.Done}
-		if q.Class == history.Timeout {
-			decided[i].to = min(q.Done, q.Sent+slowest)
-		}
+	return longest
+}
+
+// decided is by when it was decided what became of a request: its end. A time-out is known
+// only long after the answer stayed away: what is to be answered is, within the longest
+// time that a good answer took.
+func decided(q *history.Request, slowest history.Time) history.Time {
+	if q.Class == history.Timeout {
+		return min(q.Done, q.Sent+slowest)
 	}
-	return decided
+	return q.Done
 }
 
 // window bounds an outage by what was decided around it. It began after the last good
@@ -106,33 +104,33 @@ func decisions(requests []history.Request) []decision {
 // ended not before its last failure was sent, and not later than the first good answer
 // that was surely decided after it. Good answers that overlap its failures, as those of
 // requests that were overtaken, say nothing.
-func window(requests []history.Request, decided []decision, runs []failureRun, end history.Time) Outage {
+func window(requests []*history.Request, slowest history.Time, runs []failureRun, end history.Time) Outage {
 	first, last := runs[0].first, runs[len(runs)-1].last
 	o := Outage{
-		Start:     Interval{From: requests[0].Sent, To: decided[first].to},
+		Start:     Interval{From: requests[0].Sent, To: decided(requests[first], slowest)},
 		End:       Interval{From: requests[last].Sent, To: end},
 		OpenStart: first == 0,
 		OpenEnd:   last == len(requests)-1,
 		Classes:   map[string]int{},
 		Runs:      len(runs),
 	}
-	over := decided[first].to
+	over := o.Start.To
 	for _, run := range runs {
-		for i, q := range requests[run.first : run.last+1] {
-			o.Start.To, over = min(o.Start.To, decided[run.first+i].to), max(over, decided[run.first+i].to)
+		for _, q := range requests[run.first : run.last+1] {
+			o.Start.To, over = min(o.Start.To, decided(q, slowest)), max(over, decided(q, slowest))
 			o.Failed++
 			o.Classes[q.Class.String()]++
 		}
 	}
 	for i := first - 1; i >= 0; i-- {
-		if requests[i].Class == history.Good && decided[i].to <= requests[first].Sent {
-			o.Start.From = requests[i].Sent
+		if q := requests[i]; q.Class == history.Good && q.Done <= requests[first].Sent {
+			o.Start.From = q.Sent
 			break
 		}
 	}
 	for i := last + 1; i < len(requests); i++ {
-		if requests[i].Class == history.Good && requests[i].Sent >= over {
-			o.End.To = requests[i].Done
+		if q := requests[i]; q.Class == history.Good && q.Sent >= over {
+			o.End.To = q.Done
 			break
 		}
 	}

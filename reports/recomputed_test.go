@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,39 +23,51 @@ import (
 	"blackout/reports/slo"
 )
 
-// finished writes an input as a finished run's directory: recording, SLO file and report.
-func finished(t *testing.T, in Input) string {
-	t.Helper()
-	dir := t.TempDir()
-	write := func(name string, content []byte) {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+// record writes a recording's files, whole, into dir.
+func record(tb testing.TB, dir string, rec *history.Recording) {
+	tb.Helper()
 	var events, requests bytes.Buffer
 	lines := json.NewEncoder(&events)
-	if err := lines.Encode(in.Recording.Header); err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range in.Recording.Events {
-		if err := lines.Encode(e); err != nil {
-			t.Fatal(err)
+	encode := func(v any) {
+		if err := lines.Encode(v); err != nil {
+			tb.Fatal(err)
 		}
 	}
-	if err := binary.Write(&requests, binary.LittleEndian, in.Recording.Requests); err != nil {
-		t.Fatal(err)
+	encode(rec.Header)
+	for _, e := range rec.Events {
+		encode(e)
 	}
-	write("recording/events.jsonl", events.Bytes())
-	write("recording/requests.bin", requests.Bytes())
+	if err := binary.Write(&requests, binary.LittleEndian, rec.Requests); err != nil {
+		tb.Fatal(err)
+	}
+	table := crc32.MakeTable(crc32.Castagnoli)
+	encode(history.Event{Kind: "recording.end", Events: len(rec.Events), Requests: len(rec.Requests),
+		Text: fmt.Sprintf("crc32c %08x %08x", crc32.Checksum(events.Bytes(), table), crc32.Checksum(requests.Bytes(), table))})
+	store(tb, filepath.Join(dir, "events.jsonl"), events.Bytes())
+	store(tb, filepath.Join(dir, "requests.bin"), requests.Bytes())
+}
+
+// store writes a file, and the directory that it is in.
+func store(tb testing.TB, path string, content []byte) {
+	tb.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// finished writes an input as a finished run's directory: recording, SLO file and report.
+func finished(tb testing.TB, in Input) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	record(tb, filepath.Join(dir, "recording"), in.Recording)
 	if in.SLO != nil {
-		write("slo/"+in.SLO.Name, in.SLO.Source)
+		store(tb, filepath.Join(dir, "slo", in.SLO.Name), in.SLO.Source)
 	}
 	if _, err := Write(dir, in); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return dir
 }
