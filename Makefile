@@ -60,7 +60,11 @@ SUITE     = $(GINKGO) . -- '-test.run=^TestSuite$$'
 # The tests of some units tell a fault's times, or a prober's, from the machine's
 # own: make test runs them one package after the other, beside nothing.
 TIMED = ./harness/fault/... ./harness/traffic/...
-REST  = $$($(GO) list ./... | grep -v '^blackout/harness/\(fault\|traffic\)')
+REST  = $$($(GO) list ./... | grep -v '^blackout/\(harness/\(fault\|traffic\)\|reports/browser\)')
+
+# Reports are looked at in Chromium, with axe-core's rules where its script is.
+BROWSER      = $(or $(BLACKOUT_BROWSER),$$(command -v chromium || command -v chromium-browser || command -v google-chrome || true))
+BLACKOUT_AXE ?= ../shared/vendor/axe-core-4.14.1.min.js
 
 # The linter is built once for each state of its module and of the Go tool.
 TOOLS     = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blackout/tools
@@ -138,6 +142,13 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	stage units 15m $(GO) test -race -timeout=0 -count=1 -skip '^TestSuite$$' $(REST); \
 	stage 'schedules, flips, nines and figures' 6m $(GO) test -count=1 -v -run '^Test(Schedules|Flips|NoNineTooMany|RatioCovers|RecomputesEveryNumber)' \
 		./internal/fallback/election ./reports ./reports/evidence ./reports/stats; \
+	browser="$(BROWSER)"; \
+	if [ -n "$$browser" ]; then \
+		if [ ! -r '$(BLACKOUT_AXE)' ]; then leave_out 'accessibility of reports' 'there is no axe-core at $(BLACKOUT_AXE) (BLACKOUT_AXE names another)'; fi; \
+		stage 'reports in a browser' 5m env BLACKOUT_AXE='$(abspath $(BLACKOUT_AXE))' $(GO) test -count=1 -v ./reports/browser; \
+	else \
+		leave_out 'reports in a browser' 'there is no chromium (BLACKOUT_BROWSER=required makes that a failure)'; \
+	fi; \
 	stage 'timed units' 9m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
 	stage 'windows of outages' 5m $(GO) test -timeout=0 -count=1 -v -run '^TestWindowsHoldTheTruth$$' ./harness/traffic; \
 	case '$(ENGINE)' in \

@@ -18,6 +18,7 @@ import (
 	"blackout/harness/fault"
 	"blackout/harness/store"
 	"blackout/harness/topology"
+	"blackout/harness/traffic"
 )
 
 // The ports of the nodes that are not gateways.
@@ -199,7 +200,15 @@ func (c *Cluster) start(ctx context.Context, name string, process engine.Process
 
 func (c *Cluster) startUpstream(ctx context.Context, name string) error {
 	site := c.has.site(name)
-	return c.start(ctx, name, engine.Process{Args: []string{"--listen", site.Listen(portHTTP)}}, portHTTP, "/.health")
+	if err := c.start(ctx, name, engine.Process{Args: []string{"--listen", site.Listen(portHTTP)}}, portHTTP, "/.health"); err != nil {
+		return err
+	}
+	endpoint, err := c.trafficTo(ctx, name, portHTTP)
+	if err != nil {
+		return err
+	}
+	c.background(func(ctx context.Context) { traffic.Control{Upstream: name, Endpoint: endpoint}.Run(ctx, c.rec) })
+	return nil
 }
 
 func (c *Cluster) startToxiproxy(ctx context.Context) error {

@@ -50,9 +50,18 @@ func (c *Cluster) addNodes(ctx context.Context, nodes []topology.Node, faults []
 	if err != nil {
 		return err
 	}
-	return eachNode(ctx, nodes, len(nodes), func(ctx context.Context, i int, n topology.Node) error {
+	return eachNode(ctx, nodes, c.startedAtOnce(len(nodes)), func(ctx context.Context, i int, n topology.Node) error {
 		return survives(c.startNode(ctx, n, prepared[i]))
 	})
+}
+
+// startedAtOnce is how many of so many nodes start side by side: all, unless a start
+// costs the engine so much that those which run would be starved.
+func (c *Cluster) startedAtOnce(nodes int) int {
+	if costly, ok := c.engine.(interface{ StartsAtOnce() int }); ok {
+		return min(nodes, costly.StartsAtOnce())
+	}
+	return nodes
 }
 
 // eachNode does something with nodes, as many at a time as it says.

@@ -6,6 +6,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,24 +49,22 @@ func niceStep(s float64) float64 {
 }
 
 // decades is a logarithmic axis of latency, in whole powers of ten of a
-// nanosecond.
-type decades struct{ low, high int }
+// nanosecond, as high as its plot.
+type decades struct {
+	low, high int
+	height    float64
+}
 
-// latencyScale spans the decades that the timeline's latencies lie in; ok is
-// false if there are none.
-func latencyScale(line []Bucket) (scale decades, ok bool) {
-	for _, b := range line {
-		if b.P50 == nil || b.P99 == nil {
-			continue
-		}
-		low, high := int(math.Floor(log10(*b.P50))), int(math.Ceil(log10(*b.P99)))
-		if !ok {
-			scale, ok = decades{low, high}, true
-		}
-		scale.low, scale.high = min(scale.low, low), max(scale.high, high)
+// scaleOf spans the decades that latencies lie in; ok is false if there are
+// none.
+func scaleOf(latencies []time.Duration, height float64) (scale decades, ok bool) {
+	if len(latencies) == 0 {
+		return decades{}, false
 	}
+	low, high := log10(slices.Min(latencies)), log10(slices.Max(latencies))
+	scale = decades{low: int(math.Floor(low)), high: int(math.Ceil(high)), height: height}
 	scale.high = max(scale.high, scale.low+1)
-	return scale, ok
+	return scale, true
 }
 
 // log10 is the logarithm of a duration in nanoseconds, at least 0.
@@ -74,23 +73,39 @@ func log10(d time.Duration) float64 { return math.Log10(math.Max(float64(d), 1))
 // y is where a latency lies in a plot whose top is given.
 func (s decades) y(top float64, d time.Duration) px {
 	share := (log10(d) - float64(s.low)) / float64(s.high-s.low)
-	return px(top + latencyHeight*(1-share))
+	return px(top + s.height*(1-share))
 }
 
-// drawLatency plots p50 and p99 per bucket on a logarithmic axis.
-func (c *canvas) drawLatency(line []Bucket) {
-	scale, ok := latencyScale(line)
-	if !ok {
-		return
-	}
-	top := c.y + 8
-	c.Texts = append(c.Texts, textShape{chartLeft - 64, px(top + latencyHeight/2), "label", "latency (log)"})
+// drawDecades draws the axis of latency and its grid behind a plot.
+func (c *canvas) drawDecades(scale decades, top float64) {
+	c.Texts = append(c.Texts, textShape{chartLeft - 64, px(top + scale.height/2), "label", "latency (log)"})
 	for exponent := scale.low; exponent <= scale.high; exponent++ {
 		d := time.Duration(math.Pow10(exponent))
 		y := scale.y(top, d)
 		c.Lines = append(c.Lines, lineShape{chartLeft, y, chartWidth - chartRight, y, "grid"})
 		c.Texts = append(c.Texts, textShape{chartLeft - 8, y + 4, "label", decade(d)})
 	}
+}
+
+// latencies are those that the timeline shows.
+func latencies(line []Bucket) []time.Duration {
+	var all []time.Duration
+	for _, b := range line {
+		if b.P50 != nil && b.P99 != nil {
+			all = append(all, *b.P50, *b.P99)
+		}
+	}
+	return all
+}
+
+// drawLatency plots p50 and p99 per bucket on a logarithmic axis.
+func (c *canvas) drawLatency(line []Bucket) {
+	scale, ok := scaleOf(latencies(line), latencyHeight)
+	if !ok {
+		return
+	}
+	top := c.y + 8
+	c.drawDecades(scale, top)
 	c.Paths = append(c.Paths,
 		pathShape{c.steps(line, scale, top, func(b Bucket) *time.Duration { return b.P50 }), "p50"},
 		pathShape{c.steps(line, scale, top, func(b Bucket) *time.Duration { return b.P99 }), "p99"})

@@ -11,12 +11,14 @@ import (
 	"strings"
 
 	"blackout/harness/history"
+	"blackout/reports/objective"
 )
 
 // Build computes the model. It is a pure function of its input, which must
 // have a recording, and leaves the input as it is.
 func Build(in Input) Model {
-	judged := objectives(in) // before the rest takes its memory
+	run := objective.NewRun(in.Recording, in.Result)
+	judged := objectives(in, run) // before the rest takes its memory
 	r := arrange(in.Recording)
 	m := Model{
 		Schema:      Schema,
@@ -42,10 +44,12 @@ func Build(in Input) Model {
 		Environment: in.Environment,
 	}
 	m.SLO, m.Objectives = sloOf(in.SLO), judged
+	m.Observations = observations(r, run, in.SLO, &m)
 	m.LatestStep = latest(m.Steps)
 	m.Outages = r.outages(m.Faults)
 	m.Connections = r.connections(m.Faults)
 	m.Outcome = judgeObjectives(judge(m), m)
+	m.Baseline = lastRuns(m, in.Baseline)
 	m.Answers = answers(m)
 	return m
 }

@@ -4,6 +4,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -51,15 +52,23 @@ type (
 
 // chart is a finished drawing: its primitives from back to front.
 type chart struct {
+	ID, Title     string
 	Width, Height px
 	Desc          string // what it shows, in words
 	Cut           int    // spans left out of the drawing
+	Legend        []key
 	Bands         []rectShape
 	Lines         []lineShape
 	Rects         []rectShape
 	Paths         []pathShape
 	Texts         []textShape
 }
+
+// key explains one sort of shape: a rectangle of a class, or a path.
+type key struct{ Class, D, Text string }
+
+// line is the path of a key for a line.
+const line = "M1 6H21"
 
 // canvas draws a chart lane by lane, downwards.
 type canvas struct {
@@ -75,8 +84,8 @@ func drawTimeline(m Model, spans int) *chart {
 	if m.Duration <= 0 {
 		return nil
 	}
-	c := &canvas{y: 4, end: history.Time(m.Duration), spans: spans}
-	c.Width = chartWidth
+	c := newCanvas(history.Time(m.Duration), spans)
+	c.ID, c.Title, c.Legend = "chart", "Timeline of the run", timelineLegend
 	c.drawPhases(m.Phases)
 	c.drawFaults(m.Faults)
 	c.drawNodes(m.Nodes)
@@ -85,9 +94,34 @@ func drawTimeline(m Model, spans int) *chart {
 	c.drawFailures(m)
 	c.bandFaults(m.Faults)
 	c.drawAxis()
-	c.Height = px(c.y)
-	c.Desc = describe(m)
+	return c.finished(describe(m))
+}
+
+// newCanvas is an empty drawing whose time axis ends at end.
+func newCanvas(end history.Time, spans int) *canvas {
+	c := &canvas{y: 4, end: end, spans: spans}
+	c.Width = chartWidth
+	return c
+}
+
+// finished is the drawing, with what it shows in words.
+func (c *canvas) finished(desc string) *chart {
+	c.Height, c.Desc = px(c.y), desc
 	return &c.chart
+}
+
+// timelineLegend explains the shapes of the timeline.
+var timelineLegend = []key{
+	{"fault", "", "fault, witnessed"},
+	{"fault unsure", "", "fault, not witnessed (dashed)"},
+	{"ready", "", "ready"},
+	{"serves", "", "serves a generation"},
+	{"down", "", "not ready, or no good answer (hatched)"},
+	{"p50", line, "p50"},
+	{"p99", line, "p99 (dashed)"},
+	{"whisker", "M2 6H20M2 2V10M20 2V10", "span in which an outage's edge lies"},
+	{"start", "M11 0V12", "process started"},
+	{"exit", "M11 0V12", "process ended by itself (dashed)"},
 }
 
 // describe says in words what the timeline shows.
@@ -268,7 +302,7 @@ func (c *canvas) drawOutages(m Model) {
 		c.whisker(top, o.Start)
 		c.whisker(top, o.End)
 		if !o.Explained() {
-			c.flag(top, Interval{o.Start.From, o.End.To})
+			c.flag(top, Interval{o.Start.From, o.End.To}, unexplained)
 		}
 	}
 	if len(m.Outages) > 0 {
@@ -276,15 +310,15 @@ func (c *canvas) drawOutages(m Model) {
 	}
 }
 
-// flag writes that an outage is unexplained, in words beside its bar: to its
-// left if there is no room to its right.
-func (c *canvas) flag(top float64, span Interval) {
-	const width = charWidth*float64(len(unexplained)) + 6
+// flag writes what is wrong with a bar, in words beside it: to its left if there
+// is no room to its right.
+func (c *canvas) flag(top float64, span Interval, words string) {
+	width := charWidth*float64(len(words)) + 6
 	x := c.x(span.To) + 6
 	if x+width > chartWidth {
-		x = c.x(span.From) - width
+		x = max(c.x(span.From)-width, chartLeft+4)
 	}
-	c.Texts = append(c.Texts, textShape{px(x), px(top + barHeight - 3), "flag", unexplained})
+	c.Texts = append(c.Texts, textShape{px(x), px(top + barHeight - 3), "flag", words})
 }
 
 // failureNames returns the classes that occur anywhere in the timeline.
@@ -313,18 +347,26 @@ func (c *canvas) drawFailures(m Model) {
 	}
 }
 
-// bandFaults shades the time of witnessed faults behind all lanes.
+// bandFaults shades the time of witnessed faults behind all lanes: once, however many
+// there are.
 func (c *canvas) bandFaults(faults []Fault) {
+	var spans []Interval
 	for _, f := range faults {
-		if !f.Witnessed || len(c.Bands) >= c.spans {
+		if f.Witnessed {
+			spans = append(spans, c.spanOf(f))
+		}
+	}
+	slices.SortFunc(spans, func(a, b Interval) int { return cmp.Compare(a.From, b.From) })
+	var merged []Interval
+	for _, s := range spans {
+		if last := len(merged) - 1; last >= 0 && s.From <= merged[last].To {
+			merged[last].To = max(merged[last].To, s.To)
 			continue
 		}
-		span := c.spanOf(f)
-		from, to := c.x(span.From), c.x(span.To)
-		band := rectShape{X: px(from), Y: 0, W: px(max(to-from, minBarWidth)), H: px(c.y), Class: "band"}
-		// Faults put in force together would shade each other darker.
-		if !slices.Contains(c.Bands, band) {
-			c.Bands = append(c.Bands, band)
-		}
+		merged = append(merged, s)
+	}
+	for _, s := range merged[:min(len(merged), c.spans)] {
+		from, to := c.x(s.From), c.x(s.To)
+		c.Bands = append(c.Bands, rectShape{X: px(from), Y: 0, W: px(max(to-from, minBarWidth)), H: px(c.y), Class: "band"})
 	}
 }

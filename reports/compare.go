@@ -127,13 +127,6 @@ const (
 )
 
 func basis(a, b Model) []Basis {
-	host := func(m Model) string {
-		e := m.Environment
-		if e.Host == "" {
-			return ""
-		}
-		return fmt.Sprintf("%s, %d CPUs, kernel %s", e.Host, e.CPUs, recordedOr(e.Kernel))
-	}
 	at := func(m Model) string {
 		if m.Started.IsZero() {
 			return ""
@@ -147,12 +140,20 @@ func basis(a, b Model) []Basis {
 		{basisSeed, strconv.FormatUint(a.Seed, 10), strconv.FormatUint(b.Seed, 10)},
 		{basisTimers, a.Profile.Name, b.Profile.Name},
 		{basisEngine, a.Engine, b.Engine},
-		{basisHost, host(a), host(b)},
+		{basisHost, a.Environment.machine(), b.Environment.machine()},
 		{"gateway", a.Environment.Gateway, b.Environment.Gateway},
 		{"its digest", a.Environment.Images["gateway"], b.Environment.Images["gateway"]},
 		{"blackout", a.Environment.Blackout, b.Environment.Blackout},
 		{"started", at(a), at(b)},
 	}
+}
+
+// machine is what tells a host from others; empty if it was not recorded.
+func (e Environment) machine() string {
+	if e.Host == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s, %d CPUs, kernel %s", e.Host, e.CPUs, recordedOr(e.Kernel))
 }
 
 // notes says what of a run's measurement is not to be believed.

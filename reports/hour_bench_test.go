@@ -123,8 +123,8 @@ func hour() *history.Recording {
 // recording and leaves the report.
 const hourEnv = "BLACKOUT_REPORT_HOUR"
 
-// spent is what took how long, in seconds.
-type spent struct{ Load, Judge, Write float64 }
+// usage is what took how long, in seconds.
+type usage struct{ Load, Judge, Write float64 }
 
 // TestReportHour is what BenchmarkReportHour measures. Without a recording it makes that,
 // and nothing else.
@@ -137,7 +137,7 @@ func TestReportHour(t *testing.T) {
 		record(t, filepath.Join(dir, "recording"), hour())
 		return
 	}
-	var took spent
+	var took usage
 	began := time.Now()
 	lap := func(into *float64) { *into, began = time.Since(began).Seconds(), time.Now() }
 	rec, err := history.Load(filepath.Join(dir, "recording"))
@@ -163,7 +163,7 @@ func TestReportHour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("spent", string(text))
+	fmt.Println("usage", string(text))
 }
 
 // measuredAll fails a report in which what costs the most was left out.
@@ -203,13 +203,13 @@ func reportHour(b *testing.B, dir string) (text string, ended *os.ProcessState) 
 func BenchmarkReportHour(b *testing.B) {
 	dir := b.TempDir()
 	reportHour(b, dir)
-	var all spent
+	var all usage
 	peak, cpu, runs := 0.0, 0.0, 0.0
 	for b.Loop() {
 		text, ended := reportHour(b, dir)
-		var took spent
+		var took usage
 		for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-			if line, ok := strings.CutPrefix(lines.Text(), "spent "); ok {
+			if line, ok := strings.CutPrefix(lines.Text(), "usage "); ok {
 				if err := json.Unmarshal([]byte(line), &took); err != nil {
 					b.Fatal(err)
 				}

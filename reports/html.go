@@ -33,13 +33,15 @@ type page struct {
 	Model
 	Style    template.CSS
 	Chart    *chart
-	First    []section // before the timeline
-	Sections []section
+	First    []passage // before the timeline
+	Passages []passage
+	Last     lastSection // before the measurement's quality
 	Buckets  table
 	Rows     int // of one table
+	Live     *live
 }
 
-// section is a titled table below the timeline.
+// section is a titled table.
 type section struct {
 	ID, Title, Note string
 	Table           table
@@ -55,19 +57,29 @@ type labelled struct {
 // errTooLarge is returned if even short tables and few bars burst the limit.
 var errTooLarge = fmt.Errorf("the page is larger than %d bytes", htmlLimit)
 
-// renderHTML writes the page. Tables and the drawing are cut shorter until it fits
+// renderHTML writes the page of a run that has ended.
+func renderHTML(m Model) ([]byte, error) { return renderPage(m, nil) }
+
+// renderPage writes the page. Tables and the drawing are cut shorter until it fits
 // the limit; report.json keeps every row.
-func renderHTML(m Model) ([]byte, error) {
+func renderPage(m Model, l *live) ([]byte, error) {
 	p := page{
-		Model:    m,
-		Style:    template.CSS(pageStyle),
-		First:    objectiveSections(m),
-		Sections: sections(m),
-		Buckets:  bucketTable(m),
+		Model:   m,
+		Style:   template.CSS(pageStyle) + l.style(),
+		Live:    l,
+		Buckets: bucketTable(m),
+		Last:    lastRunsSection(m),
+	}
+	for i, s := range objectiveSections(m) {
+		if i == 0 {
+			p.First = append(p.First, passage{section: s})
+			continue
+		}
+		p.First[0].More = append(p.First[0].More, fold{section: s})
 	}
 	spans := maxSpans
 	for p.Rows = htmlRows; p.Rows > 1; p.Rows /= 2 {
-		p.Chart = drawTimeline(m, spans)
+		p.Chart, p.Passages = drawTimeline(m, spans), passages(m, spans)
 		spans /= 2
 		t, err := template.New("report").Funcs(p.funcs()).Parse(pageTemplate)
 		if err != nil {
@@ -82,27 +94,6 @@ func renderHTML(m Model) ([]byte, error) {
 		}
 	}
 	return nil, errTooLarge
-}
-
-// sections are the tables after the promises and the timeline, in reading
-// order.
-func sections(m Model) []section {
-	return []section{
-		{"traffic", "Traffic per node", "Latency counts from the intended time of sending, service from the time of sending; both are of good answers. " +
-			"The lower bound is one-sided, 95% Clopper-Pearson; it describes this run, not outages in general. An outage shorter than the probe interval can be missed.", trafficTable(m)},
-		{"outages", "Outages", "Each edge is the span in which it lies. Windows separated by fewer than three good answers are one outage.", outageTable(m)},
-		{"faults", "Faults", "Each edge is the span of the call that put the fault in force or healed it.", faultTable(m)},
-		{"starts", "Data plane starts", "Times count from the call that started the process.", startTable(m)},
-		{"generations", "Generations served", "Which configuration generation each node's answers carried.", generationTable(m)},
-		{"store", "Store requests by author", "Every node has a store credential of its own.", storeTable(m)},
-		{"connections", "Connection attempts per edge", "Attempts that reached the edge's meter; under a disabled proxy none can. " +
-			"Bytes offered are of both directions. Bytes passed are those behind a fault, in the direction that it cuts: only reset and truncate have a meter there.", connectionTable(m)},
-		{"incidents", "Incidents", "Waits that timed out, steps that failed, processes that ended by themselves, errors of the harness and of its environment.", incidentTable(m)},
-		{"validity", "Measurement validity", "What each part of the measurement was tested for.", validityTable(m)},
-		{"steps", "Planned against real", "When each step began, and when the plan wanted it begun. A step is never early; one that waits for the gateway can make those after it late.", stepTable(m)},
-		{"provenance", "Provenance", "", provenanceTable(m)},
-		{"files", "Files", "", fileTable()},
-	}
 }
 
 // funcs are the template's functions. Text goes through cell or clean before
@@ -137,9 +128,9 @@ func statusTone(s oracle.Status) string {
 	switch known(s) {
 	case oracle.Held:
 		return "good"
-	case oracle.Violated:
+	case oracle.Violated, Broken:
 		return "bad"
-	case oracle.NotMeasured:
+	case oracle.NotMeasured, Running, Open:
 		return "quiet"
 	}
 	return "warn"

@@ -33,24 +33,24 @@ type Index struct {
 	Nights []string     // the pages of nights, as paths from the directory
 }
 
-// IndexedRun is what an index keeps of a run.
+// IndexedRun is what an index, and a [Baseline], keeps of a run.
 type IndexedRun struct {
-	Dir      string // from the index's directory, with slashes
-	Run      string
-	Scenario string
-	Seed     uint64
-	Timers   string
-	Engine   string
-	Gateway  string // that was judged
-	Control  string // as the report's environment has it
-	Blackout string // commit
-	Started  time.Time
-	Outcome  Outcome
-	Promises map[string]oracle.Status
+	Dir      string                   `json:"dir"` // from the directory that was looked through, with slashes
+	Run      string                   `json:"run"`
+	Scenario string                   `json:"scenario"`
+	Seed     uint64                   `json:"seed,string"`
+	Timers   string                   `json:"timers"`
+	Engine   string                   `json:"engine"`
+	Gateway  string                   `json:"gateway"`  // that was judged
+	Control  string                   `json:"control"`  // as the report's environment has it
+	Blackout string                   `json:"blackout"` // commit
+	Started  time.Time                `json:"started"`
+	Outcome  Outcome                  `json:"outcome"`
+	Promises map[string]oracle.Status `json:"promises"`
 
-	Availability *float64       // the lowest of a probed node
-	Start        *time.Duration // RTO: the longest start of a data plane that was cut off from its control plane until it served
-	Recovery     *time.Duration // the longest time from a healing until a data plane served something newer
+	Availability *float64       `json:"availability"` // the lowest of a probed node
+	Start        *time.Duration `json:"rto_ns"`       // RTO: the longest start of a data plane that was cut off from its control plane until it served
+	Recovery     *time.Duration `json:"recovery_ns"`  // the longest time from a healing until a data plane served something newer
 }
 
 // ReadIndex reads the reports of all runs below a directory, at any depth. A report that

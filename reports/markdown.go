@@ -39,6 +39,7 @@ func renderMarkdown(m Model) ([]byte, error) {
 		{"Store requests", storeTable(m)},
 		{"Connection attempts", connectionTable(m)},
 		{"Incidents", incidentTable(m)},
+		{"Last runs", lastRunsSection(m).Table},
 		{"Measurement validity", validityTable(m)},
 		{"Planned against real", stepTable(m)},
 		{"Provenance", provenanceTable(m)},

@@ -45,7 +45,9 @@ type Model struct {
 	Connections []ConnectionCount   `json:"connections"`
 	Incidents   []Incident          `json:"incidents"`
 	Timeline    []Bucket            `json:"timeline"`
+	Baseline    *LastRuns           `json:"baseline"` // null: no baseline was kept with the run
 	Environment Environment         `json:"environment"`
+	Observations
 }
 
 // Outcome is the run's overall verdict. Counts are of promises, those of objectives
@@ -196,6 +198,7 @@ type Start struct {
 	Node       string         `json:"node"`
 	At         history.Time   `json:"at_ns"`
 	Dial       *time.Duration `json:"control_plane_dial_ns"` // first connection attempt at a control plane
+	Gone       *time.Duration `json:"control_plane_gone_ns"` // it could know that its control plane was gone; of a start that could be served from the store only
 	StoreRead  *time.Duration `json:"store_read_ns"`         // its first GET at the store began
 	StoreDone  *time.Duration `json:"store_done_ns"`         // and ended
 	Ready      *time.Duration `json:"ready_ns"`              // readiness was first seen at 200

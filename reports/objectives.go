@@ -48,7 +48,7 @@ func sloOf(doc *slo.Document) *SLO {
 }
 
 // objectives judges those of the input's file.
-func objectives(in Input) []objective.Verdict {
+func objectives(in Input, run objective.Run) []objective.Verdict {
 	if in.SLO == nil {
 		return []objective.Verdict{}
 	}
@@ -56,7 +56,7 @@ func objectives(in Input) []objective.Verdict {
 	if indicators == nil {
 		indicators = objective.All
 	}
-	return objective.Judge(objective.NewRun(in.Recording, in.Result), *in.SLO, indicators)
+	return objective.Judge(run, *in.SLO, indicators)
 }
 
 // asStatus is an objective's status among those of promises.
@@ -123,7 +123,7 @@ func unproven(m Model) []string {
 
 func objectiveTable(m Model) table {
 	t := table{
-		head: []string{"Objective", "Goal", "Verdict", "Samples", "Bad", "Seen", "Proven by this run", "Proven of outages in general", "Why"},
+		head: []string{"Objective", "Goal", "Verdict", "Change from last run", "Samples", "Bad", "Seen", "Proven by this run", "Proven of outages in general", "Why"},
 		none: "No SLO file was given.",
 	}
 	for _, v := range m.Objectives {
@@ -132,9 +132,12 @@ func objectiveTable(m Model) table {
 			why += ". " + v.Note
 		}
 		t.rows = append(t.rows, []string{
-			v.Name + ": " + v.Title, recordedOr(v.Goal), objectiveText(v.Status), tally(v.Samples, v.SamplesName), strconv.Itoa(v.Bad),
+			v.Name + ": " + v.Title, recordedOr(v.Goal), objectiveText(v.Status), m.changed(v), tally(v.Samples, v.SamplesName), strconv.Itoa(v.Bad),
 			seen(v), bounds(v), inGeneral(v), why,
 		})
+	}
+	if m.Baseline == nil {
+		t.drop("Change from last run")
 	}
 	return t
 }
@@ -207,7 +210,7 @@ func objectiveSections(m Model) []section {
 	if parts := partTable(m); len(parts.rows) > 0 {
 		sections = append(sections, section{"parts", "What the times are made of", "Medians of parts do not add up to the median of the whole.", parts})
 	}
-	return sections
+	return append(sections, regressionSections(m)...)
 }
 
 // addObjective adds an objective as a test case.

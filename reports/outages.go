@@ -25,7 +25,7 @@ func (r recorded) outages(faults []Fault) []Outage {
 	for i, requests := range r.streams {
 		stream := r.header.Streams[i]
 		requests = bySending(requests)
-		longest := slowest(requests)
+		longest := longestGood(requests)
 		for _, runs := range mergeRuns(failureRuns(requests)) {
 			o := window(requests, longest, runs, r.end)
 			o.Stream, o.Node = stream.Name, stream.Node
@@ -78,8 +78,8 @@ func mergeRuns(runs []failureRun) [][]failureRun {
 	return groups
 }
 
-// slowest is the longest time that a good answer of a stream took.
-func slowest(requests []*history.Request) history.Time {
+// longestGood is the longest time that a good answer of a stream took.
+func longestGood(requests []*history.Request) history.Time {
 	var longest history.Time
 	for _, q := range requests {
 		if q.Class == history.Good {

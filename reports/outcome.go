@@ -143,7 +143,7 @@ func heldSentence(m Model) string {
 // that can't be read is not good news.
 func known(s oracle.Status) oracle.Status {
 	switch s {
-	case oracle.Held, oracle.Violated, oracle.NotMeasured, NotProven:
+	case oracle.Held, oracle.Violated, oracle.NotMeasured, NotProven, Running, Open, Broken:
 		return s
 	}
 	return oracle.Invalid
@@ -175,6 +175,7 @@ func answers(m Model) []Answer {
 	}
 	return append(all,
 		Answer{"When, and under which fault?", when(m)},
+		Answer{"Is it new?", isNew(m)},
 		Answer{"Can the measurement be trusted?", trust(m)},
 		Answer{"How to run it again?", []string{recordedOr(m.Environment.Repeat)}},
 	)
@@ -186,7 +187,7 @@ func broken(promises []Promise) []string {
 	for _, p := range promises {
 		for _, c := range clausesOf(p) {
 			if c.Status == oracle.Violated {
-				lines = append(lines, fmt.Sprintf("%s %s: %s", c.ID, c.Title, c.Reason))
+				lines = append(lines, fmt.Sprintf("%s %s: %s", c.ID, strings.TrimSuffix(c.Title, "."), c.Reason))
 			}
 		}
 	}

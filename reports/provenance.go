@@ -81,8 +81,8 @@ func positive(n int64, unit string) string {
 }
 
 // fileTable says what lies beside the report.
-func fileTable() table {
-	return table{
+func fileTable(m Model) table {
+	t := table{
 		head: []string{"File", "Content"},
 		rows: [][]string{
 			{HTMLFile, "this report"},
@@ -93,4 +93,8 @@ func fileTable() table {
 			{"events.jsonl, requests.bin", "the recording that everything was computed from; it can be judged again"},
 		},
 	}
+	if m.Baseline != nil {
+		t.rows = append(t.rows, []string{BaselineFile, "the runs before it, which it was compared with"})
+	}
+	return t
 }

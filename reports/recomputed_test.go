@@ -126,9 +126,9 @@ func TestRecomputed(t *testing.T) {
 	t.Logf("taken from the report as it is:\n%s", strings.Join(recompute.Given, "\n"))
 }
 
-// changed lists a report once for each of its numbers and truth values, with that one a
+// altered lists a report once for each of its numbers and truth values, with that one a
 // little different, and its path.
-func changed(t *testing.T, report []byte, each func(path string, report []byte)) {
+func altered(t *testing.T, report []byte, each func(path string, report []byte)) {
 	t.Helper()
 	in := json.NewDecoder(bytes.NewReader(report))
 	in.UseNumber()
@@ -195,7 +195,7 @@ func TestRecomputesEveryNumber(t *testing.T) {
 		}
 		defer run.Close()
 		seen, taken, nth := 0, 0, 0
-		changed(t, report, func(path string, report []byte) {
+		altered(t, report, func(path string, report []byte) {
 			if nth++; raceDetector && nth%20 != 0 { // each takes as long as all
 				return
 			}

@@ -15,7 +15,8 @@
 //	...
 //	err = reports.Summary(os.Stdout, reports.Build(input))
 //
-// With an SLO file, [Build] judges its objectives too (package objective).
+// With an SLO file, [Build] judges its objectives too (package objective). With a
+// [Baseline] it says what is new since the runs before, and which SLIs have regressed.
 //
 // A figure that the recording does not carry is "not measured" in every
 // rendering (null in JSON); it is never zero and never left out. Text that
@@ -45,6 +46,8 @@ type Input struct {
 
 	SLO        *slo.Document   // whose objectives are judged; nil: none is
 	Indicators []objective.SLI // that the file may name; nil: objective.All
+
+	Baseline *Baseline // the runs before it, which it is compared with; nil: none was kept
 }
 
 // Environment says what ran where. An empty field is reported as not recorded.

@@ -52,6 +52,7 @@ var inputs = map[string]func() Input{
 	"held":     held,
 	"violated": violated,
 	"unproven": keptWith("ci"),
+	"compared": besideOthers,
 	"empty": func() Input {
 		return Input{Recording: &history.Recording{}}
 	},

@@ -32,10 +32,9 @@ func (s series) name() string {
 func seriesOf(x Index) []series {
 	by := map[string]*series{}
 	for _, r := range slices.Backward(x.Runs) {
-		s := series{scenario: r.Scenario, timers: r.Timers, engine: r.Engine, gateway: r.Gateway, control: r.Control}
-		key := strings.Join([]string{s.scenario, s.timers, s.engine, s.gateway, s.control}, "\x00")
+		key := r.seriesKey()
 		if by[key] == nil {
-			by[key] = &s
+			by[key] = &series{scenario: r.Scenario, timers: r.Timers, engine: r.Engine, gateway: r.Gateway, control: r.Control}
 		}
 		by[key].runs = append(by[key].runs, r)
 	}
@@ -44,6 +43,11 @@ func seriesOf(x Index) []series {
 		out = append(out, *by[key])
 	}
 	return out
+}
+
+// seriesKey is the same for runs of one series.
+func (r IndexedRun) seriesKey() string {
+	return strings.Join([]string{r.Scenario, r.Timers, r.Engine, r.Gateway, r.Control}, "\x00")
 }
 
 // breakage is a promise that was VIOLATED after it had HELD, the last time that it was.

@@ -21,6 +21,15 @@ type table struct {
 	none string // said in its place when it has no rows
 }
 
+// drop takes out a column.
+func (t *table) drop(head string) {
+	i := slices.Index(t.head, head)
+	t.head = slices.Delete(t.head, i, i+1)
+	for k := range t.rows {
+		t.rows[k] = slices.Delete(t.rows[k], i, i+1)
+	}
+}
+
 // started is the run's wall clock at its start.
 func started(m Model) string {
 	if m.Started.IsZero() {
@@ -32,6 +41,7 @@ func started(m Model) string {
 // marks are shapes that go with statuses, so that colour is never alone.
 var marks = map[oracle.Status]string{
 	oracle.Held: "✓", oracle.Violated: "✗", oracle.Invalid: "!", oracle.NotMeasured: "–", NotProven: "?",
+	Running: "…", Open: "…", Broken: "✗",
 }
 
 // statusText is a status with its mark.

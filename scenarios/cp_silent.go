@@ -20,7 +20,7 @@ import (
 var silentPlanes = harness.Scenario{
 	Name:     "cp-silent",
 	Summary:  "the control plane takes connections and gives no configuration, data planes are added meanwhile",
-	Labels:   []label.Label{label.ControlPlane, label.Nightly, label.ScaleOut},
+	Labels:   []label.Label{label.ControlPlane, label.Fast, label.ScaleOut},
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{
 		"G1.7", "G1.8", "G2.1", "G2.3", "G3.1", "G4.1", "G4.2", "G4.3", "G4.7",

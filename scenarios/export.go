@@ -23,7 +23,7 @@ var exports = []harness.Scenario{exportCoalesces, exportStoreDown, exportKilledU
 var exportCoalesces = harness.Scenario{
 	Name:     "export-coalesces",
 	Summary:  "changes come in a burst, then data planes but no change, then an empty configuration; a data plane boots from what was exported",
-	Labels:   []label.Label{label.Export, label.Nightly, label.ScaleOut},
+	Labels:   []label.Label{label.Export, label.Fast, label.ScaleOut},
 	Promises: []string{"G3", "G5", "G6", "G7"},
 	Exercises: []string{
 		"G3.1", "G5.1", "G5.3", "G6.1", "G6.2", "G6.3", "G6.4", "G6.5", "G6.6", "G7.1",

@@ -24,7 +24,7 @@ var integrities = []harness.Scenario{damagedSnapshots, credentialsKept, damagedC
 var damagedSnapshots = harness.Scenario{
 	Name:     "integrity-snapshots",
 	Summary:  "data planes are added while the control plane is gone, and each reads a snapshot that is damaged in a way of its own",
-	Labels:   []label.Label{label.Integrity, label.Nightly, label.Outage, label.ScaleOut},
+	Labels:   []label.Label{label.Integrity, label.Fast, label.Outage, label.ScaleOut},
 	Promises: []string{"G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{
 		"G2.1", "G2.2", "G3.1", "G3.2", "G3.4", "G3.6", "G4.1", "G4.3", "G10.1", "G10.2", "G10.3", "G13.2", "G13.3",

@@ -21,7 +21,7 @@ import (
 // be left behind.
 var fleet = harness.Scenario{
 	Name:     "limits-fleet",
-	Summary:  "fifty data planes are added at once during the outage and import, beside two that run; then the control plane returns to all of them",
+	Summary:  "fifty data planes are added in one go during the outage and import, beside two that run; then the control plane returns to all of them",
 	Labels:   []label.Label{label.Limits, label.Nightly, label.Outage, label.ScaleOut},
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{

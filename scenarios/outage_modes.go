@@ -20,7 +20,7 @@ import (
 var outageCutModes = harness.Scenario{
 	Name:     "outage-cut-modes",
 	Summary:  "running data planes lose the control plane at once, each in another way, and a change comes meanwhile",
-	Labels:   []label.Label{label.Outage, label.Nightly},
+	Labels:   []label.Label{label.Outage, label.Fast},
 	Promises: []string{"G4", "G10", "G13"},
 	Exercises: []string{
 		"G4.3", "G4.5", "G4.7", "G4.8", "G10.1", "G10.2", "G10.4", "G10.6", "G10.10", "G13.3",

@@ -21,7 +21,7 @@ import (
 var storageFaultsAtCreation = harness.Scenario{
 	Name:     "storage-faults-at-creation",
 	Summary:  "data planes are added during an outage, each with an ill store of its own; the store heals, then the control plane",
-	Labels:   storageLabels(label.Nightly),
+	Labels:   storageLabels(label.Fast),
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{
 		"G1.1", "G1.2", "G1.3", "G2.1", "G2.2", "G2.3", "G3.1", "G3.2", "G3.4", "G3.6", "G4.3",

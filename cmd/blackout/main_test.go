@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"blackout/harness"
 	"blackout/harness/history"
 	"blackout/harness/run"
+	"blackout/reports/live"
 )
 
 // asProgram makes the test executable behave as the program itself.
@@ -69,6 +71,37 @@ func planned(t *testing.T) string {
 	return write(t, blackout(t, "plan", scenario, "--seed", "7", "--json").out)
 }
 
+// taken is an address that somebody listens on for as long as the test runs.
+func taken(t *testing.T) string {
+	t.Helper()
+	listener, err := live.Listen(t.Context(), ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := listener.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+// TestServe: the page is there before anything else is done, and ends with the run,
+// here at once.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	o := blackout(t, "run", scenario, "--engine", "local", "--serve", ":0", "--gateway", "/no/such/gateway", "--out", t.TempDir())
+	if !regexp.MustCompile(`^live: http://127\.0\.0\.1:[0-9]+/\n$`).MatchString(o.out) || o.code != run.ExitUsage {
+		t.Errorf("%+v, want one line that names the page", o)
+	}
+	if o := blackout(t, "run", scenario, "--engine", "local", "--serve", taken(t), "--out", t.TempDir()); o.out != "" {
+		t.Errorf("it said %q and could not serve", o.out)
+	}
+	if help := blackout(t, "run", "--help").out; !strings.Contains(help, "--serve") || !strings.Contains(help, "port 0") {
+		t.Errorf("the help does not tell of --serve:\n%s", help)
+	}
+}
+
 // TestUsage: a command line that makes no sense ends with 64 and one line that
 // names what would.
 func TestUsage(t *testing.T) {
@@ -83,61 +116,69 @@ func TestUsage(t *testing.T) {
 		args  []string
 		names []string
 	}{
-		"no such command":         {[]string{"rum"}, []string{`"rum"`, "doctor", "rejudge"}},
-		"no such flag":            {[]string{"run", "--sed", "1"}, []string{"--sed", "--seed", "--timers"}},
-		"no scenario":             {[]string{"run"}, []string{scenario}},
-		"two scenarios":           {[]string{"run", scenario, "x"}, []string{scenario}},
-		"unknown scenario":        {[]string{"run", "no-such"}, []string{"no-such", scenario}},
-		"unknown engine":          {[]string{"run", scenario, "--engine", "cloud"}, []string{"cloud", "docker", "local", "auto"}},
-		"unknown control":         {with("--control", "sabotage"), []string{"sabotage", "noop-cut", "no-traffic"}},
-		"unknown timers":          {with("--timers", "slow"), []string{"slow", "fast", "kong"}},
-		"unknown store":           {with("--store", "tape"), []string{"tape", "minio", "embedded"}},
-		"unknown program":         {with("--image", "kong=x"), []string{"kong", "gateway", "minio"}},
-		"unknown defect":          {with("--defect", "no-such"), []string{"no-such", "the defects are"}},
-		"seed is a word":          {with("--seed", "seven"), []string{"seven", "whole number"}},
-		"seed is negative":        {with("--seed=-1"), []string{"-1", "whole number"}},
-		"seed is too large":       {with("--seed", "18446744073709551616"), []string{"18446744073709551615"}},
-		"gateway is not there":    {with("--gateway", "/no/such/gateway"), []string{"/no/such/gateway", "executable"}},
-		"gateway cannot be run":   {with("--gateway", notExecutable), []string{"executable"}},
-		"gateway is empty":        {with("--gateway", ""), []string{"--gateway", "empty"}},
-		"image without a name":    {[]string{"run", scenario, "--engine", "docker", "--image", "minio="}, []string{"minio", "no name"}},
-		"image on local":          {with("--image", "minio=x"), []string{"minio=x", "--engine docker"}},
-		"gateway and defect":      {with("--gateway", "x", "--defect", "y"), []string{"gateway", "defect"}},
-		"plan: unknown scenario":  {[]string{"plan", "no-such"}, []string{"no-such", scenario}},
-		"plan: unknown timers":    {[]string{"plan", scenario, "--timers", "slow"}, []string{"slow", "fast", "kong"}},
-		"plan: bad seed":          {[]string{"plan", scenario, "--seed", "x"}, []string{"whole number"}},
-		"plan: over its budget":   {[]string{"plan", scenario, "--budget", "1s"}, []string{"over the budget", "1s"}},
-		"run: over its budget":    {with("--budget", "1s"), []string{"over the budget", "1s"}},
-		"budget is negative":      {with("--budget", "-1s"), []string{"--budget", "negative"}},
-		"budget is a word":        {with("--budget", "soon"), []string{"soon", "--budget"}},
-		"timers are empty":        {with("--timers", ""), []string{"--timers", "empty"}},
-		"dry run: unknown engine": {[]string{"run", scenario, "--dry-run", "--engine", "cloud"}, []string{"cloud", "docker", "local", "auto"}},
-		"dry run: bad gateway":    {with("--dry-run", "--gateway", notExecutable), []string{"executable"}},
-		"dry run: unknown defect": {with("--dry-run", "--defect", "no-such"), []string{"no-such", "the defects are"}},
-		"slo: not there":          {with("--slo", "/no/such/slo.yaml"), []string{"/no/such/slo.yaml"}},
-		"slo: empty":              {with("--slo", ""), []string{"--slo", "empty"}},
-		"slo: no SLO":             {with("--slo", write(t, "kind: Poem\napiVersion: openslo/v1\n")), []string{"plan.json:1: kind", "Poem", "SLO"}},
-		"slo: unknown SLI":        {with("--slo", sloFile(t, "sli: data-plane-rto", "sli: charm")), []string{"slo.yaml:", "charm", "data-plane-rto"}},
-		"slo: bad annotation":     {with("--slo", sloFile(t, "blackout/phase: outage", "blackout/fase: outage")), []string{"slo.yaml:", "blackout/fase", "blackout/phase"}},
-		"dry run: bad SLO":        {with("--dry-run", "--slo", sloFile(t, "sli: data-plane-rto", "sli: charm")), []string{"charm"}},
-		"report: no directory":    {[]string{"report"}, []string{"run's directory"}},
-		"report: nothing there":   {[]string{"report", t.TempDir()}, []string{"recording"}},
-		"report: empty SLO":       {[]string{"report", t.TempDir(), "--slo", ""}, []string{"--slo"}},
-		"shrink takes no SLO":     {[]string{"shrink", planned(t), "--slo", "x"}, []string{"--slo", "--clause"}},
-		"replay: no plan":         {[]string{"replay"}, []string{"run's directory"}},
-		"replay: two plans":       {[]string{"replay", "a", "b"}, []string{"run's directory"}},
-		"replay: nothing there":   {[]string{"replay", t.TempDir()}, []string{"plan.json", "no such file"}},
-		"replay: no JSON":         {[]string{"replay", write(t, "seed 7")}, []string{"invalid character"}},
-		"replay: newer schema":    {[]string{"replay", write(t, `{"schema": 99, "poem": 1}`)}, []string{"schema 99", "reads schema 1"}},
-		"replay: no schema":       {[]string{"replay", write(t, `{"scenario": "x"}`)}, []string{"no schema version"}},
-		"replay: unknown field":   {[]string{"replay", write(t, `{"schema": 1, "poem": 1}`)}, []string{"poem"}},
-		"replay: unknown action":  {[]string{"replay", write(t, `{"schema": 1, "steps": [{"phase": "bring-up", "do": "pray"}]}`)}, []string{"step 1", "pray", "bring-up, configure"}},
-		"replay: unknown timers":  {[]string{"replay", planned(t), "--timers", "slow"}, []string{"slow", "fast", "kong"}},
-		"replay: over its budget": {[]string{"replay", planned(t), "--budget", "1s"}, []string{"over the budget"}},
-		"replay takes no seed":    {[]string{"replay", planned(t), "--seed", "7"}, []string{"--seed", "--timers"}},
-		"rejudge: nothing there":  {[]string{"rejudge", t.TempDir()}, []string{"recording"}},
-		"rejudge: no directory":   {[]string{"rejudge"}, []string{"blackout rejudge", "--promises"}},
-		"list takes no arguments": {[]string{"list", "x"}, []string{"--help"}},
+		"no such command":          {[]string{"rum"}, []string{`"rum"`, "doctor", "rejudge"}},
+		"no such flag":             {[]string{"run", "--sed", "1"}, []string{"--sed", "--seed", "--timers"}},
+		"no scenario":              {[]string{"run"}, []string{scenario}},
+		"two scenarios":            {[]string{"run", scenario, "x"}, []string{scenario}},
+		"unknown scenario":         {[]string{"run", "no-such"}, []string{"no-such", scenario}},
+		"unknown engine":           {[]string{"run", scenario, "--engine", "cloud"}, []string{"cloud", "docker", "local", "auto"}},
+		"unknown control":          {with("--control", "sabotage"), []string{"sabotage", "noop-cut", "no-traffic"}},
+		"unknown timers":           {with("--timers", "slow"), []string{"slow", "fast", "kong"}},
+		"unknown store":            {with("--store", "tape"), []string{"tape", "minio", "embedded"}},
+		"unknown program":          {with("--image", "kong=x"), []string{"kong", "gateway", "minio"}},
+		"unknown defect":           {with("--defect", "no-such"), []string{"no-such", "the defects are"}},
+		"seed is a word":           {with("--seed", "seven"), []string{"seven", "whole number"}},
+		"seed is negative":         {with("--seed=-1"), []string{"-1", "whole number"}},
+		"seed is too large":        {with("--seed", "18446744073709551616"), []string{"18446744073709551615"}},
+		"gateway is not there":     {with("--gateway", "/no/such/gateway"), []string{"/no/such/gateway", "executable"}},
+		"gateway cannot be run":    {with("--gateway", notExecutable), []string{"executable"}},
+		"gateway is empty":         {with("--gateway", ""), []string{"--gateway", "empty"}},
+		"image without a name":     {[]string{"run", scenario, "--engine", "docker", "--image", "minio="}, []string{"minio", "no name"}},
+		"image on local":           {with("--image", "minio=x"), []string{"minio=x", "--engine docker"}},
+		"gateway and defect":       {with("--gateway", "x", "--defect", "y"), []string{"gateway", "defect"}},
+		"plan: unknown scenario":   {[]string{"plan", "no-such"}, []string{"no-such", scenario}},
+		"plan: unknown timers":     {[]string{"plan", scenario, "--timers", "slow"}, []string{"slow", "fast", "kong"}},
+		"plan: bad seed":           {[]string{"plan", scenario, "--seed", "x"}, []string{"whole number"}},
+		"plan: over its budget":    {[]string{"plan", scenario, "--budget", "1s"}, []string{"over the budget", "1s"}},
+		"run: over its budget":     {with("--budget", "1s"), []string{"over the budget", "1s"}},
+		"budget is negative":       {with("--budget", "-1s"), []string{"--budget", "negative"}},
+		"budget is a word":         {with("--budget", "soon"), []string{"soon", "--budget"}},
+		"timers are empty":         {with("--timers", ""), []string{"--timers", "empty"}},
+		"dry run: unknown engine":  {[]string{"run", scenario, "--dry-run", "--engine", "cloud"}, []string{"cloud", "docker", "local", "auto"}},
+		"dry run: bad gateway":     {with("--dry-run", "--gateway", notExecutable), []string{"executable"}},
+		"dry run: unknown defect":  {with("--dry-run", "--defect", "no-such"), []string{"no-such", "the defects are"}},
+		"slo: not there":           {with("--slo", "/no/such/slo.yaml"), []string{"/no/such/slo.yaml"}},
+		"slo: empty":               {with("--slo", ""), []string{"--slo", "empty"}},
+		"slo: no SLO":              {with("--slo", write(t, "kind: Poem\napiVersion: openslo/v1\n")), []string{"plan.json:1: kind", "Poem", "SLO"}},
+		"slo: unknown SLI":         {with("--slo", sloFile(t, "sli: data-plane-rto", "sli: charm")), []string{"slo.yaml:", "charm", "data-plane-rto"}},
+		"slo: bad annotation":      {with("--slo", sloFile(t, "blackout/phase: outage", "blackout/fase: outage")), []string{"slo.yaml:", "blackout/fase", "blackout/phase"}},
+		"dry run: bad SLO":         {with("--dry-run", "--slo", sloFile(t, "sli: data-plane-rto", "sli: charm")), []string{"charm"}},
+		"serve: empty":             {with("--serve", ""), []string{"--serve", "empty"}},
+		"serve: no port":           {with("--serve", "8080"), []string{"--serve", "8080", ":PORT"}},
+		"serve: to others":         {with("--serve", "0.0.0.0:8080"), []string{"0.0.0.0:8080", "loopback"}},
+		"serve: to a name":         {with("--serve", "gateway.example:8080"), []string{"gateway.example", "loopback"}},
+		"serve: no such port":      {with("--serve", ":80800"), []string{":80800", "65535"}},
+		"serve: taken":             {with("--serve", taken(t)), []string{"--serve", "in use"}},
+		"dry run: serve to others": {with("--dry-run", "--serve", "0.0.0.0:8080"), []string{"loopback"}},
+		"replay: serve to others":  {[]string{"replay", planned(t), "--serve", "[::]:0"}, []string{"[::]:0", "loopback"}},
+		"report: no directory":     {[]string{"report"}, []string{"run's directory"}},
+		"report: nothing there":    {[]string{"report", t.TempDir()}, []string{"recording"}},
+		"report: empty SLO":        {[]string{"report", t.TempDir(), "--slo", ""}, []string{"--slo"}},
+		"shrink takes no SLO":      {[]string{"shrink", planned(t), "--slo", "x"}, []string{"--slo", "--clause"}},
+		"replay: no plan":          {[]string{"replay"}, []string{"run's directory"}},
+		"replay: two plans":        {[]string{"replay", "a", "b"}, []string{"run's directory"}},
+		"replay: nothing there":    {[]string{"replay", t.TempDir()}, []string{"plan.json", "no such file"}},
+		"replay: no JSON":          {[]string{"replay", write(t, "seed 7")}, []string{"invalid character"}},
+		"replay: newer schema":     {[]string{"replay", write(t, `{"schema": 99, "poem": 1}`)}, []string{"schema 99", "reads schema 1"}},
+		"replay: no schema":        {[]string{"replay", write(t, `{"scenario": "x"}`)}, []string{"no schema version"}},
+		"replay: unknown field":    {[]string{"replay", write(t, `{"schema": 1, "poem": 1}`)}, []string{"poem"}},
+		"replay: unknown action":   {[]string{"replay", write(t, `{"schema": 1, "steps": [{"phase": "bring-up", "do": "pray"}]}`)}, []string{"step 1", "pray", "bring-up, configure"}},
+		"replay: unknown timers":   {[]string{"replay", planned(t), "--timers", "slow"}, []string{"slow", "fast", "kong"}},
+		"replay: over its budget":  {[]string{"replay", planned(t), "--budget", "1s"}, []string{"over the budget"}},
+		"replay takes no seed":     {[]string{"replay", planned(t), "--seed", "7"}, []string{"--seed", "--timers"}},
+		"rejudge: nothing there":   {[]string{"rejudge", t.TempDir()}, []string{"recording"}},
+		"rejudge: no directory":    {[]string{"rejudge"}, []string{"blackout rejudge", "--promises"}},
+		"list takes no arguments":  {[]string{"list", "x"}, []string{"--help"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -41,6 +41,7 @@ plan.json that was made smaller by hand. Its steps are numbered anew.
 	}
 	c.Flags().StringVar(&f.timers, "timers", "", "timer profile: fast, kong; without it the plan's, whose times presume it")
 	f.addSLO(c)
+	f.addServe(c)
 	f.add(c)
 	return c
 }

@@ -22,15 +22,19 @@ import (
 	"blackout/reports/slo"
 )
 
+// reportFlags are the flags of the command report.
+type reportFlags struct{ slo, baseline, out string }
+
 func reportCommand() *cobra.Command {
-	var path, out string
+	var again reportFlags
 	c := &cobra.Command{
 		Use:   "report RUN",
 		Short: "Write a finished run's report again, also with another SLO file",
 		Long: `Write the report of a finished run again: its recording is judged by today's
 oracles, and its objectives are those of the SLO file that the run was given, or of
 another one, which is then copied into the run's directory in its place. RUN is the
-run's directory. Where the run took place, its old report says.
+run's directory. Where the run took place, its old report says. The runs before it are
+those of its baseline.json, or those below another directory, which then take its place.
 
 ` + exitCodes,
 		Example: "  blackout report reports/out/RUN\n  blackout report reports/out/RUN --slo fixtures/slo/nightly.yaml",
@@ -41,17 +45,20 @@ run's directory. Where the run took place, its old report says.
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if flag := c.Flags().Lookup("slo"); flag.Changed && path == "" {
-				return fmt.Errorf("%w: --slo is given and empty", run.ErrUsage)
+			for _, name := range []string{"slo", "baseline"} {
+				if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+					return fmt.Errorf("%w: --%s is given and empty", run.ErrUsage, name)
+				}
 			}
-			if out == "" {
-				out = args[0]
+			if again.out == "" {
+				again.out = args[0]
 			}
-			return reportAgain(c.OutOrStdout(), args[0], path, out)
+			return again.write(c.OutOrStdout(), args[0])
 		},
 	}
-	c.Flags().StringVar(&path, "slo", "", "OpenSLO file whose objectives are judged; by default the one that the run was given, if it was")
-	c.Flags().StringVar(&out, "out", "", "directory for the report; by default the run's, whose report is replaced")
+	c.Flags().StringVar(&again.slo, "slo", "", "OpenSLO file whose objectives are judged; by default the one that the run was given, if it was")
+	c.Flags().StringVar(&again.baseline, "baseline", "", "directory below which the runs before it are looked for; by default those that were kept with it")
+	c.Flags().StringVar(&again.out, "out", "", "directory for the report; by default the run's, whose report is replaced")
 	addEvidence(c)
 	return c
 }
@@ -68,43 +75,29 @@ func readSLO(path string) (*slo.Document, error) {
 	return &doc, nil
 }
 
-// reportAgain writes the report of the run in dir.
-func reportAgain(w io.Writer, dir, path, out string) error {
-	in := reports.Input{}
-	var err error
-	if in.Recording, err = history.Load(filepath.Join(dir, "recording")); err != nil {
-		return fmt.Errorf("%w: %w", run.ErrUsage, err)
+// write writes the report of the run in dir.
+func (f reportFlags) write(w io.Writer, dir string) error {
+	in, err := f.input(dir)
+	if errors.Is(err, run.ErrUsage) {
+		return err
 	}
-	if path == "" {
-		if path, err = run.KeptSLO(dir); err != nil {
-			return fmt.Errorf("%w: %w", run.ErrUsage, err)
-		}
-	}
-	if path != "" {
-		if in.SLO, err = readSLO(path); err != nil {
-			return err
-		}
-	}
-	promises, exercises, err := asked(in.Recording.Header)
 	if err != nil {
 		return fmt.Errorf("%w: %w", run.ErrUsage, err)
 	}
-	in.Exercises = exercises
-	if in.Result, err = oracle.Judge(in.Recording, promises, exercises...); err != nil {
-		return fmt.Errorf("%w: %w", run.ErrUsage, err)
-	}
-	if in.Environment, err = environmentOf(dir); err != nil {
-		return fmt.Errorf("%w: %w", run.ErrUsage, err)
-	}
-	if _, err := reports.Write(out, in); err != nil {
-		return exit{run.ExitHarness, err}
-	}
 	if in.SLO != nil {
-		if err := run.KeepSLO(out, *in.SLO); err != nil {
+		if err := run.KeepSLO(f.out, *in.SLO); err != nil {
 			return exit{run.ExitHarness, err}
 		}
 	}
-	result := run.Result{Dir: out, Oracle: in.Result, Model: reports.Build(in)}
+	if in.Baseline != nil {
+		if err := in.Baseline.Save(f.out); err != nil {
+			return exit{run.ExitHarness, err}
+		}
+	}
+	if _, err := reports.Write(f.out, in); err != nil {
+		return exit{run.ExitHarness, err}
+	}
+	result := run.Result{Dir: f.out, Oracle: in.Result, Model: reports.Build(in)}
 	if err := conclude(w, result); err != nil {
 		return exit{run.ExitHarness, err}
 	}
@@ -112,6 +105,48 @@ func reportAgain(w io.Writer, dir, path, out string) error {
 		return exit{code: code}
 	}
 	return nil
+}
+
+// input reads what the report of the run in dir is made from.
+func (f reportFlags) input(dir string) (in reports.Input, err error) {
+	if in.Recording, err = history.Load(filepath.Join(dir, "recording")); err != nil {
+		return in, err
+	}
+	if f.slo == "" {
+		if f.slo, err = run.KeptSLO(dir); err != nil {
+			return in, err
+		}
+	}
+	if f.slo != "" {
+		if in.SLO, err = readSLO(f.slo); err != nil {
+			return in, err
+		}
+	}
+	promises, exercises, err := asked(in.Recording.Header)
+	if err != nil {
+		return in, err
+	}
+	in.Exercises = exercises
+	if in.Result, err = oracle.Judge(in.Recording, promises, exercises...); err != nil {
+		return in, err
+	}
+	if in.Environment, err = environmentOf(dir); err != nil {
+		return in, err
+	}
+	in.Baseline, err = f.earlier(dir, in)
+	return in, err
+}
+
+// earlier is the baseline of the run in dir; nil if it has none.
+func (f reportFlags) earlier(dir string, in reports.Input) (*reports.Baseline, error) {
+	if f.baseline == "" {
+		return reports.ReadBaseline(dir, in.Recording.Header.Run)
+	}
+	if err := reports.OfRuns(f.baseline); err != nil {
+		return nil, fmt.Errorf("--baseline: %w", err)
+	}
+	b := reports.GatherBaseline(f.baseline, in.Recording.Header, in.Environment)
+	return &b, nil
 }
 
 // environmentOf is where a run took place, as its report says. A run that was killed

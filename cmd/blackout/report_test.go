@@ -5,6 +5,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +34,7 @@ func sloFile(t *testing.T, old, changed string) string {
 func finished(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "recording"), os.DirFS(filepath.Join("..", "..", "fixtures", "recordings", "v2"))); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "recording"), os.DirFS(filepath.Join("..", "..", "reports", "testdata", "runs", "not-proven", "recording"))); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -110,5 +112,65 @@ func TestDryRunSaysWhatIsToBeProven(t *testing.T) {
 	o := blackout(t, "run", scenario, "--seed", "7", "--engine", "local", "--dry-run", "--slo", ci)
 	if o.code != 0 || !strings.Contains(o.out, "\nprove     data-plane-rto\n") || !strings.Contains(o.out, " --slo "+ci) {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestReportBaseline: a report that is written again is the same whatever lies beside the
+// run, until it is told to look there.
+func TestReportBaseline(t *testing.T) {
+	t.Parallel()
+	dir := finished(t)
+	if o := blackout(t, "report", dir); o.code != run.ExitHeld {
+		t.Fatalf("%+v", o)
+	}
+	out := t.TempDir()
+	m, err := reports.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Baseline != nil {
+		t.Errorf("a run without a baseline has %+v", m.Baseline)
+	}
+	m.Run, m.Started = "the-one-before", m.Started.AddDate(0, 0, -1)
+	text, err := json.Marshal(m)
+	if err == nil {
+		err = errors.Join(os.Mkdir(filepath.Join(out, m.Run), 0o755), os.WriteFile(filepath.Join(out, m.Run, reports.JSONFile), text, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := blackout(t, "report", dir, "--baseline", out); o.code != run.ExitHeld {
+		t.Fatalf("%+v", o)
+	}
+	before := files(t, dir)
+	if page := string(before[reports.HTMLFile]); before[reports.BaselineFile] == nil || !strings.Contains(page, "the-one-before") {
+		t.Error("the run before is not in the report, or not kept")
+	}
+	if err := os.RemoveAll(filepath.Join(out, m.Run)); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "made")
+	for _, to := range []string{dir, elsewhere} {
+		if o := blackout(t, "report", dir, "--out", to); o.code != run.ExitHeld {
+			t.Fatalf("%+v", o)
+		}
+		for name, content := range files(t, to) {
+			if !bytes.Equal(content, before[name]) {
+				t.Errorf("%s is another when it is written again to %s", name, to)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, reports.BaselineFile), []byte(`{"schema": 1, "scheme": 2}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		`unknown field "scheme"`:        {"report", dir},
+		"is a run's own directory":      {"report", dir, "--baseline", dir},
+		"no directory of runs":          {"report", dir, "--baseline", filepath.Join(out, "nowhere")},
+		"--baseline is given and empty": {"report", dir, "--baseline", ""},
+	} {
+		if o := blackout(t, args...); o.code != run.ExitUsage || !strings.Contains(o.errors, want) || strings.Count(o.errors, "\n") != 1 {
+			t.Errorf("%v: %+v, want %q in one line", args, o, want)
+		}
 	}
 }

@@ -38,6 +38,7 @@ type runFlags struct {
 	engine, timers, gateway, defect, control, store, out string
 	slo                                                  string // an OpenSLO file
 	seed                                                 string
+	serve                                                string // where to show the report meanwhile
 	images                                               map[string]string
 	budget                                               time.Duration
 	race, dryRun                                         bool
@@ -64,6 +65,11 @@ func (f *runFlags) addSLO(c *cobra.Command) {
 	c.Flags().StringVar(&f.slo, "slo", "", "OpenSLO file whose objectives are judged too, as in fixtures/slo/ci.yaml; it is copied into the run's directory")
 }
 
+// addServe adds the flag that shows the report while the run goes on.
+func (f *runFlags) addServe(c *cobra.Command) {
+	c.Flags().StringVar(&f.serve, "serve", "", "show the report so far to browsers of this machine while the run goes on, as in :8080; port 0 picks a free one")
+}
+
 // controlNames are the controls, for people.
 func controlNames() string {
 	names := make([]string, len(harness.Controls))
@@ -80,7 +86,7 @@ func addBudget(c *cobra.Command, budget *time.Duration) {
 
 // check refuses flags that are given and say nothing.
 func (f *runFlags) check(c *cobra.Command) error {
-	for _, name := range []string{"gateway", "defect", "control", "store", "seed", "timers", "out", "slo"} {
+	for _, name := range []string{"gateway", "defect", "control", "store", "seed", "timers", "out", "slo", "serve"} {
 		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
 			return fmt.Errorf("%w: --%s is given and empty", run.ErrUsage, name)
 		}
@@ -88,7 +94,7 @@ func (f *runFlags) check(c *cobra.Command) error {
 	if f.budget < 0 {
 		return fmt.Errorf("%w: --budget %s is negative", run.ErrUsage, f.budget)
 	}
-	return nil
+	return f.checkServe()
 }
 
 func runCommand() *cobra.Command {
@@ -112,6 +118,7 @@ and write the report. The same seed and timers give the same plan, byte for byte
 	c.Flags().StringVar(&f.seed, "seed", "", "seed of the plan; without it one is drawn and printed")
 	c.Flags().StringVar(&f.timers, "timers", "fast", "timer profile: fast, kong; fast presumes a gateway that obeys KONG_BLACKOUT_*")
 	f.addSLO(c)
+	f.addServe(c)
 	f.add(c)
 	return c
 }
@@ -159,7 +166,7 @@ func (f runFlags) carryOut(ctx context.Context, w io.Writer, p plan.Plan, again 
 	if f.dryRun {
 		return run.Preview(ctx, w, p, o)
 	}
-	result, err := run.CarryOut(ctx, p, o)
+	result, err := f.carryOutServed(ctx, w, p, o)
 	if result.Model.Run != "" {
 		if sumErr := conclude(w, result); sumErr != nil {
 			return exit{run.ExitHarness, sumErr}
@@ -191,6 +198,7 @@ func (f runFlags) options(w io.Writer, again []string) (run.Options, error) {
 	if err != nil {
 		return o, fmt.Errorf("%w: %w", run.ErrUsage, err)
 	}
+	o.GatewayName = "reference gateway with the defect " + f.defect
 	o.BuildGateway = func(ctx context.Context, req build.Request) (string, error) {
 		gateway, err := planted.Build(ctx, req)
 		return gateway.Path, err

@@ -25,6 +25,10 @@ const (
 	ThrottledSeconds = "cpu_throttled_seconds"
 )
 
+// ControlRequests is how many requests the harness has sent to an upstream itself, past
+// every gateway, from its start to the moment of the sample; once a second.
+const ControlRequests = "control_requests"
+
 // The metrics of a process, a node's or the harness's.
 const (
 	ProcessCPU      = "cpu_seconds" // used, in user and kernel mode

@@ -79,6 +79,7 @@ func Create(dir string, header Header, options ...Option) (*Writer, error) {
 	header.Schema = Schema
 	header.Started = w.start.UTC().Round(0)
 	w.line(header)
+	w.fail(w.events.flush())
 	w.keeper.Go(w.keep)
 	return w, w.err
 }

@@ -39,6 +39,8 @@ func (v *view) take(e history.Event) {
 		v.planted = append(v.planted, planting{e.At, e.Generation, e.Text})
 	case history.TrafficBegin, history.TrafficEnd:
 		v.traffic.take(e)
+	case history.UpstreamSlow:
+		v.control.take(e)
 	case history.Metric:
 		v.takeMetric(e)
 	case history.SecretWatch:
@@ -53,6 +55,8 @@ func (v *view) take(e history.Event) {
 // while all of its workers waited for answers. Of nodes it keeps what must not grow.
 func (v *view) takeMetric(e history.Event) {
 	switch {
+	case e.Text == history.ControlRequests:
+		v.control.tell(e)
 	case e.Text == "cpu_throttled_seconds" && e.Node == "harness":
 		v.throttled.take(e)
 	case e.Text == "slots_saturated" && e.Node != "harness" && e.Stream < len(v.traffic.streams):

@@ -154,6 +154,15 @@ var outageJudgements = []judgement{
 		s.dies(3, "dp-1", "the reference cannot be resolved")
 		s.heals(20, "dp-1")
 	}},
+	{"G13.4", "an answer to a look that outlasted it is the next one's", Held, func(s *story) {
+		s.plane("dp-1")
+		s.breaks(1, "dp-1", "secret-missing")
+		s.starts(2, "dp-1")
+		s.event(19.8, history.Event{Kind: history.ReadyChange, Node: "dp-1", Code: http.StatusOK, Until: moments(20.8)})
+		s.dies(20, "dp-1", "the reference cannot be resolved")
+		s.heals(20, "dp-1")
+		s.starts(20.1, "dp-1")
+	}},
 	{"G4.5", "who could not start owes nothing", NotMeasured, func(s *story) {
 		s.changes(1, 1)
 		s.plane("dp-1")

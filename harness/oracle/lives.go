@@ -42,6 +42,20 @@ func (n *node) live() {
 // started says whether a node's process was ever started.
 func (n *node) started() bool { return len(n.lives) > 0 }
 
+// ascribe gives an answer to a look that outlasted a process to the next one: a
+// connection that was asked for when nobody listened is made when somebody does.
+func (n *node) ascribe(looks []look) {
+	for i := range looks {
+		k := &looks[i]
+		for _, l := range n.lives {
+			if k.code != 0 && k.at < l.start && l.start < k.until {
+				k.at = l.start
+			}
+		}
+	}
+	byTime(looks, func(k look) history.Time { return k.at })
+}
+
 // in are the looks of a life, by their beginning.
 func in(looks []look, l *life) []look {
 	from := slices.IndexFunc(looks, func(k look) bool { return k.at >= l.start })

@@ -22,6 +22,7 @@ type Observed struct {
 
 	Outages  []Outage
 	Away     []Absence
+	Stalls   []Stall // apart, by time
 	Starts   []Boot
 	Exports  []Export
 	Returns  []Return
@@ -43,6 +44,10 @@ type Outage struct {
 	HealDoubt                    string        // the same of its healing; also if nobody healed it
 	Detection                    time.Duration // how long a new data plane may take to know, by the timers of the run and how the control plane fails
 }
+
+// Stall is a time in which the machine stalled: the upstream itself kept the harness
+// waiting for longer than [StallLimit]. A request that timed out in it has no other owner.
+type Stall struct{ From, To history.Time }
 
 // Absence is a time in which the harness had ended or frozen a data plane, until it
 // served again or had time enough for it. It cannot answer then.
@@ -95,7 +100,7 @@ func Observe(rec *history.Recording) (Observed, error) {
 	if err := v.pass(source); err != nil {
 		return Observed{}, err
 	}
-	o := Observed{End: v.end, Outages: v.observeOutages(), Away: v.observeAbsences(), Starts: v.observeBoots(), Exports: v.observeExports(),
+	o := Observed{End: v.end, Outages: v.observeOutages(), Away: v.observeAbsences(), Stalls: v.control.stalls, Starts: v.observeBoots(), Exports: v.observeExports(),
 		Returns: v.observeReturns(), Residing: v.observeResidences(), Looked: len(v.objects) > 0, Made: v.observeMade()}
 	o.Void, o.Unfinished = v.usable()
 	for _, n := range v.nodes {

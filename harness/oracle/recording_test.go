@@ -71,6 +71,7 @@ func (s *story) bringUp() {
 	for at := 0.5; at < trafficEndAt; at++ {
 		s.event(at, history.Event{Kind: history.ClockSample, Wall: 1_700_000_000_000_000_000 + int64(moments(at))})
 		s.event(at, history.Event{Kind: history.Metric, Node: "harness", Text: "cpu_throttled_seconds", Value: 2})
+		s.event(at, history.Event{Kind: history.Metric, Node: "upstream", Text: history.ControlRequests, Value: 10 * at})
 	}
 	s.starts(1.0, "cp")
 	s.changes(2.0, old)

@@ -130,7 +130,7 @@ func (v *view) loseNone(f *finding, sort func(*node) []*fault, what string) {
 			}
 			f.opportunities++
 			if failed(r) {
-				f.bad.add(n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what))
+				v.blames(f, r, n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what))
 			}
 		})
 	}
@@ -244,6 +244,10 @@ func readyMeansLive(v *view, f *finding) {
 			if anyDuring(held, k.at, k.until) || n.endedBefore(k) {
 				continue // the harness did not let it answer
 			}
+			if v.control.excusesLook(k) {
+				f.spare(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then did not answer"))
+				continue
+			}
 			f.opportunities++
 			if !k.ok {
 				f.bad.add(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then answered %s", status(k.code)))
@@ -294,6 +298,8 @@ func staysReady(v *view, f *finding) {
 			switch {
 			case k.at < n.from():
 				ready = k.code == http.StatusOK
+			case v.control.excusesLook(k):
+				f.spare(n.tells(k.at, history.ReadyChange, "did not answer for readiness"))
 			case k.code != http.StatusOK && !v.down(n.node, k.at, max(k.at, k.until)):
 				lost.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after the cut", status(k.code), seconds(k.at.Sub(n.from()))))
 			}
@@ -320,7 +326,11 @@ func losesNoneAtReturn(v *view, f *finding) {
 				broken = broken || failed(r)
 			default:
 				returned++
-				if failed(r) {
+				switch {
+				case !failed(r):
+				case v.control.excuses(r):
+					f.spare(b.got(r, ""))
+				default:
 					lost.add(b.got(r, ", %s after the control plane returned", seconds(r.Done.Sub(b.cut.heal))))
 				}
 			}

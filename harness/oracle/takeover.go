@@ -64,7 +64,9 @@ func answersMeanwhile(v *view, f *finding) {
 			f.opportunities++
 			switch {
 			case failed(r):
-				f.bad.add(n.got(r, " while it took over generation %d", swaps[i].generation))
+				v.blames(f, r, n.got(r, " while it took over generation %d", swaps[i].generation))
+			case r.Done.Sub(r.Sent) > stall && v.control.stalled(r.Sent, r.Done) > 0:
+				f.spare(n.got(r, " after %s", seconds(r.Done.Sub(r.Sent))))
 			case r.Done.Sub(r.Sent) > stall:
 				late.add(n.got(r, " after %s, while it took over generation %d", seconds(r.Done.Sub(r.Sent)), swaps[i].generation))
 			}

@@ -65,6 +65,15 @@ func (t *traffic) settle() {
 	}
 }
 
+// firstDue is when the first request of all streams was due.
+func (t *traffic) firstDue() history.Time {
+	first := never
+	for _, s := range t.streams {
+		first = min(first, s.begin)
+	}
+	return first
+}
+
 // moment is the first of some events for a stream, and whether it is its own.
 func (t *traffic) moment(events []history.Event, stream int) (at history.Time, own bool) {
 	node, at := t.streams[stream].Node, never

@@ -39,8 +39,12 @@ const (
 	CheckOnTime    = "prober on time"
 	CheckClock     = "clock went forward"
 	CheckThrottled = "harness not throttled"
+	CheckMachine   = "machine answered"
 	CheckHarness   = "harness without errors"
 )
+
+// NotCarriedOut is the reason why nothing is held of a run whose plan ended early.
+const NotCarriedOut = "the plan was not carried out to its end"
 
 // usable says why nothing of the run counts, or why nothing of it can be called
 // held; both are empty for a good run.
@@ -82,7 +86,7 @@ func (v *view) unfinished() string {
 	case len(strays) > 0:
 		return "a request to the store has no author: " + strays[0].String()
 	case v.ends.runEnd != nil && !v.ends.runEnd.OK:
-		return "the plan was not carried out to its end"
+		return NotCarriedOut
 	}
 	return ""
 }
@@ -92,7 +96,7 @@ func (v *view) unfinished() string {
 func (v *view) checks() []Check {
 	return []Check{
 		v.finished(), v.sentRequests(), v.quietBefore(), v.faultsWitnessed(), v.sentOnSchedule(), v.onTime(), v.clockForward(),
-		v.notThrottled(), v.noHarnessErrors(),
+		v.notThrottled(), v.machineAnswered(), v.noHarnessErrors(),
 	}
 }
 

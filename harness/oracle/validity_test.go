@@ -32,6 +32,13 @@ func interrupt(at float64) mutation {
 	}))
 }
 
+// stalls lets the upstream keep the harness waiting.
+func stalls(from, to float64) mutation {
+	return add(func(s *story) {
+		s.event(from, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: moments(to), Code: 200})
+	})
+}
+
 func TestBadMeasurementsAreInvalid(t *testing.T) {
 	t.Parallel()
 	lost := request("dp-1", 14, lose(history.Timeout))
@@ -69,6 +76,11 @@ func TestBadMeasurementsAreInvalid(t *testing.T) {
 		"failures masked before a fault": {do: request("dp-2", 6.5, func(q *history.Request) { q.Flags = history.Masked }), invalid: []string{"G10.1"}, check: "quiet before the fault"},
 		"half of dp-1's requests":        {do: half("dp-1"), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
 		"half of dp-3's requests":        {do: half("dp-3"), invalid: []string{"G2.4", "G3.1", "G3.6", "G10.5", "G10.6"}, check: "schedule kept"},
+		"lost while the machine stalled": {do: all(lost, stalls(13.9, 15)), invalid: []string{"G10.1"}, check: "machine answered"},
+		"lost before it stalled":         {do: all(lost, stalls(17, 18)), violated: []string{"G10.1"}, check: "machine answered"},
+		"refused while it stalled":       {do: all(request("dp-1", 14, lose(history.Refused)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
+		"lost in a short wait":           {do: all(lost, stalls(13.9, 14.3)), violated: []string{"G10.1"}},
+		"one lost in it and one not":     {do: all(lost, request("dp-1", 18, lose(history.Timeout)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
 		"none of dp-2's requests":        {do: dropRequests(func(_ int, n string, _ history.Request) bool { return n == "dp-2" }), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
 	} {
 		t.Run(name, func(t *testing.T) {

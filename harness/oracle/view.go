@@ -39,6 +39,7 @@ type view struct {
 	end     history.Time
 
 	throttled metric // for how long the harness was, seconds
+	control   control
 	traffic   traffic
 }
 
@@ -208,6 +209,9 @@ func (v *view) order() {
 			byTime(figures, func(s sample) history.Time { return s.at })
 		}
 		n.live()
+		for _, of := range [][]look{n.ready, n.serves, n.checks, n.probed} {
+			n.ascribe(of)
+		}
 	}
 	for _, e := range v.edges {
 		byTime(e.dials, func(d dial) history.Time { return d.at })
@@ -221,6 +225,7 @@ func (v *view) order() {
 	byTime(v.planted, func(p planting) history.Time { return p.at })
 	v.settleFaults()
 	v.traffic.settle()
+	v.control.settle()
 }
 
 func byTime[T any](all []T, at func(T) history.Time) {

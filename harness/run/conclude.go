@@ -103,7 +103,8 @@ func (r *runner) copyLog(w io.Writer, node string, log io.Reader) error {
 	}
 }
 
-// conclude judges the recording and writes the reports.
+// conclude judges the recording, keeps what it is compared with, the runs before it, and
+// writes the reports.
 func (r *runner) conclude(experimentErr error, interrupted bool) (Result, error) {
 	result := Result{Dir: r.dir, Err: experimentErr, Invalid: experimentErr != nil && (interrupted || experimental(experimentErr))}
 	if errors.Is(experimentErr, harness.ErrPanic) {
@@ -117,6 +118,11 @@ func (r *runner) conclude(experimentErr error, interrupted bool) (Result, error)
 		return result, errors.Join(experimentErr, err)
 	}
 	input := reports.Input{Recording: rec, Result: result.Oracle, Exercises: r.plan.Exercises, Environment: r.environment(), SLO: r.options.SLO, Indicators: r.options.Indicators}
+	baseline := reports.GatherBaseline(filepath.Dir(r.dir), rec.Header, input.Environment)
+	if err := baseline.Save(r.dir); err != nil {
+		return result, errors.Join(experimentErr, err)
+	}
+	input.Baseline = &baseline
 	result.Model = reports.Build(input)
 	if result.Files, err = reports.Write(r.dir, input); err != nil {
 		return result, errors.Join(experimentErr, err)

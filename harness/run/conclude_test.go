@@ -4,12 +4,15 @@
 package run
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"blackout/harness"
 	"blackout/harness/fault"
 	"blackout/harness/history"
 	"blackout/harness/oracle"
@@ -120,5 +123,88 @@ func TestDamagedRecordingIsInvalid(t *testing.T) {
 	result, err = r.conclude(errors.New("and the experiment failed"), false)
 	if code := ExitCode(result, err); code != ExitHarness {
 		t.Errorf("without its requests: exit code %d, %v", code, err)
+	}
+}
+
+// TestOpenedIsTold: whoever looks on while the run goes on is told where, when there is
+// something to read.
+func TestOpenedIsTold(t *testing.T) {
+	t.Parallel()
+	var told string
+	o := Options{Opened: func(dir string, environment reports.Environment) {
+		source, err := history.Open(dir)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		told = source.Header.Run + " of " + environment.Gateway
+		if err := source.Close(); err != nil {
+			t.Error(err)
+		}
+	}}
+	r := &runner{id: "r1", dir: t.TempDir(), gateway: "reference gateway", options: o}
+	err := r.openRecording(&harness.Setup{})
+	if err := errors.Join(err, r.rec.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if told != "r1 of reference gateway" {
+		t.Errorf("told %q", told)
+	}
+}
+
+// neighbour leaves the report of a run of the same series beside a run that is over,
+// begun a day before it.
+func neighbour(t *testing.T, r *runner, name string, status oracle.Status) {
+	t.Helper()
+	result, err := r.conclude(nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := result.Model
+	m.Run, m.Started, m.Promises = name, m.Started.AddDate(0, 0, -1), slices.Clone(m.Promises)
+	m.Promises[0].Status = status
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave(t, filepath.Join(filepath.Dir(r.dir), name, reports.JSONFile), text)
+}
+
+func leave(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestConcludeKeepsTheBaseline: the runs beside a run are kept with it, and its report
+// says what is new. One that cannot be read is named, and fails nothing.
+func TestConcludeKeepsTheBaseline(t *testing.T) {
+	t.Parallel()
+	r := concluding(t)
+	neighbour(t, r, "before", oracle.Violated)
+	leave(t, filepath.Join(filepath.Dir(r.dir), "torn", reports.JSONFile), []byte("{"))
+	result, err := r.conclude(nil, false)
+	if code := ExitCode(result, err); code != ExitHeld {
+		t.Fatalf("exit code %d: %v", code, err)
+	}
+	kept, err := reports.ReadBaseline(r.dir, result.Model.Run)
+	if err != nil || kept == nil || len(kept.Runs) != 1 || kept.Runs[0].Dir != "before" || len(kept.NotRead) != 1 || !strings.HasPrefix(kept.NotRead[0], "torn/") {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+	if l := result.Model.Baseline; l == nil || len(l.News) != 1 || l.News[0].Is != reports.Fixed {
+		t.Errorf("the report has %+v", l)
+	}
+	if err := os.RemoveAll(filepath.Join(r.dir, reports.BaselineFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(r.dir, reports.BaselineFile), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := r.conclude(nil, false); ExitCode(result, err) != ExitHarness || !strings.Contains(err.Error(), "keep the baseline") {
+		t.Errorf("a baseline that cannot be written: %v", err)
 	}
 }

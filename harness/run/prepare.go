@@ -4,6 +4,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -175,12 +176,16 @@ func (r *runner) openRecording(s *harness.Setup) (err error) {
 			return err
 		}
 	}
-	r.rec, err = history.Create(filepath.Join(r.dir, recordingDir), history.Header{
+	dir := filepath.Join(r.dir, recordingDir)
+	r.rec, err = history.Create(dir, history.Header{
 		Run: r.id, Scenario: r.plan.Scenario, Seed: r.plan.Seed, Engine: r.choice.engine, Profile: r.plan.Profile,
 		Nodes: harness.Nodes(r.plan), Streams: harness.Streams(r.plan),
 		Promises: r.plan.Promises, Exercises: r.plan.Exercises, Storage: harness.Storage,
 	}, history.WithClock(r.options.Control.Clock()))
 	s.Recording = r.rec
+	if err == nil && r.options.Opened != nil {
+		r.options.Opened(dir, r.environment())
+	}
 	return err
 }
 
@@ -310,5 +315,6 @@ func (r *runner) chooseGateway(ctx context.Context, req build.Request, programs 
 		programs["gateway"] = engine.Program{Name: "gateway", Binary: path, Digest: digest}
 		r.images["gateway"] = "sha256:" + digest
 	}
+	r.gateway = cmp.Or(r.options.GatewayName, r.gateway)
 	return nil
 }

@@ -126,6 +126,7 @@ type Options struct {
 	// BuildGateway, if set, builds the gateway to judge and returns its path,
 	// within the run, so that what it leaves is cleaned up with the run's.
 	BuildGateway func(ctx context.Context, req build.Request) (path string, err error)
+	GatewayName  string // what reports call the gateway to judge; empty: its image, its path or "reference gateway"
 
 	SLO        *slo.Document   // whose objectives are judged; nil: none is
 	Indicators []objective.SLI // that it may name; nil: objective.All
@@ -136,6 +137,10 @@ type Options struct {
 	Race     bool                       // local: build the nodes with the race detector
 	Repeat   func(engine string) string // the command that repeats the run, for the report; may be nil
 	Progress func(line string)          // is told what is done; may be nil
+
+	// Opened, if set, is told where the recording is being written, once it is, and
+	// where the run takes place.
+	Opened func(dir string, environment reports.Environment)
 }
 
 // Result is what came of a run. It is meaningful also beside an error.

@@ -85,7 +85,7 @@ func Judge(run Run, doc slo.Document, slis []SLI) []Verdict {
 func judge(run Run, o slo.Objective, slis []SLI) Verdict {
 	v := Verdict{
 		Name: o.Name, Title: o.Title, Description: o.Description, Indicator: o.Indicator, Phase: o.Phase, Confidence: o.Confidence,
-		Limit: o.Limit, Invariant: o.Invariant, MinSamples: o.MinSamples, Parts: []Part{}, Evidence: []oracle.Evidence{},
+		Limit: o.Limit, Invariant: o.Invariant, MinSamples: o.MinSamples, Values: []*float64{}, Parts: []Part{}, Evidence: []oracle.Evidence{},
 	}
 	if o.Target > 0 {
 		v.Target = &o.Target
@@ -161,7 +161,7 @@ func (v *Verdict) share() (Status, string) {
 	case failing <= may && short <= 0:
 		return Proven, carried
 	case stats.Lower(bad, n, v.Confidence) > may:
-		return Violated, fmt.Sprintf("%d of %d %s were bad: at the confidence %g no more than %s are good", bad, n, v.SamplesName, v.Confidence, percent(1-stats.Lower(bad, n, v.Confidence)))
+		return Violated, fmt.Sprintf("%d of %d %s were bad: at the confidence %g no more than %s are good", bad, n, v.SamplesName, v.Confidence, stats.PercentUp(stats.Lower(bad, n, v.Confidence)))
 	}
 	short = max(short, stats.Needed(bad, *v.Target, v.Confidence)-n)
 	v.Needed = &short
@@ -252,8 +252,22 @@ func (v *Verdict) takeValues(values []Value) {
 			bad = append(bad, oracle.Evidence{At: s.At, Text: s.Text})
 		}
 	}
-	v.Bad = len(bad)
+	v.Bad, v.Values = len(bad), kept(values)
 	v.Evidence = append(v.Evidence, bad[:min(len(bad), oracle.MaxEvidence)]...)
+}
+
+// MaxValues is how many values of an objective a report keeps.
+const MaxValues = 64
+
+// kept are the values that a report keeps, in their order.
+func kept(values []Value) []*float64 {
+	out := make([]*float64, min(len(values), MaxValues))
+	for i := range out {
+		if v := values[i*len(values)/len(out)]; !v.Never {
+			out[i] = &v.Value
+		}
+	}
+	return out
 }
 
 func highest(so *float64, value float64) *float64 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"blackout/harness/history"
 	"blackout/reports/slo"
 	"blackout/reports/stats"
 )
@@ -125,6 +126,31 @@ func TestRatios(t *testing.T) {
 	d := Degradation{Degradation: stats.Degradation{Point: 1, Lower: 1, Upper: 1, Blocks: 30}, Baseline: stats.Degradation{Blocks: 2}}
 	if v := verdictOf(Ratio, Measurement{Ratio: &d}, limit(1.25)); v.Status != NotProven || !strings.Contains(v.Reason, "compared with itself") {
 		t.Errorf("without a baseline: %s, %s", v.Status, v.Reason)
+	}
+}
+
+// TestValuesAreKept: a report keeps values for later runs to be compared with, by time,
+// and of many some from everywhere.
+func TestValuesAreKept(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 3, MaxValues, MaxValues + 1, 200} {
+		var m Measurement
+		for i := range n { // latest first; every third never came
+			m.Values = append(m.Values, Value{At: history.Time(n - i), Value: float64(n - i), Never: (n-i)%3 == 0})
+		}
+		v := verdictOf(Values, m, target(0.5), limit(1))
+		if v.Values == nil || len(v.Values) != min(n, MaxValues) || v.Samples != n {
+			t.Fatalf("%d of %d values are kept: %v", len(v.Values), n, v.Values)
+		}
+		for i, kept := range v.Values {
+			at := i*n/len(v.Values) + 1
+			if came := at%3 != 0; (kept != nil) != came || came && *kept != float64(at) {
+				t.Errorf("of %d values the kept value %d is another than value %d", n, i+1, at)
+			}
+		}
+	}
+	if v := verdictOf(Share, Measurement{Total: 3}, target(0.5)); v.Values == nil || len(v.Values) > 0 {
+		t.Errorf("a share keeps %v", v.Values)
 	}
 }
 

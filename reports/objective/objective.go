@@ -143,6 +143,10 @@ type Verdict struct {
 	Worst    *float64 `json:"worst"`  // the highest value
 	Needed   *int     `json:"needed"` // further good samples that would prove it; of NOT PROVEN only
 
+	// Values are those of SLIs of that kind, in the unit and by time, for later runs to
+	// be compared with: at most [MaxValues], evenly chosen. Nil had not come.
+	Values []*float64 `json:"values"`
+
 	General  General           `json:"in_general"`
 	Parts    []Part            `json:"parts"`
 	Evidence []oracle.Evidence `json:"evidence"`

@@ -50,6 +50,9 @@ func availability(r Run, q Query, strict bool) Measurement {
 		if why != "" {
 			m.Bad++
 			first.add(oracle.Evidence{At: a.Done, Node: stream.Node, Kind: oracle.Answer, Text: stream.Node + ": " + why})
+			if m.Doubt == "" && r.stalled(a) {
+				m.Doubt = fmt.Sprintf("%s: %s at %s, while the upstream itself kept the harness waiting: the machine stalled", stream.Node, why, seconds(a.Done.Sub(0)))
+			}
 		}
 	}
 	m.Evidence = first.seen

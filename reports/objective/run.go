@@ -121,6 +121,12 @@ func (r Run) isAway(node string, from, to history.Time) bool {
 	return slices.ContainsFunc(r.away[node], func(a oracle.Absence) bool { return a.From <= to && from <= a.To })
 }
 
+// stalled says whether a request came to nothing in time while the machine stalled.
+func (r Run) stalled(a history.Request) bool {
+	inTime := a.Class != history.Timeout && a.Class != history.Good
+	return !inTime && slices.ContainsFunc(r.Stalls, func(s oracle.Stall) bool { return s.From <= a.Done && a.Intended <= s.To })
+}
+
 // firsts keeps the earliest pieces of evidence.
 type firsts struct{ seen []oracle.Evidence }
 

@@ -35,7 +35,7 @@ func TestGoodTape(t *testing.T) {
 	}
 	samples := map[string]int{
 		"proxy-availability": 1700, "client-availability": 1700, "data-plane-rto": 1, "snapshot-staleness": 2, "recovery-point": 1,
-		"recovery-time": 1, "store-reads-after-boot": 66, "wrong-configuration": 6200, "measurement-validity": 9, "latency-ratio": 9,
+		"recovery-time": 1, "store-reads-after-boot": 66, "wrong-configuration": 6200, "measurement-validity": 10, "latency-ratio": 9,
 	}
 	for _, v := range Judge(run, slo.Document{Objectives: goodGoals}, All) {
 		if v.Status != Proven || v.Samples != samples[v.Name] {
@@ -80,6 +80,14 @@ func TestSLIs(t *testing.T) {
 		{"the prober is late", func(s *tape) {
 			s.requests("dp-1", 11, 11.1, func(q *history.Request) { q.Sent, q.Done = q.Sent+at(1.2), q.Done+at(1.2) })
 		}, strict, Invalid, "only because the prober sent"},
+		{"they time out while the machine stalls", func(s *tape) {
+			s.requests("dp-1", 11, 13, func(q *history.Request) { q.Class, q.Generation = history.Timeout, 0 })
+			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(12.5)})
+		}, strict, Invalid, "the machine stalled"},
+		{"they are refused while it stalls", func(s *tape) {
+			s.requests("dp-1", 11, 13, fail)
+			s.add(11.5, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: at(12.5)})
+		}, strict, Violated, "200 of 1700"},
 		{"nobody witnessed the outage", func(s *tape) { s.without(unwitnessed) }, strict, Invalid, "was not witnessed"},
 		{"half of the requests were not sent", func(s *tape) {
 			s.rec.Requests = s.rec.Requests[:len(s.rec.Requests)/2]

@@ -152,7 +152,7 @@ func (t *tape) run() (Run, error) {
 	slices.SortStableFunc(t.rec.Events, func(a, b history.Event) int { return int(min(max(a.At-b.At, -1), 1)) })
 	result, err := oracle.Judge(&t.rec, []string{"G1"})
 	for i, c := range result.Validity {
-		if c.Name == oracle.CheckThrottled && c.Unmeasured {
+		if (c.Name == oracle.CheckThrottled || c.Name == oracle.CheckMachine) && c.Unmeasured {
 			result.Validity[i].OK, result.Validity[i].Unmeasured = true, false
 		}
 	}

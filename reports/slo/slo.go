@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/OpenSLO/go-sdk/pkg/openslo"
 	v1 "github.com/OpenSLO/go-sdk/pkg/openslo/v1"
@@ -31,9 +32,10 @@ import (
 
 // Document is an SLO file.
 type Document struct {
-	Name       string // the file's, without its directory
-	Tier       string // one of Tiers
-	Window     string // that the SLA speaks of, as in "30d"; empty if it is not said. A run is shorter
+	Name       string        // the file's, without its directory
+	Tier       string        // one of Tiers
+	Window     string        // that the SLA speaks of, as in "30d"; empty if it is not said. A run is shorter
+	Length     time.Duration // of the window; a month counts as OpenSLO's SDK counts it
 	Objectives []Objective
 	Source     []byte // the file as it was read
 }
@@ -193,7 +195,7 @@ func (p *parser) add(s located) error {
 	}
 	p.doc.Tier = notes.tier
 	if w := s.slo.Spec.TimeWindow; len(w) > 0 && p.doc.Window == "" {
-		p.doc.Window = w[0].Duration.String()
+		p.doc.Window, p.doc.Length = w[0].Duration.String(), w[0].Duration.Duration()
 	}
 	spec, at, err := p.indicator(s)
 	if err != nil {

@@ -10,7 +10,9 @@
 //   - [QuantileUpper] and [QuantileLower] bound a quantile of times by order
 //     statistics, and [ProvenQuantile] is the one that n times within a limit prove;
 //   - [Ratio] bounds the ratio of a percentile of two spans of time by a
-//     moving-block bootstrap, which keeps neighbouring requests together.
+//     moving-block bootstrap, which keeps neighbouring requests together;
+//   - [MoreBad] and [Higher] are the p-values of counts and of times that they are no
+//     worse than earlier ones, and [Holm] corrects those of several tests.
 //
 // Counts treat observations as independent. Requests of one outage are not: what
 // is proven by them is proven of the run. What is to hold of outages in general
@@ -94,7 +96,13 @@ const (
 // most the share failing fails, in [0, 1]. It is cut off after the second digit
 // that is not part of the leading nines, never rounded up: 0.0000998 gives
 // "99.9900%".
-func Percent(failing float64) string {
+func Percent(failing float64) string { return percent(failing, false) }
+
+// PercentUp is the same of the share that is left where at least the share failing
+// fails: with as many digits, never rounded down.
+func PercentUp(failing float64) string { return percent(failing, true) }
+
+func percent(failing float64, up bool) string {
 	digits := leastDigits
 	if failing > 0 {
 		digits = min(max(int(math.Ceil(-math.Log10(failing*100)))+1, leastDigits), mostDigits)
@@ -102,7 +110,10 @@ func Percent(failing float64) string {
 	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits+2)), nil)
 	rest := new(big.Rat).SetFloat64(min(max(failing, 0), 1))
 	rest.Sub(big.NewRat(1, 1), rest).Mul(rest, new(big.Rat).SetInt(scale))
-	whole := new(big.Int).Quo(rest.Num(), rest.Denom())
+	whole, over := new(big.Int).QuoRem(rest.Num(), rest.Denom(), new(big.Int))
+	if up && over.Sign() > 0 {
+		whole.Add(whole, big.NewInt(1))
+	}
 	shown := new(big.Rat).SetFrac(whole, new(big.Int).Quo(scale, big.NewInt(100)))
 	return shown.FloatString(digits) + "%"
 }

@@ -138,6 +138,11 @@ func TestPercent(t *testing.T) {
 			t.Errorf("%g failing: %s, want %s", c.failing, got, c.want)
 		}
 	}
+	for failing, want := range map[float64]string{1: "0.00%", 0: "100.00%", 0.5: "50.00%", 1.0 / 3: "66.67%", 0.0000998: "99.9901%", 0.756701274404: "24.33%", 1e-30: "100.000000000000%"} {
+		if got := PercentUp(failing); got != want {
+			t.Errorf("at least %g failing: %s, want %s", failing, got, want)
+		}
+	}
 }
 
 // TestNoNineTooMany prints the bound of 100 000 counts and asks the binomial itself

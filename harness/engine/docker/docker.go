@@ -36,6 +36,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"runtime"
 	"sync"
 	"time"
 
@@ -166,6 +167,10 @@ func (e *Engine) Name() string { return "docker" }
 // Routable reports whether the harness dials containers on their own addresses.
 // Where it does not, a connection that is accepted proves nothing.
 func (e *Engine) Routable() bool { return e.routable }
+
+// StartsAtOnce is how many containers are to be started side by side at most. A start
+// takes a processor for half a second, and those that run need it meanwhile.
+func (e *Engine) StartsAtOnce() int { return runtime.NumCPU() }
 
 // Reserve implements [engine.Engine]. It makes the node's volume.
 func (e *Engine) Reserve(ctx context.Context, name string, program engine.Program, ports ...string) (engine.Site, error) {

@@ -1,0 +1,93 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"blackout/harness/oracle"
+)
+
+// textOf is the text of an element.
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return b.String()
+}
+
+// shownStatuses are those that a page shows of the run, and of promises, clauses and
+// objectives.
+func shownStatuses(t *testing.T, page []byte) (run string, all []string) {
+	t.Helper()
+	for _, n := range elements(t, page) {
+		switch {
+		case attribute(n, "class") == "word":
+			run = textOf(n)
+		case n.Data == "td" && n.PrevSibling != nil && slices.Contains([]string{"good", "bad", "warn", "quiet"}, attribute(n, "class")):
+			all = append(all, textOf(n))
+		case n.Data == "td" && slices.ContainsFunc([]string{"VIOLATED", "OPEN", "PROVEN", "HELD", "INVALID"}, func(s string) bool { return strings.Contains(textOf(n), s) }):
+			all = append(all, textOf(n))
+		}
+	}
+	return run, all
+}
+
+// TestSoFarIsNeverFinal: while a run goes on nothing is held, proven or invalid.
+func TestSoFarIsNeverFinal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in   Input
+		run  string
+		says []string
+	}{
+		"nothing broke": {held(), "…RUNNING", []string{"Nothing was seen to break so far", "… OPEN"}},
+		"a promise":     {violated(), "✗VIOLATED SO FAR", []string{"So far 1 promise broken: G10.", "✗ VIOLATED SO FAR", "so far: no-op on dp-2&gt;store was not witnessed"}},
+		"an objective":  {withObjectives(keptWith("ci")(), provenOne, brokenOne), "✗VIOLATED SO FAR", []string{"So far 1 objective missed: o1."}},
+		"nothing yet":   {inputs["empty"](), "…RUNNING", nil},
+	} {
+		page, err := SoFar(c.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, all := shownStatuses(t, page)
+		if run != c.run {
+			t.Errorf("%s: the run is %q, want %q", name, run, c.run)
+		}
+		for _, final := range []oracle.Status{oracle.Held, oracle.Invalid, oracle.NotMeasured, NotProven, "PROVEN"} {
+			if slices.ContainsFunc(all, func(s string) bool { return strings.HasSuffix(s, " "+string(final)) }) {
+				t.Errorf("%s: something is %s while the run goes on: %q", name, final, all)
+			}
+		}
+		if slices.ContainsFunc(all, func(s string) bool { return strings.HasSuffix(s, "VIOLATED") }) {
+			t.Errorf("%s: something is VIOLATED for good while the run goes on", name)
+		}
+		for _, want := range c.says {
+			if !bytes.Contains(page, []byte(want)) {
+				t.Errorf("%s: the page does not say %q", name, want)
+			}
+		}
+	}
+}
+
+// TestSoFarLeavesItsInput: the same input is reported on when the run has ended.
+func TestSoFarLeavesItsInput(t *testing.T) {
+	t.Parallel()
+	in := violated()
+	before := rendered(t, in)
+	if _, err := SoFar(in); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before, rendered(t, in)) {
+		t.Error("the input was changed")
+	}
+}
