@@ -23,6 +23,9 @@ import (
 	"blackout/reports/slo"
 )
 
+// keptRuns are real runs, one of each outcome.
+var keptRuns = []string{"good", "violated", "invalid", "not-proven"}
+
 // record writes a recording's files, whole, into dir.
 func record(tb testing.TB, dir string, rec *history.Recording) {
 	tb.Helper()
@@ -72,10 +75,10 @@ func finished(tb testing.TB, in Input) string {
 	return dir
 }
 
-// kept is a kept recording as oracles judge it today.
-func kept(t *testing.T, schema, tier string) Input {
+// kept is a kept recording as oracles judge it today, with an SLO file.
+func kept(t *testing.T, recording, objectives string) Input {
 	t.Helper()
-	rec, err := history.Load(filepath.Join("..", "fixtures", "recordings", schema))
+	rec, err := history.Load(recording)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,14 +86,22 @@ func kept(t *testing.T, schema, tier string) Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := slo.Read(filepath.Join("..", "fixtures", "slo", tier+".yaml"))
+	doc, err := slo.Read(objectives)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return Input{Recording: rec, Result: result, Environment: environment(), SLO: &doc}
 }
 
-// recomputedInputs are the inputs of renderers, and each kept recording with each tier.
+// keptRun is a kept run, as [blackout/reports/internal/kept] names it.
+func keptRun(t *testing.T, name string) Input {
+	t.Helper()
+	dir := filepath.Join("testdata", "runs", name)
+	return kept(t, filepath.Join(dir, "recording"), filepath.Join(dir, "slo", "ci.yaml"))
+}
+
+// recomputedInputs are the kept runs, each kept recording with each tier, and the inputs of
+// renderers, which have what no kept run has.
 func recomputedInputs(t *testing.T) map[string]Input {
 	all := map[string]Input{}
 	for name, in := range inputs {
@@ -102,8 +113,11 @@ func recomputedInputs(t *testing.T) map[string]Input {
 	}
 	for _, r := range recordings {
 		for _, tier := range slo.Tiers {
-			all[r.Name()+" "+tier] = kept(t, r.Name(), tier)
+			all[r.Name()+" "+tier] = kept(t, filepath.Join("..", "fixtures", "recordings", r.Name()), filepath.Join("..", "fixtures", "slo", tier+".yaml"))
 		}
+	}
+	for _, name := range keptRuns {
+		all["run "+name] = keptRun(t, name)
 	}
 	return all
 }
@@ -182,14 +196,14 @@ func slightly(n json.Number) json.Number {
 // place, or the number is one of those that are declared to be taken as they are.
 func TestRecomputesEveryNumber(t *testing.T) {
 	t.Parallel()
-	given := regexp.MustCompile("^(" + strings.Join(recompute.Given, "|") + ")$")
-	for _, name := range []string{"violated", "unproven"} {
-		dir := finished(t, inputs[name]())
+	given := regexp.MustCompile("^(" + strings.ReplaceAll(strings.Join(recompute.Given, "|"), "*", ".*") + ")$")
+	for name, in := range map[string]Input{"the kept run violated": keptRun(t, "violated"), "a run with outages of its streams": violated()} {
+		dir := finished(t, in)
 		report, err := os.ReadFile(filepath.Join(dir, JSONFile))
 		if err != nil {
 			t.Fatal(err)
 		}
-		run, err := recompute.Open(dir, report)
+		run, err := recompute.Open(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +233,7 @@ func TestRecomputesEveryNumber(t *testing.T) {
 // ended otherwise.
 func TestRecomputesEveryRequest(t *testing.T) {
 	t.Parallel()
-	dir := finished(t, held())
+	dir := finished(t, keptRun(t, "good"))
 	path := filepath.Join(dir, "recording", "requests.bin")
 	records, err := os.ReadFile(path)
 	if err != nil {

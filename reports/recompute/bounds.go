@@ -7,41 +7,50 @@ import (
 	"database/sql/driver"
 	"math"
 	"sort"
-	"time"
 
 	"modernc.org/sqlite"
 )
 
+// What queries can call besides SQLite's own functions.
 func init() {
-	sqlite.MustRegisterDeterministicScalarFunction("atmost", 3, func(_ *sqlite.FunctionContext, of []driver.Value) (driver.Value, error) {
-		return atMost(of[0].(int64), of[1].(int64), of[2].(float64)), nil
-	})
-	sqlite.MustRegisterDeterministicScalarFunction("needed", 3, func(_ *sqlite.FunctionContext, of []driver.Value) (driver.Value, error) {
-		return needed(of[0].(int64), of[1].(float64), of[2].(float64)), nil
-	})
-	sqlite.MustRegisterDeterministicScalarFunction("duration", 1, func(_ *sqlite.FunctionContext, of []driver.Value) (driver.Value, error) {
-		d, err := time.ParseDuration(of[0].(string))
-		return int64(d), err
-	})
+	for name, call := range map[string]func(of []driver.Value) driver.Value{
+		"atmost": func(of []driver.Value) driver.Value { return atMost(of[0].(int64), of[1].(int64), of[2].(float64)) },
+		"needed": func(of []driver.Value) driver.Value { return needed(of[0].(int64), of[1].(float64), of[2].(float64)) },
+		"rank":   func(of []driver.Value) driver.Value { return rank(of[0].(int64), of[1].(float64), of[2].(float64)) },
+	} {
+		sqlite.MustRegisterDeterministicScalarFunction(name, 3, func(_ *sqlite.FunctionContext, of []driver.Value) (driver.Value, error) { return call(of), nil })
+	}
 }
 
-// atMost is the highest probability, at a confidence of at least a half, of what happened
-// k times in n trials: the one by which k or fewer are only just likely enough (Clopper-
-// Pearson). The terms of that likelihood are summed from the highest down.
+// likely is the probability that k or fewer of n things happen, each of which does with
+// the probability q: the binomial terms on the shorter side of k, summed from k outwards.
+func likely(k, n int64, q float64) float64 {
+	logFactorial := func(n int64) float64 { v, _ := math.Lgamma(float64(n) + 1); return v }
+	from, step, sum := k, int64(-1), 0.0
+	if float64(k) > float64(n)*q {
+		from, step = k+1, 1
+	}
+	for i := from; i >= 0 && i <= n; i += step {
+		term := math.Exp(logFactorial(n) - logFactorial(i) - logFactorial(n-i) + float64(i)*math.Log(q) + float64(n-i)*math.Log1p(-q))
+		if sum += term; term <= sum*1e-17 {
+			break
+		}
+	}
+	if step > 0 {
+		return 1 - sum
+	}
+	return sum
+}
+
+// atMost is the highest probability, at a confidence, of what happened k times in n trials:
+// the one by which k or fewer are only just likely enough (Clopper-Pearson).
 func atMost(k, n int64, confidence float64) float64 {
 	if n <= 0 || k >= n {
 		return 1
 	}
-	ways := logFactorial(n) - logFactorial(k) - logFactorial(n-k)
-	low, high := float64(k)/float64(n), 1.0
-	for q := (low + high) / 2; q > low && q < high; q = (low + high) / 2 {
-		term := math.Exp(ways + float64(k)*math.Log(q) + float64(n-k)*math.Log1p(-q))
-		likely := term
-		for i := k; i > 0 && term > likely*1e-17; i-- {
-			term *= float64(i) / float64(n-i+1) * (1 - q) / q
-			likely += term
-		}
-		if likely > 1-confidence {
+	low, high := 0.0, 1.0
+	for q := 0.5; q > low && q < high; q = (low + high) / 2 {
+		if likely(k, n, q) > 1-confidence {
 			low = q
 		} else {
 			high = q
@@ -50,17 +59,14 @@ func atMost(k, n int64, confidence float64) float64 {
 	return high
 }
 
-func logFactorial(n int64) float64 {
-	v, _ := math.Lgamma(float64(n) + 1)
-	return v
-}
-
 // needed is how many trials with so many bad ones it takes to prove a target.
 func needed(bad int64, target, confidence float64) int64 {
 	proves := func(n int) bool { return int64(n) > bad && atMost(bad, int64(n), confidence) <= 1-target }
-	most := 1
-	for !proves(most) && most < 1<<40 {
-		most *= 2
-	}
-	return int64(sort.Search(most, proves))
+	return int64(sort.Search(1<<40, proves))
+}
+
+// rank is which of n samples in order, from 1, is an upper bound of the quantile p at a
+// confidence; above n, none is.
+func rank(n int64, p, confidence float64) int64 {
+	return 1 + int64(sort.Search(int(n), func(i int) bool { return likely(int64(i), n, p) >= confidence }))
 }

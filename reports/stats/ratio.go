@@ -83,7 +83,7 @@ func percentile(values []Timed, p float64, room []time.Duration) time.Duration {
 	return sorted[rankOf(p, len(sorted))-1]
 }
 
-// span is a time whose values are counted by cell and by step of their logarithm.
+// span is a time whose values are occurrences by cell and by step of their logarithm.
 type span struct {
 	cells         [][]stepped
 	blocks        int
@@ -131,13 +131,13 @@ func newSpan(values []Timed) *span {
 	s.counts = make([]int, highest+1)
 	s.starts = make([]int, s.blocks)
 	for i, of := range steps {
-		s.cells[i] = counted(of)
+		s.cells[i] = occurrences(of)
 	}
 	return s
 }
 
-// counted says how many steps there are of each. It sorts them.
-func counted(steps []int32) []stepped {
+// occurrences says how many steps there are of each. It sorts them.
+func occurrences(steps []int32) []stepped {
 	slices.Sort(steps)
 	different := 0
 	for i, step := range steps {
