@@ -58,13 +58,14 @@ CREATE TABLE t AS SELECT s.node, min(s.stream) nth, count(DISTINCT s.stream) str
   count(*) FILTER (WHERE flags & 1) masked, count(*) FILTER (WHERE flags & 2) new FROM s LEFT JOIN r USING (stream) GROUP BY s.node;
 INSERT INTO figure SELECT '/traffic', json_group_array(json_object('node', node, 'streams', streams, 'resolution_ns', every, 'requests', t.n, 'good', good, 'masked', masked,
   'new_connections', new, 'availability', 1.0 * good / t.n, 'availability_lower_95', iif(t.n > 0, 1 - atmost(t.n - good, t.n, 0.95), NULL), 'latency', json_object('p50_ns', l.p50,
-  'p99_ns', iif(l.n < 100, NULL, l.p99), 'max_ns', l.most), 'failures', (SELECT json_group_object(name, c) FROM (SELECT name, count(*) c FROM r JOIN class USING (class)
-  WHERE r.node = t.node GROUP BY class))) ORDER BY t.nth) FROM t LEFT JOIN p l ON l.what = 'latency' AND l.of = node;
+  'p99_ns', iif(l.n < 100, NULL, l.p99), 'max_ns', l.most), 'failures', json((SELECT json_group_object(name, c) FROM (SELECT name, count(*) c FROM r JOIN class USING (class)
+  WHERE r.node = t.node GROUP BY class)))) ORDER BY t.nth) FROM t LEFT JOIN p l ON l.what = 'latency' AND l.of = node;
 CREATE TABLE slot AS WITH RECURSIVE a AS (SELECT 0 slot UNION ALL SELECT slot + 1 FROM a WHERE slot < 179) SELECT slot FROM a WHERE EXISTS (SELECT 1 FROM r);
 CREATE TABLE inslot AS SELECT slot, class, count(*) n FROM r GROUP BY slot, class;
 INSERT INTO figure SELECT '/timeline', json_group_array(json_object('from_ns', CAST(CAST(fin AS REAL) * slot / 180 AS INT), 'to_ns',
   CAST(CAST(fin AS REAL) * (slot + 1) / 180 AS INT), 'requests', (SELECT coalesce(sum(n), 0) FROM inslot x WHERE x.slot = slot.slot), 'p50_ns', p50, 'p99_ns', p99, 'failures',
-  (SELECT json_group_object(name, n) FROM inslot x JOIN class USING (class) WHERE x.slot = slot.slot)) ORDER BY slot) FROM slot LEFT JOIN p ON what = 'slot' AND of = slot, run;
+  json((SELECT json_group_object(name, n) FROM inslot x JOIN class USING (class) WHERE x.slot = slot.slot))) ORDER BY slot) FROM slot LEFT JOIN p ON what = 'slot' AND of = slot,
+  run;
 INSERT INTO figure SELECT '/traffic_by_phase', json_group_array(json_object('node', node, 'phase', ph, 'requests', n, 'late', late, 'masked', masked, 'availability_strict',
   1.0 * strict / n, 'availability_client', 1.0 * client / n) ORDER BY nth, instr('steady outage beside recovery away', ph)) FROM (SELECT t.nth, r.node, iif(away, 'away', phase) ph,
   count(*) n, sum(class = 0 AND done - due > 1e9) late, sum(flags & 1) masked, sum(class = 0 AND done - due <= 1e9) client, sum(class = 0 AND done - due <= 1e9
@@ -72,9 +73,9 @@ INSERT INTO figure SELECT '/traffic_by_phase', json_group_array(json_object('nod
 CREATE TABLE ladder AS SELECT of, value percent, (n * CAST(round(value * 1000) AS INT) + 99999) / 100000 nth, rank(n, value / 100.0, 0.95) bound FROM p,
   json_each('[50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.995, 99.999]') WHERE what = 'phase';
 INSERT INTO figure SELECT '/latency_by_phase', json_group_array(json_object('phase', of, 'answers', n, 'max_ns', most, 'percentiles',
-  (SELECT json_group_array(json_object('percent', percent, 'value_ns', v.v, 'at_most_ns', u.v) ORDER BY percent) FROM ladder JOIN sample v ON v.what = 'phase' AND v.of = ladder.of
-  AND v.nth = ladder.nth JOIN sample u ON u.what = 'phase' AND u.of = ladder.of AND u.nth = bound WHERE ladder.of = p.of)) ORDER BY instr('steady outage recovery', of)) FROM p
-  WHERE what = 'phase' AND of <> 'beside';
+  json((SELECT json_group_array(json_object('percent', percent, 'value_ns', v.v, 'at_most_ns', u.v) ORDER BY percent) FROM ladder JOIN sample v ON v.what = 'phase'
+  AND v.of = ladder.of AND v.nth = ladder.nth JOIN sample u ON u.what = 'phase' AND u.of = ladder.of AND u.nth = bound WHERE ladder.of = p.of)))
+  ORDER BY instr('steady outage recovery', of)) FROM p WHERE what = 'phase' AND of <> 'beside';
 INSERT INTO figure SELECT '/measurement', json_object('requests', (SELECT count(*) FROM r), 'lag_p50_ns', p50, 'lag_p99_ns', iif(n < 100, NULL, p99), 'lag_max_ns', most,
   'late_limit_ns', 10000000, 'sent_late', iif(n > 0, (SELECT count(*) FROM r WHERE sent - due > 10000000), NULL), 'resolution_ns', (SELECT max(every) FROM s JOIN r USING (stream)))
   FROM run LEFT JOIN p ON what = 'lag' AND of = '';
@@ -154,11 +155,11 @@ CREATE VIEW judged AS SELECT '/objectives' path, json_group_object(k || ' ' || s
   END)) j FROM bounded UNION ALL SELECT '/error_budgets', json_group_array(json_object('target', target, 'confidence', confidence, 'samples', n, 'bad', bad, 'allowed',
   (1 - target) * n, 'outages', eps, 'used', iif(told, bad / ((1 - target) * n), NULL), 'bad_share', iif(told, 1.0 * bad / n, NULL), 'bad_at_most', iif(told, failing, NULL))
   ORDER BY k) FROM (SELECT *, status <> 'INVALID' AND n > 0 told FROM bounded WHERE kind = 'share' AND target IS NOT NULL AND NOT invariant), (SELECT count(*) eps FROM ep)
-  UNION ALL SELECT '/outcome', json_object('held', sum(s = 'HELD'), 'violated', sum(s = 'VIOLATED'), 'not_measured', sum(s = 'NOT MEASURED'), 'invalid', sum(s NOT IN ('HELD',
-  'VIOLATED', 'NOT MEASURED'))) FROM (SELECT value->>'status' s FROM report, json_each(j, '$.promises')) UNION ALL SELECT '/outcome/objectives', json_object('proven',
-  sum(s = 'PROVEN'), 'violated', sum(s = 'VIOLATED'), 'not_measured', sum(s = 'NOT MEASURED'), 'not_proven', sum(s = 'NOT PROVEN'), 'invalid', sum(s NOT IN ('PROVEN', 'VIOLATED',
-  'NOT MEASURED', 'NOT PROVEN'))) FROM (SELECT value->>'status' s FROM report, json_each(j, '$.objectives')) UNION ALL SELECT '/faults', json_group_array(json_object('witnessed',
-  coalesce(seen, 0) AND instr(value->>'witness', '; but ') = 0) ORDER BY k) FROM f, report, json_each(j, '$.faults') WHERE key = k;
+  UNION ALL SELECT '/outcome', json_object('held', total(s = 'HELD'), 'violated', total(s = 'VIOLATED'), 'not_measured', total(s = 'NOT MEASURED'), 'invalid',
+  total(s NOT IN ('HELD', 'VIOLATED', 'NOT MEASURED'))) FROM (SELECT value->>'status' s FROM report, json_each(j, '$.promises')) UNION ALL SELECT '/outcome/objectives',
+  json_object('proven', total(s = 'PROVEN'), 'violated', total(s = 'VIOLATED'), 'not_measured', total(s = 'NOT MEASURED'), 'not_proven', total(s = 'NOT PROVEN'), 'invalid',
+  total(s NOT IN ('PROVEN', 'VIOLATED', 'NOT MEASURED', 'NOT PROVEN'))) FROM (SELECT value->>'status' s FROM report, json_each(j, '$.objectives')) UNION ALL SELECT '/faults',
+  json_group_array(json_object('witnessed', coalesce(seen, 0) AND instr(value->>'witness', '; but ') = 0) ORDER BY k) FROM f, report, json_each(j, '$.faults') WHERE key = k;
 -- Both sides, taken apart.
 CREATE VIEW leaf AS SELECT mine, part.path || replace(replace(replace(replace(substr(fullkey, 2), '[', '/'), ']', ''), '.', '/'), '"', '') path, atom FROM (SELECT 1 mine, *
   FROM figure UNION ALL SELECT 1, * FROM judged UNION ALL SELECT 0, '', json_set(j, '$.objectives', json((SELECT json_group_object(key || ' ' || (value->>'indicator'), json(value))
