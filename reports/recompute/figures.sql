@@ -41,8 +41,7 @@ CREATE TABLE away AS WITH a AS (SELECT n.node, begun lo, iif(heal IS NULL, NULL,
   min(last, coalesce(min(coalesce(back, 9e18), till + (header->>'$.profile.dial_timeout') + (header->>'$.profile.no_configuration_wait') + 5000000000), last)) hi FROM b, run;
 
 -- Requests (r): k is their order within a stream, by when they were due; nth, the outage in which its data plane was.
-CREATE TABLE class AS SELECT column1 class, column2 name FROM (VALUES (1, 'wrong status'), (2, 'wrong body'), (3, 'refused'), (4, 'reset'), (5, 'eof'), (6, 'timeout'), (7,
-  'other error'));
+CREATE TABLE class AS SELECT key class, value name FROM json_each('["", "wrong status", "wrong body", "refused", "reset", "eof", "timeout", "other error"]') WHERE key > 0;
 CREATE TABLE r AS WITH a AS (SELECT q.*, q.rowid line, node, EXISTS (SELECT 1 FROM away WHERE away.node = s.node AND lo <= done AND due <= hi) away, (SELECT ep.nth FROM w
   JOIN ep ON w.lo BETWEEN ep.lo AND ep.hi WHERE w.node = s.node AND due >= w.lo AND due < w.hi ORDER BY w.lo LIMIT 1) nth FROM q JOIN s USING (stream)) SELECT a.*,
   row_number() OVER (PARTITION BY stream ORDER BY due, line) k, min(max(CAST(CAST(due AS REAL) / fin * 180 AS INT), 0), 179) slot, CASE WHEN nth > 0 THEN 'outage'
@@ -128,9 +127,8 @@ INSERT INTO figure SELECT '/store_reads_after_boot', json_group_array(json_objec
 CREATE TABLE goal AS WITH d AS (SELECT rowid doc, j, j->'$.metadata.annotations' a, j->'$.spec.indicator.spec' spec FROM slo WHERE j->>'kind' = 'SLO'),
   c AS (SELECT row_number() OVER (ORDER BY doc, key) - 1 k, a, value v, coalesce(spec->'$.ratioMetric.raw.metricSource.spec', spec->'$.thresholdMetric.metricSource.spec') source
   FROM d, json_each(d.j, '$.spec.objectives')) SELECT k, source->>'sli' sli, coalesce(a->>'blackout/phase', 'outage') phase, CAST(coalesce(source->>'deadline',
-  '1s') AS REAL) * iif(source->>'deadline' GLOB '*ms', 1e6, 1e9) deadline, coalesce(CAST(a->>'blackout/confidence' AS REAL), 0.95) confidence, nullif(coalesce(v->>'target',
-  (v->>'targetPercent') / 100.0), 0) target, v->>'value' lim, CAST(coalesce(a->>'blackout/min-samples', 0) AS INT) least, coalesce(a->>'blackout/invariant', '') = 'true' invariant
-  FROM c;
+  '1s') AS REAL) * iif(source->>'deadline' GLOB '*ms', 1e6, 1e9) deadline, coalesce(CAST(a->>'blackout/confidence' AS REAL), 0.95) confidence, nullif(v->>'target', 0) target,
+  v->>'value' lim, CAST(coalesce(a->>'blackout/min-samples', 0) AS INT) least, coalesce(a->>'blackout/invariant', '') = 'true' invariant FROM c;
 CREATE TABLE availability AS SELECT k, count(*) samples, sum(bad) bad, count(DISTINCT nth) outages, count(DISTINCT nth) - count(DISTINCT iif(bad, nth, NULL)) clean
   FROM (SELECT goal.k, nth, class > 0 OR done - due > deadline OR sli = 'proxy-availability' AND flags & 1 bad FROM goal JOIN r ON goal.phase IN ('run', r.phase) WHERE NOT away
   AND sli IN ('proxy-availability', 'client-availability')) GROUP BY k;
@@ -142,8 +140,9 @@ CREATE VIEW counted AS SELECT goal.*, v, v->>'kind' kind, v->>'status' status, C
   WHEN v->>'samples' > 64 THEN v->>'samples' ELSE json_array_length(v->'values') END n, CASE WHEN v->>'status' = 'INVALID' AND v->>'samples' = 0 THEN 0
   WHEN sli LIKE '%-availability' THEN coalesce(x.bad, 0) WHEN sli = 'store-reads-after-boot' THEN (SELECT coalesce(sum(max(requests, dials)), 0) FROM asked)
   WHEN sli = 'wrong-configuration' OR v->>'samples' > 64 THEN v->>'bad' ELSE (SELECT count(*) FROM json_each(v->'values') WHERE atom IS NULL OR atom > lim) END bad,
-  coalesce(x.outages, v->>'$.in_general.outages') outages, coalesce(x.clean, v->>'$.in_general.clean') clean FROM goal JOIN (SELECT key k, value v FROM report, json_each(j,
-  '$.objectives')) USING (k) LEFT JOIN availability x USING (k);
+  coalesce(x.outages, iif(sli IN ('data-plane-rto', 'recovery-point', 'recovery-time'), v->>'$.in_general.outages', 0)) outages, coalesce(x.clean, iif(sli IN ('data-plane-rto',
+  'recovery-point', 'recovery-time'), v->>'$.in_general.clean', 0)) clean FROM goal JOIN (SELECT key k, value v FROM report, json_each(j, '$.objectives')) USING (k) LEFT
+  JOIN availability x USING (k);
 CREATE VIEW bounded AS SELECT *, max(n - bad, 0) good, kind IN ('share', 'values', 'count') AND n > 0 bounds, atmost(bad, n, confidence) failing FROM counted;
 CREATE VIEW judged AS SELECT '/objectives' path, json_group_object(k || ' ' || sli, json_object('confidence', confidence, 'min_samples', least, 'target', target, 'limit', lim,
   'invariant', invariant, 'samples', n, 'bad', bad, 'worst', (SELECT max(atom) FROM json_each(v->'values')), 'estimate', iif(bounds, 1.0 * good / n, NULL), 'lower', iif(bounds,
