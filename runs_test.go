@@ -116,7 +116,16 @@ func carryOut(ctx SpecContext, scenario harness.Scenario, engine string) run.Res
 		result, err = run.Run(ctx, scenario, options)
 	}
 	Expect(err).NotTo(HaveOccurred(), "see %s", result.Dir)
+	recomputed(ctx, result.Dir)
 	return result
+}
+
+// recomputed expects a second implementation to come from the recording in a run's
+// directory to what the report there says.
+func recomputed(ctx SpecContext, dir string) {
+	GinkgoHelper()
+	text, err := exec.CommandContext(ctx, recomputer, dir).CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "the report in %s is not what its recording comes to:\n%s", dir, text)
 }
 
 // judgement is what the command line made of a run.
@@ -150,6 +159,7 @@ func blackout(ctx SpecContext, args ...string) judgement {
 	}
 	dir := runIn(home)
 	Expect(dir).NotTo(BeEmpty(), "the run made no directory in %s; it printed:\n%s", home, text)
+	recomputed(ctx, dir)
 	return judgement{
 		ProcessState: cmd.ProcessState, command: "blackout " + strings.Join(args, " "), text: string(text),
 		run: match.Dir(dir), report: readReport(dir),

@@ -42,8 +42,9 @@ const specTimeout = 20 * time.Minute
 // out is where the suite's runs leave their reports.
 var out = filepath.Join("reports", "out")
 
-// program is bin/blackout as the suite built it.
-var program string
+// program is bin/blackout as the suite built it, recomputer what computes a report's figures
+// a second time: a program too, because the suite's race detector makes it ten times slower.
+var program, recomputer string
 
 func TestMain(m *testing.M) {
 	run.Guard()
@@ -83,12 +84,12 @@ func filter(asked, engine string) (string, error) {
 
 // What all specs share is built once, by the first of several processes.
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
-	built := filepath.Join(GinkgoT().TempDir(), "blackout")
-	text, err := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/blackout").CombinedOutput()
+	built := GinkgoT().TempDir()
+	text, err := exec.CommandContext(ctx, "go", "build", "-o", built+string(filepath.Separator), "./cmd/blackout", "./cmd/recompute").CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(text))
 	return []byte(built)
 }, func(_ SpecContext, built []byte) {
-	program = string(built)
+	program, recomputer = filepath.Join(string(built), "blackout"), filepath.Join(string(built), "recompute")
 }, NodeTimeout(specTimeout))
 
 var _ = ReportAfterSuite("the suite has shown something", func(r Report) {

@@ -17,6 +17,8 @@ import (
 // Build computes the model. It is a pure function of its input, which must
 // have a recording, and leaves the input as it is.
 func Build(in Input) Model {
+	run := objective.NewRun(in.Recording, in.Result)
+	judged := objectives(in, run) // before the rest takes its memory
 	r := arrange(in.Recording)
 	m := Model{
 		Schema:      Schema,
@@ -41,8 +43,7 @@ func Build(in Input) Model {
 		Timeline:    r.timeline(),
 		Environment: in.Environment,
 	}
-	run := objective.NewRun(in.Recording, in.Result)
-	m.SLO, m.Objectives = sloOf(in.SLO), objectives(in, run)
+	m.SLO, m.Objectives = sloOf(in.SLO), judged
 	m.Observations = observations(r, run, in.SLO, &m)
 	m.LatestStep = latest(m.Steps)
 	m.Outages = r.outages(m.Faults)
@@ -56,11 +57,11 @@ func Build(in Input) Model {
 // recorded is a recording arranged for the computations of this package.
 type recorded struct {
 	header  history.Header
-	events  []history.Event     // by At
-	streams [][]history.Request // by Intended; index is the stream's
-	strays  int                 // requests of streams that the header does not name
-	end     history.Time        // the last thing recorded
-	roles   map[string]string   // node to role
+	events  []history.Event      // by At
+	streams [][]*history.Request // by Intended; index is the stream's; of the recording, which may be large
+	strays  int                  // requests of streams that the header does not name
+	end     history.Time         // the last thing recorded
+	roles   map[string]string    // node to role
 }
 
 // arrange sorts a copy of the recording: events are recorded in the order of
@@ -69,7 +70,7 @@ func arrange(rec *history.Recording) recorded {
 	r := recorded{
 		header:  rec.Header,
 		events:  slices.Clone(rec.Events),
-		streams: make([][]history.Request, len(rec.Header.Streams)),
+		streams: perStream(rec),
 		roles:   make(map[string]string, len(rec.Header.Nodes)),
 	}
 	for _, n := range rec.Header.Nodes {
@@ -79,7 +80,8 @@ func arrange(rec *history.Recording) recorded {
 	for _, e := range r.events {
 		r.end = max(r.end, e.At, e.Until)
 	}
-	for _, q := range rec.Requests {
+	for i := range rec.Requests {
+		q := &rec.Requests[i]
 		r.end = max(r.end, q.Done)
 		if int(q.Stream) >= len(r.streams) {
 			r.strays++
@@ -88,9 +90,24 @@ func arrange(rec *history.Recording) recorded {
 		r.streams[q.Stream] = append(r.streams[q.Stream], q)
 	}
 	for _, s := range r.streams {
-		slices.SortStableFunc(s, func(a, b history.Request) int { return cmp.Compare(a.Intended, b.Intended) })
+		slices.SortStableFunc(s, func(a, b *history.Request) int { return cmp.Compare(a.Intended, b.Intended) })
 	}
 	return r
+}
+
+// perStream makes room for the requests of each stream.
+func perStream(rec *history.Recording) [][]*history.Request {
+	counts := make([]int, len(rec.Header.Streams))
+	for i := range rec.Requests {
+		if stream := int(rec.Requests[i].Stream); stream < len(counts) {
+			counts[stream]++
+		}
+	}
+	streams := make([][]*history.Request, len(counts))
+	for i, n := range counts {
+		streams[i] = make([]*history.Request, 0, n)
+	}
+	return streams
 }
 
 // of returns the events of a kind.

@@ -21,9 +21,9 @@ var toxicModes = []string{"reset", "truncate", "blackhole", "asymmetric", "laten
 
 // connections counts the connection attempts per edge, by name of the edge.
 func (r recorded) connections(faults []Fault) []ConnectionCount {
-	byEdge := map[string][]history.Event{}
-	for _, e := range r.events {
-		switch e.Kind {
+	byEdge := map[string][]*history.Event{}
+	for i := range r.events {
+		switch e := &r.events[i]; e.Kind {
 		case history.EdgeConnect, history.EdgeBytes, history.FaultInject:
 			if e.Edge != "" {
 				byEdge[e.Edge] = append(byEdge[e.Edge], e)
@@ -49,7 +49,7 @@ func (r recorded) connections(faults []Fault) []ConnectionCount {
 
 // countConnections counts one edge's attempts and bytes. Only an edge with a
 // meter can have had none.
-func countConnections(edge string, events []history.Event) ConnectionCount {
+func countConnections(edge string, events []*history.Event) ConnectionCount {
 	row := ConnectionCount{Edge: edge}
 	var attempts []history.Time
 	metered := false
@@ -77,7 +77,7 @@ func countConnections(edge string, events []history.Event) ConnectionCount {
 
 // own says whether an attempt was the edge's own node's, and not a probe of the
 // harness that witnessed a fault.
-func own(e history.Event) bool { return e.Node == "" || strings.HasPrefix(e.Edge, e.Node+">") }
+func own(e *history.Event) bool { return e.Node == "" || strings.HasPrefix(e.Edge, e.Node+">") }
 
 // gaps returns the smallest and the median time between successive attempts,
 // of which there are at least two.
@@ -103,7 +103,7 @@ func (c *ConnectionCount) secondMeter(faults []Fault) bool {
 
 // countFaulted counts the attempts made while a fault was in force on the
 // edge, taking the fault's edges at their narrowest.
-func (c *ConnectionCount) countFaulted(events []history.Event, faults []Fault, end history.Time) {
+func (c *ConnectionCount) countFaulted(events []*history.Event, faults []Fault, end history.Time) {
 	count, faulted, blind := 0, false, false
 	for _, f := range faults {
 		if f.Edge != c.Edge || !f.Active {

@@ -52,7 +52,7 @@ var windowCases = []struct {
 	{"chained flapping is one", ".x..x..x...", []windowWant{{Interval{ms(1), ms(13)}, Interval{ms(71), ms(83)}, 3, 3, false, false}}},
 	{"from the beginning", "xx...", []windowWant{{Interval{ms(1), ms(3)}, Interval{ms(11), ms(23)}, 2, 1, true, false}}},
 	{"to the end", "..xx", []windowWant{{Interval{ms(11), ms(23)}, Interval{ms(31), ms(33)}, 2, 1, false, true}}},
-	{"a time-out is bounded by its sending", "..tt...", []windowWant{{Interval{ms(11), ms(21)}, Interval{ms(31), ms(43)}, 2, 1, false, false}}},
+	{"a time-out is decided as late as the slowest good answer", "..tt...", []windowWant{{Interval{ms(11), ms(23)}, Interval{ms(31), ms(43)}, 2, 1, false, false}}},
 }
 
 func TestOutageWindows(t *testing.T) {
@@ -78,6 +78,33 @@ func TestOutageWindows(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOutageOfOvertaken: a request that left late saw what was then. A good answer to one
+// that overlaps a failure may have been decided on either side of it.
+func TestOutageOfOvertaken(t *testing.T) {
+	t.Parallel()
+	request := func(intended, sent, done float64, class history.Class) history.Request {
+		return history.Request{Intended: ms(intended), Sent: ms(sent), Done: ms(done), Class: class}
+	}
+	requests := []history.Request{
+		request(0, 0, 2, history.Good),
+		request(10, 45, 47, history.Good), // which left when all was well again
+		request(20, 20, 22, history.Refused),
+		request(30, 30, 42, history.Refused),
+		request(40, 40, 44, history.Good), // which may have been answered before the last was refused
+		request(50, 50, 52, history.Good),
+		request(60, 60, 62, history.Good),
+	}
+	rec := &history.Recording{Header: history.Header{Streams: []history.Stream{{}}}, Requests: requests}
+	got := arrange(rec).outages(nil)
+	if len(got) != 1 {
+		t.Fatalf("%d outages, want 1: %+v", len(got), got)
+	}
+	start, end := Interval{ms(0), ms(22)}, Interval{ms(30), ms(47)}
+	if o := got[0]; o.Start != start || o.End != end || o.Runs != 1 || o.Failed != 2 {
+		t.Errorf("%+v, want it from %v to %v, 2 failed in 1 run", o, start, end)
 	}
 }
 

@@ -60,11 +60,11 @@ func (r recorded) meters() map[string][]history.Event {
 // harness sent to witness a fault cannot be told from the data plane's.
 func (row *StoreRead) meter(told []history.Event, at oracle.Residence) {
 	before, last := int64(0), int64(0)
-	for _, e := range told {
+	for i, e := range told {
 		switch {
 		case e.At > at.To:
 		case e.Kind == history.EdgeConnect:
-			row.Probed = row.Probed || e.At >= at.From && !own(e)
+			row.Probed = row.Probed || e.At >= at.From && !own(&told[i])
 		default:
 			last = e.Offered
 			if e.At <= at.From {

@@ -19,7 +19,7 @@ const minForP99 = 100
 // traffic sums up the probes per node, in the order of the header's streams.
 func (r recorded) traffic() []Traffic {
 	rows := []Traffic{}
-	requests := map[string][]history.Request{}
+	requests := map[string][][]*history.Request{} // by node, those of each stream
 	for i, stream := range r.header.Streams {
 		at := slices.IndexFunc(rows, func(t Traffic) bool { return t.Node == stream.Node })
 		if at < 0 {
@@ -28,17 +28,44 @@ func (r recorded) traffic() []Traffic {
 		}
 		rows[at].Streams++
 		rows[at].Resolution = min(rows[at].Resolution, stream.Interval)
-		requests[stream.Node] = append(requests[stream.Node], r.streams[i]...)
+		requests[stream.Node] = append(requests[stream.Node], r.streams[i])
 	}
+	var s samples
 	for i := range rows {
-		rows[i].count(requests[rows[i].Node])
+		rows[i].count(requests[rows[i].Node], &s)
 	}
 	return rows
 }
 
+// samples are figures of a node's requests, kept for the next node's: an hour has millions.
+type samples struct{ latency, service, lag []time.Duration }
+
+// room empties the samples and makes room for so many.
+func (s *samples) room(n int) {
+	for _, figures := range []*[]time.Duration{&s.latency, &s.service, &s.lag} {
+		*figures = slices.Grow((*figures)[:0], n)
+	}
+}
+
 // count adds the figures of the node's requests.
-func (t *Traffic) count(requests []history.Request) {
-	var latency, service, lag []time.Duration
+func (t *Traffic) count(streams [][]*history.Request, s *samples) {
+	n := 0
+	for _, requests := range streams {
+		n += len(requests)
+	}
+	s.room(n)
+	for _, requests := range streams {
+		t.add(requests, s)
+	}
+	t.Latency, t.Service, t.LagP99 = distribution(s.latency), distribution(s.service), p99(s.lag)
+	if t.Requests > 0 {
+		point, bound := float64(t.Good)/float64(t.Requests), stats.Lower(t.Good, t.Requests, stats.Confidence)
+		t.Availability, t.LowerBound = &point, &bound
+	}
+}
+
+// add adds one stream's requests.
+func (t *Traffic) add(requests []*history.Request, s *samples) {
 	for _, q := range requests {
 		t.Requests++
 		if q.Flags&history.Masked != 0 {
@@ -47,19 +74,14 @@ func (t *Traffic) count(requests []history.Request) {
 		if q.Flags&history.NewConnection != 0 {
 			t.NewConnections++
 		}
-		lag = append(lag, q.Sent.Sub(q.Intended))
+		s.lag = append(s.lag, q.Sent.Sub(q.Intended))
 		if q.Class != history.Good {
 			t.Failures[q.Class.String()]++
 			continue
 		}
 		t.Good++
-		latency = append(latency, q.Done.Sub(q.Intended))
-		service = append(service, q.Done.Sub(q.Sent))
-	}
-	t.Latency, t.Service, t.LagP99 = distribution(latency), distribution(service), p99(lag)
-	if t.Requests > 0 {
-		point, bound := float64(t.Good)/float64(t.Requests), stats.Lower(t.Good, t.Requests, stats.Confidence)
-		t.Availability, t.LowerBound = &point, &bound
+		s.latency = append(s.latency, q.Done.Sub(q.Intended))
+		s.service = append(s.service, q.Done.Sub(q.Sent))
 	}
 }
 
@@ -134,35 +156,38 @@ const buckets = 180
 
 // timeline cuts the run into equal slices. Without traffic it is empty.
 func (r recorded) timeline() []Bucket {
-	if r.end <= 0 || !slices.ContainsFunc(r.streams, func(s []history.Request) bool { return len(s) > 0 }) {
+	if r.end <= 0 || !slices.ContainsFunc(r.streams, func(s []*history.Request) bool { return len(s) > 0 }) {
 		return []Bucket{}
 	}
 	line := make([]Bucket, buckets)
-	latency := make([][]time.Duration, buckets)
+	rest := slices.Clone(r.streams) // what no bucket has yet
+	var latency []time.Duration
 	for i := range line {
-		line[i].From, line[i].To = edgeOf(i, r.end), edgeOf(i+1, r.end)
-		line[i].Failures = map[string]int{}
-	}
-	for _, requests := range r.streams {
-		for _, q := range requests {
-			i := bucketOf(q.Intended, r.end)
-			line[i].Requests++
-			if q.Class == history.Good {
-				latency[i] = append(latency[i], q.Done.Sub(q.Intended))
-			} else {
-				line[i].Failures[q.Class.String()]++
+		b := &line[i]
+		b.From, b.To, b.Failures = edgeOf(i, r.end), edgeOf(i+1, r.end), map[string]int{}
+		latency = latency[:0]
+		for k := range rest {
+			for ; len(rest[k]) > 0 && bucketOf(rest[k][0].Intended, r.end) == i; rest[k] = rest[k][1:] {
+				latency = b.add(rest[k][0], latency)
 			}
 		}
-	}
-	for i, samples := range latency {
-		if len(samples) == 0 {
-			continue
+		if len(latency) > 0 {
+			slices.Sort(latency)
+			half, high := quantile(latency, 50), quantile(latency, 99)
+			b.P50, b.P99 = &half, &high
 		}
-		slices.Sort(samples)
-		half, high := quantile(samples, 50), quantile(samples, 99)
-		line[i].P50, line[i].P99 = &half, &high
 	}
 	return line
+}
+
+// add counts a request, and adds its latency to the others' if its answer was good.
+func (b *Bucket) add(q *history.Request, latency []time.Duration) []time.Duration {
+	b.Requests++
+	if q.Class == history.Good {
+		return append(latency, q.Done.Sub(q.Intended))
+	}
+	b.Failures[q.Class.String()]++
+	return latency
 }
 
 // edgeOf is where the i-th bucket begins.

@@ -23,6 +23,9 @@ func Load(dir string) (rec *Recording, err error) {
 		}
 		rec.Events = append(rec.Events, e)
 	}
+	if source.size > 0 { // grown bit by bit, millions take twice the memory
+		rec.Requests = make([]Request, 0, source.size)
+	}
 	for q, err := range source.Requests() {
 		if err != nil {
 			return nil, fmt.Errorf("load recording: %w", err)

@@ -25,6 +25,7 @@ type Source struct {
 	Header   Header
 	events   iter.Seq2[Event, error]
 	requests iter.Seq2[Request, error]
+	size     int // requests, at most; 0: not known
 	damage   func() string
 	close    func() error
 }
@@ -67,7 +68,11 @@ func Open(dir string) (*Source, error) {
 	if err := r.open(); err != nil {
 		return nil, fmt.Errorf("open recording: %w", errors.Join(err, r.close()))
 	}
-	return &Source{Header: r.header, events: r.allEvents, requests: r.allRequests, damage: r.damage, close: r.close}, nil
+	source := &Source{Header: r.header, events: r.allEvents, requests: r.allRequests, damage: r.damage, close: r.close}
+	if info, err := r.files[1].Stat(); err == nil {
+		source.size = int(info.Size() / RequestSize)
+	}
+	return source, nil
 }
 
 // recordingEnd is the last line of events.jsonl: Events and Requests, how many

@@ -44,24 +44,15 @@ func (d Degradation) short() string {
 // to tell.
 func latencyRatio(r Run, q Query) Measurement {
 	p := q.Number("percentile", 99) / 100
-	before, _ := r.latencies("steady")
-	during, doubt := r.latencies("outage")
-	var a, b []timed
-	for node := range before {
-		if len(during[node]) > 0 {
-			a, b = append(a, before[node]...), append(b, during[node]...)
-		}
-	}
-	m := Measurement{Doubt: doubt, Missing: "no data plane was probed both before and during an outage"}
+	compared := r.compared()
+	a, b := compared.steady, compared.outage
+	m := Measurement{Doubt: compared.doubt, Missing: "no data plane was probed both before and during an outage"}
 	least := stats.Needed(0, p, stats.Confidence)
 	if len(a) > 0 && min(len(a), len(b)) < least {
 		m.Missing = fmt.Sprintf("a percentile of %g takes %d answers before and during the outage; there are %d and %d", 100*p, least, len(a), len(b))
 	}
 	if len(a) < least || len(b) < least {
 		return m
-	}
-	for _, all := range [][]timed{a, b} { // the order of a map is nobody's
-		slices.SortFunc(all, func(x, y timed) int { return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(x.Value, y.Value)) })
 	}
 	seed := r.Recording.Header.Seed
 	d := Degradation{Degradation: stats.Ratio(a, b, p, q.Confidence, seed)}

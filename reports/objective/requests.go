@@ -6,6 +6,7 @@ package objective
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -79,7 +80,7 @@ func wrongConfigurations(r Run, q Query) Measurement {
 	m := Measurement{Missing: "no answer showed a configuration"}
 	grace := history.Time(q.Duration("grace", applyGrace))
 	witnesses, first := make(map[string]*witness), firsts{}
-	for _, a := range r.byEnd() {
+	for a := range r.byEnd() {
 		s := r.Recording.Header.Streams[a.Stream]
 		if s.Guarded || s.Key == history.WrongKey || a.Class != history.WrongBody && (a.Class != history.Good || a.Generation == 0) {
 			continue
@@ -101,14 +102,23 @@ func wrongConfigurations(r Run, q Query) Measurement {
 
 // byEnd are the requests in the order in which they ended, which is how they are
 // recorded.
-func (r Run) byEnd() []history.Request {
+func (r Run) byEnd() iter.Seq[history.Request] {
 	all := r.Recording.Requests
-	byEnd := func(a, b history.Request) int { return cmp.Compare(a.Done, b.Done) }
-	if !slices.IsSortedFunc(all, byEnd) {
-		all = slices.Clone(all)
-		slices.SortStableFunc(all, byEnd)
+	if slices.IsSortedFunc(all, func(a, b history.Request) int { return cmp.Compare(a.Done, b.Done) }) {
+		return slices.Values(all)
 	}
-	return all
+	order := make([]uint32, len(all)) // and not a copy: an hour has millions
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortStableFunc(order, func(a, b uint32) int { return cmp.Compare(all[a].Done, all[b].Done) })
+	return func(yield func(history.Request) bool) {
+		for _, i := range order {
+			if !yield(all[i]) {
+				return
+			}
+		}
+	}
 }
 
 // witness follows the answers of one data plane, by when they were complete.
@@ -178,23 +188,59 @@ func (w *witness) wrong(a history.Request) string {
 	return ""
 }
 
-// latencies are the times of good answers to requests that were due in a phase, of the
-// data planes that answered in both, from when the requests were due.
-func (r Run) latencies(phase string) (all map[string][]timed, doubt string) {
-	all = make(map[string][]timed)
+// answered yields the good answers to requests that were due in a phase, each with the
+// outage that it was in. The steady phase ends with the first fault.
+func (r Run) answered(phase string) iter.Seq2[window, *history.Request] {
 	first := r.firstFault()
-	for _, a := range r.Recording.Requests {
-		node := r.Recording.Header.Streams[a.Stream].Node
-		w, ok := r.in(phase, node, a.Intended)
-		if !ok || a.Class != history.Good || phase == "steady" && a.Done >= first {
-			continue
+	return func(yield func(window, *history.Request) bool) {
+		for i := range r.Recording.Requests {
+			a := &r.Recording.Requests[i]
+			if a.Class != history.Good || phase == "steady" && a.Done >= first {
+				continue
+			}
+			if w, ok := r.in(phase, r.Recording.Header.Streams[a.Stream].Node, a.Intended); ok && !yield(w, a) {
+				return
+			}
 		}
-		if doubt == "" {
+	}
+}
+
+// latencies are the times of good answers, from when the requests were due and in that
+// order, of the data planes that answered both in the steady phase and during an outage.
+type latencies struct {
+	steady, outage []timed
+	doubt          string // why that outage cannot be believed
+}
+
+// latencies counts them first: grown bit by bit, millions take twice the memory.
+func (r Run) latencies() latencies {
+	streams := r.Recording.Header.Streams
+	before, during, doubt := make(map[string]int), make(map[string]int), ""
+	for _, a := range r.answered("steady") {
+		before[streams[a.Stream].Node]++
+	}
+	for w, a := range r.answered("outage") {
+		if during[streams[a.Stream].Node]++; doubt == "" {
 			doubt = w.doubt
 		}
-		all[node] = append(all[node], timed{At: time.Duration(a.Intended), Value: a.Done.Sub(a.Intended)})
 	}
-	return all, doubt
+	of := func(phase string, counts, others map[string]int) []timed {
+		n := 0
+		for node, count := range counts {
+			if others[node] > 0 {
+				n += count
+			}
+		}
+		all := make([]timed, 0, n)
+		for _, a := range r.answered(phase) {
+			if others[streams[a.Stream].Node] > 0 {
+				all = append(all, timed{At: time.Duration(a.Intended), Value: a.Done.Sub(a.Intended)})
+			}
+		}
+		slices.SortFunc(all, func(x, y timed) int { return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(x.Value, y.Value)) })
+		return all
+	}
+	return latencies{of("steady", before, during), of("outage", during, before), doubt}
 }
 
 // firstFault is when the first fault of the run, of any kind, was injected.

@@ -6,6 +6,7 @@ package objective
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 
 	"blackout/harness/history"
@@ -21,6 +22,8 @@ type Run struct {
 
 	windows map[string][]window // by data plane
 	away    map[string][]oracle.Absence
+
+	compared func() latencies // those of the steady phase and of the outage
 }
 
 // Episode is a time in which the control plane was gone for at least one data plane.
@@ -57,6 +60,7 @@ func NewRun(rec *history.Recording, result oracle.Result) Run {
 	for _, a := range run.Away {
 		run.away[a.Node] = append(run.away[a.Node], a)
 	}
+	run.compared = sync.OnceValue(run.latencies) // several objectives compare them
 	return run
 }
 
@@ -92,11 +96,14 @@ func (r Run) windowAt(node string, t history.Time) (window, bool) {
 // in says whether a moment belongs to a phase for a data plane, and to which outage, or
 // -1. The steady phase ends with the first outage of the run.
 func (r Run) in(phase, node string, t history.Time) (w window, ok bool) {
-	w, out := r.windowAt(node, t)
+	out, episodes := false, len(r.Episodes)
+	if episodes > 0 && r.Episodes[0].From <= t && t < r.Episodes[episodes-1].To {
+		w, out = r.windowAt(node, t)
+	}
 	if !out {
 		w.episode = -1
 	}
-	if len(r.Episodes) == 0 {
+	if episodes == 0 {
 		return w, phase == "steady" || phase == "run"
 	}
 	switch phase {

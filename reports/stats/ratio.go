@@ -4,7 +4,6 @@
 package stats
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -50,7 +49,8 @@ func (d Degradation) Bounded() bool { return d.Blocks >= minBlocks }
 // blocks of a second with every start equally likely. Neither span may be empty.
 func Ratio(before, during []Timed, p, confidence float64, seed uint64) Degradation {
 	b, d := newSpan(before), newSpan(during)
-	r := Degradation{Before: percentile(before, p), During: percentile(during, p), Blocks: min(b.blocks, d.blocks)}
+	sorted := make([]time.Duration, max(len(before), len(during)))
+	r := Degradation{Before: percentile(before, p, sorted), During: percentile(during, p, sorted), Blocks: min(b.blocks, d.blocks)}
 	r.Point = float64(r.During) / float64(max(r.Before, 1))
 	if !r.Bounded() {
 		return r
@@ -73,9 +73,9 @@ func Ratio(before, during []Timed, p, confidence float64, seed uint64) Degradati
 	return r
 }
 
-// percentile is the nearest-rank percentile of values.
-func percentile(values []Timed, p float64) time.Duration {
-	sorted := make([]time.Duration, len(values))
+// percentile is the nearest-rank percentile of values; it needs room to sort them.
+func percentile(values []Timed, p float64, room []time.Duration) time.Duration {
+	sorted := room[:len(values)]
 	for i, v := range values {
 		sorted[i] = v.Value
 	}
@@ -83,7 +83,7 @@ func percentile(values []Timed, p float64) time.Duration {
 	return sorted[rankOf(p, len(sorted))-1]
 }
 
-// span is a time whose values are counted by cell and by step of their logarithm.
+// span is a time whose values are occurrences by cell and by step of their logarithm.
 type span struct {
 	cells         [][]stepped
 	blocks        int
@@ -95,7 +95,7 @@ type span struct {
 }
 
 // stepped is how many values lie in a step.
-type stepped struct{ step, count int }
+type stepped struct{ step, count int32 }
 
 // window is a cell of which only some steps are looked at.
 type window struct {
@@ -114,26 +114,45 @@ func newSpan(values []Timed) *span {
 	s.blocks = int(min(max((lasts+Block/10)/Block, 1), maxBlocks))
 	s.cells = make([][]stepped, s.blocks*cells)
 	width := max(lasts/time.Duration(len(s.cells)), Block/cells)
-	counts := make([]map[int]int, len(s.cells))
-	highest := 0
+	cellOf := func(v Timed) int { return min(int((v.At-first)/width), len(s.cells)-1) } // the last takes what is left over
+	sizes := make([]int, len(s.cells))
 	for _, v := range values {
-		cell := min(int((v.At-first)/width), len(s.cells)-1) // the last takes what is left over
-		if counts[cell] == nil {
-			counts[cell] = make(map[int]int)
-		}
-		step := int(math.Log2(float64(max(v.Value, 1))) * octave)
-		counts[cell][step]++
-		highest = max(highest, step)
+		sizes[cellOf(v)]++
+	}
+	steps := make([][]int32, len(s.cells))
+	for i, n := range sizes {
+		steps[i] = make([]int32, 0, n)
+	}
+	highest := int32(0)
+	for _, v := range values {
+		cell, step := cellOf(v), int32(math.Log2(float64(max(v.Value, 1)))*octave)
+		steps[cell], highest = append(steps[cell], step), max(highest, step)
 	}
 	s.counts = make([]int, highest+1)
 	s.starts = make([]int, s.blocks)
-	for i, of := range counts {
-		for step, count := range of {
-			s.cells[i] = append(s.cells[i], stepped{step, count})
-		}
-		slices.SortFunc(s.cells[i], func(a, b stepped) int { return cmp.Compare(a.step, b.step) })
+	for i, of := range steps {
+		s.cells[i] = occurrences(of)
 	}
 	return s
+}
+
+// occurrences says how many steps there are of each. It sorts them.
+func occurrences(steps []int32) []stepped {
+	slices.Sort(steps)
+	different := 0
+	for i, step := range steps {
+		if i == 0 || step != steps[i-1] {
+			different++
+		}
+	}
+	counts := make([]stepped, 0, different)
+	for i, step := range steps {
+		if i == 0 || step != steps[i-1] {
+			counts = append(counts, stepped{step: step})
+		}
+		counts[len(counts)-1].count++
+	}
+	return counts
 }
 
 // draw is the percentile, as a step, of as many blocks as the span has, each with a
@@ -157,8 +176,8 @@ func (s *span) anywhere(p float64) int {
 	for _, start := range s.starts {
 		for _, cell := range s.cells[start : start+cells] {
 			for _, k := range cell {
-				s.counts[k.step] += k.count
-				total += k.count
+				s.counts[k.step] += int(k.count)
+				total += int(k.count)
 			}
 		}
 	}
@@ -180,11 +199,11 @@ func (s *span) narrow() {
 	for i, cell := range s.cells {
 		w := &s.near[i]
 		for _, k := range cell {
-			w.total += k.count
+			w.total += int(k.count)
 			switch {
-			case k.step < from:
-				w.below += k.count
-			case k.step < to:
+			case int(k.step) < from:
+				w.below += int(k.count)
+			case int(k.step) < to:
 				w.steps = append(w.steps, k)
 			}
 		}
@@ -202,8 +221,8 @@ func (s *span) nearby(p float64) (step int, ok bool) {
 		for _, w := range s.near[start : start+cells] {
 			total, below = total+w.total, below+w.below
 			for _, k := range w.steps {
-				s.counts[k.step] += k.count
-				first, last = min(first, k.step), max(last, k.step)
+				s.counts[k.step] += int(k.count)
+				first, last = min(first, int(k.step)), max(last, int(k.step))
 			}
 		}
 	}

@@ -1,0 +1,8 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !race
+
+package traffic
+
+const raceDetector = false

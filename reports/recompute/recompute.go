@@ -1,0 +1,141 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package recompute computes the figures of a report.json a second time, from the
+// recording beside it, and lists where the two differ:
+//
+//	differences, err := recompute.Differences("reports/out/RUN")
+//
+// It has no code in common with what wrote the report. The recording is decoded here, as
+// docs/recording.md describes it, into tables of an SQLite database in memory, of which
+// figures.sql makes the parts of a report and compares them.
+// [Given] names what is taken from the report instead. Go and queries together are at most
+// 300 lines of code, so that an auditor can read them.
+package recompute
+
+import (
+	"bytes"
+	"database/sql"
+	_ "embed" // the queries
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed figures.sql
+var figures string
+
+// Given are patterns of the paths whose numbers are taken from the report as they are; a
+// star stands for anything. The number of an objective in a path is followed by its SLI.
+var Given = []string{
+	// What oracles say: of promises, of the measurement, of nodes' lives and of configurations.
+	"/promises/*", "/validity/*", "/starts/*/control_plane_gone_ns", "/staleness/changes/*/stored_after_ns", "/objectives/*/[epv]*/*",
+	"/objectives/* data-plane-rto/in_general/*", "/objectives/* recovery-*/in_general/*", "/objectives/* wrong-configuration/samples",
+	"/objectives/* wrong-configuration/bad", "/objectives/* measurement-validity/samples",
+	// What has another source than the recording of gateways: the machine, and the runs before.
+	"/environment/*", "/baseline/*", "/measurement/slots_*", "/measurement/*cpu_*", "/measurement/gc_*", "/measurement/highest_*",
+	// What a bootstrap came to: with the same random numbers it would be the same code.
+	"/objectives/* latency-ratio/samples", "/objectives/* latency-ratio/estimate", "/objectives/* latency-ratio/*er", "/objectives/* latency-ratio/needed",
+	// What no verdict rests on.
+	"/phases/*", "/steps/*", "/latest_step/*", "/incidents/*", "/connections/*", "/nodes/*", "/generations/*", "/store_requests/*",
+	"/store_reads_after_boot/*/bytes", "/store_reads_after_boot/*/probed", "/faults/*/heal_witnessed", "/staleness/[adps]*", "/error_budgets/*/outage_*",
+	"/error_budgets/*_ns", "/traffic/*/service/*", "/traffic/*/lag_p99_ns", "/traffic_by_phase/*/failures/*", "/outages/*/classes/*",
+}
+
+// Difference is a value of a report that is not what the recording comes to.
+type Difference struct {
+	Path                 string // as in /traffic/0/good
+	Reported, Recomputed any    // nil: there is none
+}
+
+// Run is a finished run: its recording, in tables, and the figures that it comes to.
+type Run struct{ *sql.DB }
+
+// Differences compares the report in a finished run's directory with the recording there.
+func Differences(dir string) (found []Difference, err error) {
+	report, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	if err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	r, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return r.Differences(report)
+}
+
+// Open reads the recording and the SLO file in a run's directory. Close must be called.
+func Open(dir string) (Run, error) {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return Run{}, fmt.Errorf("recompute %s: %w", dir, err)
+	}
+	db.SetMaxOpenConns(1) // each connection has a memory of its own
+	if err := load(db, dir); err != nil {
+		return Run{}, fmt.Errorf("recompute %s: %w", dir, errors.Join(err, db.Close()))
+	}
+	return Run{db}, nil
+}
+
+// load fills the tables. Its first error is its only one.
+func load(db *sql.DB, dir string) (err error) {
+	add := func(query string, values ...any) {
+		if err == nil {
+			_, err = db.Exec(query, values...)
+		}
+	}
+	read := func(path ...string) (text []byte) {
+		if err == nil {
+			text, err = os.ReadFile(filepath.Join(append([]string{dir}, path...)...))
+		}
+		return text
+	}
+	add(`CREATE TABLE line (n INTEGER PRIMARY KEY, j); CREATE TABLE q (stream, due, sent, done, gen, class, flags);
+		CREATE TABLE slo (j); CREATE TABLE report (j); CREATE TABLE given (pattern)`)
+	lines := bytes.Split(read("recording", "events.jsonl"), []byte("\n"))
+	for _, line := range lines[:len(lines)-1] { // the last has no end: it is empty, or the run died of writing it
+		add("INSERT INTO line (j) VALUES (?)", string(line))
+	}
+	at, records := binary.LittleEndian, read("recording", "requests.bin")
+	for ; len(records) >= 34; records = records[34:] {
+		add("INSERT INTO q VALUES (?, ?, ?, ?, ?, ?, ?)", at.Uint16(records[28:]), int64(at.Uint64(records)), int64(at.Uint64(records[8:])),
+			int64(at.Uint64(records[16:])), at.Uint32(records[24:]), records[32], records[33])
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "slo", "*")) // it fails for bad patterns only
+	for _, file := range files {
+		for _, text := range bytes.Split(read("slo", filepath.Base(file)), []byte("\n---\n")) {
+			var document map[string]any
+			if err == nil {
+				err = yaml.Unmarshal(text, &document)
+			}
+			j, _ := json.Marshal(document) // what YAML can say with texts for keys, JSON can
+			add("INSERT INTO slo VALUES (?)", string(j))
+		}
+	}
+	for _, pattern := range Given {
+		add("INSERT INTO given VALUES (?)", pattern)
+	}
+	add(figures)
+	return err
+}
+
+// Differences compares a report with the recording. Each of its numbers and truth values
+// must be recomputed, and none may be missing; texts are compared where both sides have one.
+func (r Run) Differences(report []byte) (found []Difference, err error) {
+	_, err = r.Exec("DELETE FROM report; INSERT INTO report VALUES (?)", string(report))
+	rows, asked := r.Query("SELECT path, reported, recomputed FROM different ORDER BY path")
+	if err = errors.Join(err, asked); err != nil {
+		return nil, fmt.Errorf("compare: %w", err)
+	}
+	defer rows.Close()
+	for d := (Difference{}); err == nil && rows.Next(); found = append(found, d) {
+		err = rows.Scan(&d.Path, &d.Reported, &d.Recomputed)
+	}
+	return found, errors.Join(err, rows.Err())
+}

@@ -1,0 +1,262 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package reports
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"blackout/harness/history"
+	"blackout/harness/oracle"
+	"blackout/reports/recompute"
+	"blackout/reports/slo"
+)
+
+// keptRuns are real runs, one of each outcome.
+var keptRuns = []string{"good", "violated", "invalid", "not-proven"}
+
+// record writes a recording's files, whole, into dir.
+func record(tb testing.TB, dir string, rec *history.Recording) {
+	tb.Helper()
+	var events, requests bytes.Buffer
+	lines := json.NewEncoder(&events)
+	encode := func(v any) {
+		if err := lines.Encode(v); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	encode(rec.Header)
+	for _, e := range rec.Events {
+		encode(e)
+	}
+	if err := binary.Write(&requests, binary.LittleEndian, rec.Requests); err != nil {
+		tb.Fatal(err)
+	}
+	table := crc32.MakeTable(crc32.Castagnoli)
+	encode(history.Event{Kind: "recording.end", Events: len(rec.Events), Requests: len(rec.Requests),
+		Text: fmt.Sprintf("crc32c %08x %08x", crc32.Checksum(events.Bytes(), table), crc32.Checksum(requests.Bytes(), table))})
+	store(tb, filepath.Join(dir, "events.jsonl"), events.Bytes())
+	store(tb, filepath.Join(dir, "requests.bin"), requests.Bytes())
+}
+
+// store writes a file, and the directory that it is in.
+func store(tb testing.TB, path string, content []byte) {
+	tb.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// finished writes an input as a finished run's directory: recording, SLO file and report.
+func finished(tb testing.TB, in Input) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	record(tb, filepath.Join(dir, "recording"), in.Recording)
+	if in.SLO != nil {
+		store(tb, filepath.Join(dir, "slo", in.SLO.Name), in.SLO.Source)
+	}
+	if _, err := Write(dir, in); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
+
+// kept is a kept recording as oracles judge it today, with an SLO file.
+func kept(t *testing.T, recording, objectives string) Input {
+	t.Helper()
+	rec, err := history.Load(recording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := oracle.Judge(rec, rec.Header.Promises)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := slo.Read(objectives)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Input{Recording: rec, Result: result, Environment: environment(), SLO: &doc}
+}
+
+// keptRun is a kept run, as [blackout/reports/internal/kept] names it.
+func keptRun(t *testing.T, name string) Input {
+	t.Helper()
+	dir := filepath.Join("testdata", "runs", name)
+	return kept(t, filepath.Join(dir, "recording"), filepath.Join(dir, "slo", "ci.yaml"))
+}
+
+// recomputedInputs are the kept runs, each kept recording with each tier, and the inputs of
+// renderers, which have what no kept run has.
+func recomputedInputs(t *testing.T) map[string]Input {
+	all := map[string]Input{}
+	for name, in := range inputs {
+		all[name] = in()
+	}
+	recordings, err := os.ReadDir(filepath.Join("..", "fixtures", "recordings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range recordings {
+		for _, tier := range slo.Tiers {
+			all[r.Name()+" "+tier] = kept(t, filepath.Join("..", "fixtures", "recordings", r.Name()), filepath.Join("..", "fixtures", "slo", tier+".yaml"))
+		}
+	}
+	for _, name := range keptRuns {
+		all["run "+name] = keptRun(t, name)
+	}
+	return all
+}
+
+// TestRecomputed: a second implementation comes to every figure of a report.
+func TestRecomputed(t *testing.T) {
+	t.Parallel()
+	for name, in := range recomputedInputs(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found, err := recompute.Differences(finished(t, in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range found {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+	t.Logf("taken from the report as it is:\n%s", strings.Join(recompute.Given, "\n"))
+}
+
+// altered lists a report once for each of its numbers and truth values, with that one a
+// little different, and its path.
+func altered(t *testing.T, report []byte, each func(path string, report []byte)) {
+	t.Helper()
+	in := json.NewDecoder(bytes.NewReader(report))
+	in.UseNumber()
+	var root any
+	if err := in.Decode(&root); err != nil {
+		t.Fatal(err)
+	}
+	try := func(path string, set func(any), was, other any) {
+		set(other)
+		text, err := json.Marshal(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set(was)
+		each(path, text)
+	}
+	var walk func(path string, set func(any), v any)
+	walk = func(path string, set func(any), v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, field := range v {
+				walk(path+"/"+name, func(to any) { v[name] = to }, field)
+			}
+		case []any:
+			for i, element := range v {
+				at := fmt.Sprintf("%s/%d", path, i)
+				if o, ok := element.(map[string]any); ok && o["indicator"] != nil {
+					at += fmt.Sprint(" ", o["indicator"])
+				}
+				walk(at, func(to any) { v[i] = to }, element)
+			}
+		case bool:
+			try(path, set, v, !v)
+		case json.Number:
+			try(path, set, v, slightly(v))
+		}
+	}
+	walk("", nil, root)
+}
+
+// slightly is a number that differs a little.
+func slightly(n json.Number) json.Number {
+	if whole, err := n.Int64(); err == nil {
+		return json.Number(strconv.FormatInt(whole+1, 10))
+	}
+	value, _ := n.Float64()
+	return json.Number(strconv.FormatFloat(value*1.001, 'g', -1, 64))
+}
+
+// TestRecomputesEveryNumber: whichever number of a report is changed, that is seen at its
+// place, or the number is one of those that are declared to be taken as they are.
+func TestRecomputesEveryNumber(t *testing.T) {
+	t.Parallel()
+	given := regexp.MustCompile("^(" + strings.ReplaceAll(strings.Join(recompute.Given, "|"), "*", ".*") + ")$")
+	for name, in := range map[string]Input{"the kept run violated": keptRun(t, "violated"), "a run with outages of its streams": violated()} {
+		dir := finished(t, in)
+		report, err := os.ReadFile(filepath.Join(dir, JSONFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := recompute.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer run.Close()
+		seen, taken, nth := 0, 0, 0
+		altered(t, report, func(path string, report []byte) {
+			if nth++; raceDetector && nth%20 != 0 { // each takes as long as all
+				return
+			}
+			found, err := run.Differences(report)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case slices.ContainsFunc(found, func(d recompute.Difference) bool { return d.Path == path }):
+				seen++
+			case given.MatchString(path):
+				taken++
+			default:
+				t.Errorf("%s: %s was changed, and nobody saw it", name, path)
+			}
+		})
+		t.Logf("%s: of %d changed numbers %d were seen and %d are taken as they are", name, seen+taken, seen, taken)
+	}
+}
+
+// TestRecomputesEveryRequest: a report is not that of a recording in which one request
+// ended otherwise.
+func TestRecomputesEveryRequest(t *testing.T) {
+	t.Parallel()
+	dir := finished(t, keptRun(t, "good"))
+	path := filepath.Join(dir, "recording", "requests.bin")
+	records, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]func(record []byte){
+		"a failure":               func(r []byte) { r[32] = byte(history.Reset) },
+		"a masked failure":        func(r []byte) { r[33] ^= history.Masked },
+		"a new connection":        func(r []byte) { r[33] ^= history.NewConnection },
+		"an answer that is later": func(r []byte) { r[16+3]++ },
+		"another stream":          func(r []byte) { r[28] ^= 2 },
+	} {
+		other := slices.Clone(records)
+		change(other[100*history.RequestSize:])
+		if err := os.WriteFile(path, other, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		found, err := recompute.Differences(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			t.Errorf("%s in one of %d requests was not seen", what, len(records)/history.RequestSize)
+		}
+	}
+}
