@@ -141,7 +141,7 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	stage vet 5m $(GO) vet ./...; \
 	if ! docker_answers; then leave_out 'unit tests that need docker' 'no daemon answers (make docker-up starts an installed one)'; fi; \
 	stage units 15m $(GO) test -race -timeout=0 -count=1 -p 3 -skip '^TestSuite$$' $(REST); \
-	stage 'schedules, flips, nines, figures and round trips' 8m $(GO) test -count=1 -v -run '^Test(Schedules|Flips|NoNineTooMany|RatioCovers|RecomputesEveryNumber|RoundTrip)' \
+	stage 'schedules, flips, nines, figures and round trips' 8m $(GO) test -count=1 -v -run '^Test(Schedules|Flips|NoNineTooMany|RatioCovers|Recompute|RoundTrip)' \
 		./internal/fallback/election ./internal/gateway/roundtrip ./reports ./reports/evidence ./reports/stats; \
 	browser="$(BROWSER)"; \
 	if [ -n "$$browser" ]; then \
