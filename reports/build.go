@@ -6,19 +6,26 @@ package reports
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"blackout/harness/history"
 	"blackout/reports/objective"
 )
 
+// large is from how many requests on memory is looked after.
+const large = 1 << 20
+
 // Build computes the model. It is a pure function of its input, which must
 // have a recording, and leaves the input as it is.
 func Build(in Input) Model {
 	run := objective.NewRun(in.Recording, in.Result)
-	judged := objectives(in, run) // before the rest takes its memory
+	var judged []objective.Verdict
+	var judging sync.WaitGroup
+	judging.Go(func() { judged = objectives(in, run) }) // half of the work
 	r := arrange(in.Recording)
 	m := Model{
 		Schema:      Schema,
@@ -42,6 +49,10 @@ func Build(in Input) Model {
 		Incidents:   r.incidents(),
 		Timeline:    r.timeline(),
 		Environment: in.Environment,
+	}
+	judging.Wait()
+	if len(in.Recording.Requests) > large {
+		runtime.GC() // what was garbage until here is enough for what follows
 	}
 	m.SLO, m.Objectives = sloOf(in.SLO), judged
 	m.Observations = observations(r, run, in.SLO, &m)
@@ -110,12 +121,12 @@ func perStream(rec *history.Recording) [][]*history.Request {
 	return streams
 }
 
-// of returns the events of a kind.
-func (r recorded) of(kinds ...history.Kind) []history.Event {
-	var found []history.Event
-	for _, e := range r.events {
+// of are the events of some kinds: those of the recording itself, which may be large.
+func (r recorded) of(kinds ...history.Kind) []*history.Event {
+	var found []*history.Event
+	for i, e := range r.events {
 		if slices.Contains(kinds, e.Kind) {
-			found = append(found, e)
+			found = append(found, &r.events[i])
 		}
 	}
 	return found

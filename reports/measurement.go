@@ -35,7 +35,11 @@ type Measurement struct {
 // measurement sums up how the measurement went.
 func (r recorded) measurement() Measurement {
 	m := Measurement{LateLimit: oracle.MaxLag}
-	var lags []time.Duration
+	all := 0
+	for _, requests := range r.streams {
+		all += len(requests)
+	}
+	lags := make([]time.Duration, 0, all)
 	for i, requests := range r.streams {
 		if len(requests) > 0 && (m.Resolution == nil || r.header.Streams[i].Interval > *m.Resolution) {
 			m.Resolution = &r.header.Streams[i].Interval
@@ -64,7 +68,7 @@ func (m *Measurement) lag(lags []time.Duration) {
 
 // sample notes the harness's own metrics. Those of its process and of the kernel began
 // to count before the run did.
-func (m *Measurement) sample(events []history.Event) {
+func (m *Measurement) sample(events []*history.Event) {
 	first, last := map[string]float64{}, map[string]float64{}
 	for _, e := range events {
 		if e.Node != history.Harness || e.Error != "" {

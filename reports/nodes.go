@@ -156,7 +156,7 @@ func (r recorded) storeRequests() []StoreAuthor {
 			i = len(rows)
 			rows = append(rows, StoreAuthor{Author: e.Node, Method: method, First: e.At})
 		}
-		rows[i].add(e)
+		rows[i].add(*e)
 	}
 	slices.SortStableFunc(rows, func(a, b StoreAuthor) int {
 		return cmp.Or(cmp.Compare(a.Author, b.Author), cmp.Compare(a.Method, b.Method))

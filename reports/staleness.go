@@ -70,7 +70,7 @@ func (r recorded) staleness(run objective.Run, nodes []NodeHistory) *Staleness {
 	}
 	stored := durable(run)
 	for _, e := range r.of(history.ChangeAcked) {
-		s.Changes = append(s.Changes, reach(e, stored, planes))
+		s.Changes = append(s.Changes, reach(*e, stored, planes))
 	}
 	return s
 }

@@ -47,8 +47,8 @@ func (r recorded) storeReads(run objective.Run) []StoreRead {
 }
 
 // meters are what the meter of each edge told, by time.
-func (r recorded) meters() map[string][]history.Event {
-	told := make(map[string][]history.Event)
+func (r recorded) meters() map[string][]*history.Event {
+	told := make(map[string][]*history.Event)
 	for _, e := range r.of(history.EdgeConnect, history.EdgeBytes) {
 		told[e.Edge] = append(told[e.Edge], e)
 	}
@@ -58,13 +58,13 @@ func (r recorded) meters() map[string][]history.Event {
 // meter counts the bytes on the edge of a data plane to its store. The meter is read
 // now and then, so that what moved just before it was ready may be among them. What the
 // harness sent to witness a fault cannot be told from the data plane's.
-func (row *StoreRead) meter(told []history.Event, at oracle.Residence) {
+func (row *StoreRead) meter(told []*history.Event, at oracle.Residence) {
 	before, last := int64(0), int64(0)
-	for i, e := range told {
+	for _, e := range told {
 		switch {
 		case e.At > at.To:
 		case e.Kind == history.EdgeConnect:
-			row.Probed = row.Probed || e.At >= at.From && !own(&told[i])
+			row.Probed = row.Probed || e.At >= at.From && !own(e)
 		default:
 			last = e.Offered
 			if e.At <= at.From {

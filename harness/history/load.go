@@ -17,13 +17,16 @@ func Load(dir string) (rec *Recording, err error) {
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	rec = &Recording{Header: source.Header}
+	if source.lines > 0 { // grown bit by bit, many take several times the memory
+		rec.Events = make([]Event, 0, source.lines)
+	}
 	for e, err := range source.Events() {
 		if err != nil {
 			return nil, fmt.Errorf("load recording: %w", err)
 		}
 		rec.Events = append(rec.Events, e)
 	}
-	if source.size > 0 { // grown bit by bit, millions take twice the memory
+	if source.size > 0 {
 		rec.Requests = make([]Request, 0, source.size)
 	}
 	for q, err := range source.Requests() {

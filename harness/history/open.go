@@ -19,6 +19,9 @@ import (
 // maxLine bounds one line of events.jsonl, in bytes.
 const maxLine = 1 << 20
 
+// usualLine is how long an event's line is, in bytes, where many are short.
+const usualLine = 120
+
 // Source is a recording that is read once, front to back: first its events, then
 // its requests. It holds none of them.
 type Source struct {
@@ -26,6 +29,7 @@ type Source struct {
 	events   iter.Seq2[Event, error]
 	requests iter.Seq2[Request, error]
 	size     int // requests, at most; 0: not known
+	lines    int // events, about; 0: not known
 	damage   func() string
 	close    func() error
 }
@@ -71,6 +75,9 @@ func Open(dir string) (*Source, error) {
 	source := &Source{Header: r.header, events: r.allEvents, requests: r.allRequests, damage: r.damage, close: r.close}
 	if info, err := r.files[1].Stat(); err == nil {
 		source.size = int(info.Size() / RequestSize)
+	}
+	if info, err := r.files[0].Stat(); err == nil {
+		source.lines = int(info.Size() / usualLine)
 	}
 	return source, nil
 }

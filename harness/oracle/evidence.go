@@ -30,6 +30,16 @@ func (e *evidence) add(seen Evidence) {
 	}
 }
 
+// note adds an observation of a moment. It asks what was seen only if that is among the
+// earliest: there may be millions.
+func (e *evidence) note(at history.Time, seen func() Evidence) {
+	if len(e.first) == MaxEvidence && at > e.first[MaxEvidence-1].At {
+		e.count++
+		return
+	}
+	e.add(seen())
+}
+
 // addAll adds what was collected elsewhere.
 func (e *evidence) addAll(more evidence) {
 	for _, seen := range more.first {

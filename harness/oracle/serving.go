@@ -130,7 +130,7 @@ func (v *view) loseNone(f *finding, sort func(*node) []*fault, what string) {
 			}
 			f.opportunities++
 			if failed(r) {
-				v.blames(f, r, n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what))
+				v.blames(f, r, func() Evidence { return n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what) })
 			}
 		})
 	}
@@ -205,7 +205,7 @@ func (v *view) keepGeneration(f *finding, n resident, cut *fault) {
 			if answers[r.Generation] == nil {
 				answers[r.Generation] = &evidence{}
 			}
-			answers[r.Generation].add(n.got(r, " during the outage"))
+			answers[r.Generation].note(r.Done, func() Evidence { return n.got(r, " during the outage") })
 		}
 	})
 	f.later(func() {
@@ -331,7 +331,9 @@ func losesNoneAtReturn(v *view, f *finding) {
 				case v.control.excuses(r):
 					f.spare(b.got(r, ""))
 				default:
-					lost.add(b.got(r, ", %s after the control plane returned", seconds(r.Done.Sub(b.cut.heal))))
+					lost.note(r.Done, func() Evidence {
+						return b.got(r, ", %s after the control plane returned", seconds(r.Done.Sub(b.cut.heal)))
+					})
 				}
 			}
 		})

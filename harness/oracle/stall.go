@@ -82,12 +82,12 @@ func (c *control) excusesLook(k look) bool {
 }
 
 // blames adds a counterexample that is a request, unless the machine stalled.
-func (v *view) blames(f *finding, r history.Request, seen Evidence) {
+func (v *view) blames(f *finding, r history.Request, seen func() Evidence) {
 	if v.control.excuses(r) {
-		f.spare(seen)
+		f.spare(seen())
 		return
 	}
-	f.bad.add(seen)
+	f.bad.note(r.Done, seen)
 }
 
 // spare keeps what a stall may have made from counting as a counterexample; the clause

@@ -170,7 +170,9 @@ func (v *view) serveOn(f *finding, n *node, u unfit) {
 		default:
 			f.opportunities++
 			if failed(r) {
-				v.blames(f, r, n.got(r, ", %s after a configuration that it could not be given", seconds(r.Done.Sub(u.at))))
+				v.blames(f, r, func() Evidence {
+					return n.got(r, ", %s after a configuration that it could not be given", seconds(r.Done.Sub(u.at)))
+				})
 			}
 		}
 	})

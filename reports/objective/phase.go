@@ -4,6 +4,8 @@
 package objective
 
 import (
+	"slices"
+
 	"blackout/harness/history"
 )
 
@@ -47,17 +49,33 @@ func (r Run) phaseAt(node string, t history.Time) string {
 // were due, by the phase of the data plane; in no order. Those of the steady phase were
 // complete before the first fault of any kind, as for the SLI latency-ratio.
 func (r Run) LatenciesByPhase() map[string][]float64 {
-	all := make(map[string][]float64)
 	first := r.firstFault()
-	for _, a := range r.Recording.Requests {
+	phases := make([]uint8, len(r.Recording.Requests)) // of Phases, from 1; 0: of none
+	counts := make([]int, 1+len(Phases))
+	for i, a := range r.Recording.Requests {
 		if a.Class != history.Good {
 			continue
 		}
 		phase := r.phaseAt(r.Recording.Header.Streams[a.Stream].Node, a.Intended)
-		if phase == Steady && a.Done >= first {
-			continue
+		if phase != Steady || a.Done < first {
+			phases[i] = uint8(1 + slices.Index(Phases, phase))
+			counts[phases[i]]++
 		}
-		all[phase] = append(all[phase], float64(a.Done.Sub(a.Intended)))
+	}
+	sets := make([][]float64, len(counts))
+	for phase, n := range counts {
+		sets[phase] = make([]float64, 0, n)
+	}
+	for i, a := range r.Recording.Requests {
+		if phase := phases[i]; phase > 0 {
+			sets[phase] = append(sets[phase], float64(a.Done.Sub(a.Intended)))
+		}
+	}
+	all := make(map[string][]float64)
+	for i, name := range Phases {
+		if len(sets[i+1]) > 0 {
+			all[name] = sets[i+1]
+		}
 	}
 	return all
 }
