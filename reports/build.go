@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"blackout/harness/history"
 	"blackout/reports/objective"
@@ -24,8 +23,7 @@ const large = 1 << 20
 func Build(in Input) Model {
 	run := objective.NewRun(in.Recording, in.Result)
 	var judged []objective.Verdict
-	var judging sync.WaitGroup
-	judging.Go(func() { judged = objectives(in, run) }) // half of the work
+	judging := beside(func() { judged = objectives(in, run) }) // half of the work
 	r := arrange(in.Recording)
 	m := Model{
 		Schema:      Schema,
@@ -50,7 +48,7 @@ func Build(in Input) Model {
 		Timeline:    r.timeline(),
 		Environment: in.Environment,
 	}
-	judging.Wait()
+	judging()
 	if len(in.Recording.Requests) > large {
 		runtime.GC() // what was garbage until here is enough for what follows
 	}
@@ -63,6 +61,24 @@ func Build(in Input) Model {
 	m.Baseline = lastRuns(m, in.Baseline)
 	m.Answers = answers(m)
 	return m
+}
+
+// beside does something beside its caller, and returns what waits for its end. If it
+// panics, as an indicator of one's own may, so does the wait: in the caller's goroutine,
+// where it can be recovered.
+func beside(do func()) (wait func()) {
+	var panicked any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { panicked = recover() }()
+		do()
+	}()
+	return func() {
+		if <-done; panicked != nil {
+			panic(panicked)
+		}
+	}
 }
 
 // recorded is a recording arranged for the computations of this package.

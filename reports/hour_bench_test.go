@@ -131,7 +131,7 @@ type usage struct{ Load, Judge, Write float64 }
 func TestReportHour(t *testing.T) {
 	dir := os.Getenv(hourEnv)
 	if dir == "" {
-		t.Skip("BenchmarkReportHour runs it")
+		t.Skip("BenchmarkReportHour runs it") // it is that benchmark's process, not a test
 	}
 	if _, err := os.Stat(filepath.Join(dir, "recording")); errors.Is(err, fs.ErrNotExist) {
 		record(t, filepath.Join(dir, "recording"), hour())

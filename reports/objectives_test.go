@@ -175,3 +175,18 @@ func TestReportIsReadBack(t *testing.T) {
 		t.Error("what is read back is another model")
 	}
 }
+
+// TestPanicOfAnIndicatorIsTheCallers: one's own indicator must not end the program past
+// those who recover.
+func TestPanicOfAnIndicatorIsTheCallers(t *testing.T) {
+	t.Parallel()
+	in := withObjectives(keptWith("ci")(), objective.Measurement{})
+	in.Indicators[0].Measure = func(objective.Run, objective.Query) objective.Measurement { panic("of one's own") }
+	defer func() {
+		if p := recover(); p != "of one's own" {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	Build(in)
+	t.Error("it does not panic")
+}

@@ -139,7 +139,7 @@ func follow(t *testing.T, s *Server) *events {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := http.DefaultClient.Do(r) //nolint:bodyclose // leave does
+	got, err := http.DefaultClient.Do(r) //nolint:bodyclose // events.leave closes it, when the test ends at the latest
 	if err != nil {
 		t.Fatal(err)
 	}
