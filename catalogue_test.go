@@ -165,6 +165,7 @@ var _ = Describe("the catalogue of faults", labels(label.Fault), func() {
 // should.
 func (l *lives) lead(ctx SpecContext) {
 	GinkgoHelper()
+	enter(ctx, room.Admit)
 	result, err := run.Run(ctx, l.scenario(), run.Options{
 		Engine: l.engine, Timers: "fast", Seed: seed, Out: out,
 		Repeat:   func(string) string { return "go test . -ginkgo.focus='catalogue of faults'" },

@@ -26,7 +26,7 @@ const (
 
 var _ = Describe("the example of "+exampleDocument, labels(label.Example, label.Local), func() {
 	It("compiles, runs, and holds what it says", func(ctx SpecContext) {
-		home := home()
+		home := home(ctx)
 		binary := filepath.Join(home, "mine.test")
 		compile := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay(home), "-o", binary, "./"+examplePackage)
 		text, err := compile.CombinedOutput()

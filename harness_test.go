@@ -118,7 +118,7 @@ func kinds(rec *history.Recording) []history.Kind {
 // it made one.
 func runAndSignal(ctx context.Context, engine, moment string, signal os.Signal) (ended *os.ProcessState, dir string) {
 	GinkgoHelper()
-	home := home()
+	home := home(ctx)
 	cmd := exec.CommandContext(ctx, program, "run", scenarios.All[0].Name, "--engine", engine, "--seed", fmt.Sprint(seed), "--out", home)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := cmd.StdoutPipe()

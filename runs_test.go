@@ -4,6 +4,7 @@
 package blackout_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,11 +14,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"blackout/harness"
+	"blackout/harness/admission"
 	"blackout/harness/engine/docker"
 	"blackout/harness/match"
 	"blackout/harness/run"
@@ -39,13 +43,35 @@ func needs(ctx SpecContext, engine string) {
 	}
 }
 
+// room is where the suite's specs run side by side, those of its other processes
+// included.
+var room = admission.In(filepath.Join(out, ".admission"), admission.Limit)
+
+// leave ends what the spec was admitted to.
+var leave = func() {}
+
+// enter waits for room. A spec leaves with its end, or when it enters again.
+func enter(ctx context.Context, admit func(context.Context) (func(), error)) {
+	GinkgoHelper()
+	leave()
+	begun := time.Now()
+	next, err := admit(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	leave = sync.OnceFunc(next)
+	DeferCleanup(leave)
+	if waited := time.Since(begun); waited > time.Second {
+		GinkgoWriter.Printf("waited %.0f s for room for a run\n", waited.Seconds())
+	}
+}
+
 // artifacts are what a run leaves for those who want to know more.
 var artifacts = []string{reports.HTMLFile, "plan.json", "recording", "logs", "watchdog.log"}
 
-// home makes a directory for the runs of a spec. What lies there when the spec
+// home makes a directory for the runs of a spec, and waits for room for them. What lies there when the spec
 // ends, however it ends, is attached to its report by path.
-func home() string {
+func home(ctx context.Context) string {
 	GinkgoHelper()
+	enter(ctx, room.Admit)
 	Expect(os.MkdirAll(out, 0o755)).To(Succeed())
 	dir, err := os.MkdirTemp(out, "suite-")
 	Expect(err).NotTo(HaveOccurred())
@@ -106,13 +132,14 @@ func optionsIn(home, engine string, s harness.Scenario) run.Options {
 // on the record; any other outcome stands.
 func carryOut(ctx SpecContext, scenario harness.Scenario, engine string) run.Result {
 	GinkgoHelper()
-	options := optionsIn(home(), engine, scenario)
+	options := optionsIn(home(ctx), engine, scenario)
 	options.Repeat = func(engine string) string {
 		return fmt.Sprintf("bin/blackout run %s --engine %s --seed %d --timers fast", scenario.Name, engine, seed)
 	}
 	result, err := run.Run(ctx, scenario, options)
 	if run.ExitCode(result, err) == run.ExitInvalid {
-		AddReportEntry("INVALID, run once more", result.Dir, ReportEntryVisibilityAlways)
+		AddReportEntry("INVALID, run once more, alone", result.Dir, ReportEntryVisibilityAlways)
+		enter(ctx, room.AdmitAlone)
 		result, err = run.Run(ctx, scenario, options)
 	}
 	Expect(err).NotTo(HaveOccurred(), "see %s", result.Dir)
@@ -145,7 +172,7 @@ func (j judgement) String() string {
 // gets the suite's seed and fast timers.
 func blackout(ctx SpecContext, args ...string) judgement {
 	GinkgoHelper()
-	home := home()
+	home := home(ctx)
 	args = append(args, "--out", home)
 	if args[0] == "run" {
 		args = append(args, "--seed", fmt.Sprint(seed))

@@ -61,7 +61,7 @@ var _ = Describe("a topology of many parts", labels(label.Topology), func() {
 	for _, engine := range []string{run.Local, run.Docker} {
 		It("comes up and changes on "+engine, labels(label.Label(engine)), func(ctx SpecContext) {
 			needs(ctx, engine)
-			options := optionsIn(home(), engine, shapes)
+			options := optionsIn(home(ctx), engine, shapes)
 			options.Race = engine == run.Local // however many they are: nobody has to keep times
 			options.Repeat = func(string) string { return "go test . -ginkgo.focus='many parts'" }
 			result, err := run.Run(ctx, shapes, options)

@@ -188,7 +188,7 @@ func (c *Cluster) reserve(ctx context.Context, name, program string, ports ...st
 // start starts a part of the environment and waits until it answers at a path of
 // one of its ports.
 func (c *Cluster) start(ctx context.Context, name string, process engine.Process, port, health string) error {
-	node, err := c.engine.Start(ctx, c.has.site(name), process)
+	node, err := c.startProcess(ctx, c.has.site(name), process, nil)
 	if node != nil {
 		c.has.addNode(node)
 	}

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"blackout/fixtures"
 	"blackout/harness/database"
 	"blackout/harness/engine"
@@ -73,6 +75,7 @@ type Cluster struct {
 	missing   error            // why, though the topology asks for one
 	ledger    *fault.Ledger
 	has       *inventory
+	slots     *semaphore.Weighted // of nodes that start
 	probers   []*traffic.Prober
 	sampler   traffic.Sampler
 
@@ -129,7 +132,7 @@ func New(ctx context.Context, s Setup) (*Cluster, error) {
 		rec: s.Recording, ledger: s.Ledger, control: s.Control, abort: s.Abort,
 		identity: identity, authority: authority, witnessID: newWitnessID(), root: root, key: key,
 		accounts: make(map[string]store.Account), identities: make(map[string]fixtures.Identity), parameters: make(map[string]map[string]string),
-		has: newInventory(), stores: make(map[string]store.Store), looks: make(map[string]*looks), watching: make(map[string]bool),
+		has: newInventory(), slots: newSlots(s.Engine), stores: make(map[string]store.Store), looks: make(map[string]*looks), watching: make(map[string]bool),
 		authors:  map[string]string{root.user: topology.Witness},
 		watchCtx: watchCtx, stopWatch: stop,
 	}

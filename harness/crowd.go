@@ -6,9 +6,11 @@ package harness
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"blackout/harness/engine"
 	"blackout/harness/fault"
@@ -50,18 +52,30 @@ func (c *Cluster) addNodes(ctx context.Context, nodes []topology.Node, faults []
 	if err != nil {
 		return err
 	}
-	return eachNode(ctx, nodes, c.startedAtOnce(len(nodes)), func(ctx context.Context, i int, n topology.Node) error {
+	return eachNode(ctx, nodes, len(nodes), func(ctx context.Context, i int, n topology.Node) error {
 		return survives(c.startNode(ctx, n, prepared[i]))
 	})
 }
 
-// startedAtOnce is how many of so many nodes start side by side: all, unless a start
+// newSlots are as many as nodes may start side by side: any number, unless a start
 // costs the engine so much that those which run would be starved.
-func (c *Cluster) startedAtOnce(nodes int) int {
-	if costly, ok := c.engine.(interface{ StartsAtOnce() int }); ok {
-		return min(nodes, costly.StartsAtOnce())
+func newSlots(e engine.Engine) *semaphore.Weighted {
+	if costly, ok := e.(interface{ StartsAtOnce() int }); ok {
+		return semaphore.NewWeighted(int64(costly.StartsAtOnce()))
 	}
-	return nodes
+	return semaphore.NewWeighted(math.MaxInt64)
+}
+
+// startProcess starts what runs at a site as soon as it may; begun, if set, is told.
+func (c *Cluster) startProcess(ctx context.Context, site engine.Site, process engine.Process, begun func()) (engine.Node, error) {
+	if err := c.slots.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer c.slots.Release(1)
+	if begun != nil {
+		begun()
+	}
+	return c.engine.Start(ctx, site, process)
 }
 
 // eachNode does something with nodes, as many at a time as it says.

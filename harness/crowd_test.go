@@ -10,8 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"blackout/harness/engine"
+	"blackout/harness/history"
 	"blackout/harness/topology"
 )
 
@@ -59,6 +62,61 @@ func TestCrowdIsPreparedFirst(t *testing.T) {
 			t.Errorf("the first of %d nodes started when %d were prepared", n, e.at)
 		}
 	}
+}
+
+// costly is an engine that starts a node when it is told to, and says how many it is
+// asked to start.
+type costly struct {
+	engine.Engine
+	asked, goOn chan struct{}
+}
+
+func (costly) StartsAtOnce() int { return 2 }
+
+func (c costly) Start(context.Context, engine.Site, engine.Process) (engine.Node, error) {
+	c.asked <- struct{}{}
+	<-c.goOn
+	return nil, engine.ErrEnded
+}
+
+// TestStartsWaitForTheirTurn: where a start is costly, no more than a few nodes start at
+// a time, and none counts as started before its turn.
+func TestStartsWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, events := recorded(t)
+		e := costly{asked: make(chan struct{}, 3), goOn: make(chan struct{})}
+		c.engine, c.slots = e, newSlots(e)
+		var all sync.WaitGroup
+		for i := range 3 {
+			all.Go(func() {
+				if err := c.startGateway(t.Context(), fmt.Sprintf("dp-%d", i), engine.Process{}); !errors.Is(err, engine.ErrEnded) {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if len(e.asked) != 2 {
+			t.Errorf("%d nodes start at once, want 2", len(e.asked))
+		}
+		time.Sleep(time.Second)
+		e.goOn <- struct{}{}
+		synctest.Wait()
+		if len(e.asked) != 3 {
+			t.Errorf("%d nodes were started, want 3", len(e.asked))
+		}
+		close(e.goOn)
+		all.Wait()
+		var at []history.Time
+		for _, e := range events() {
+			if e.Kind == history.NodeStart {
+				at = append(at, e.At)
+			}
+		}
+		if len(at) != 3 || at[2].Sub(at[1]) < time.Second {
+			t.Errorf("the nodes count as started at %v, want the third of them a second later", at)
+		}
+	})
 }
 
 // TestNoNodesAreNoTrouble: a topology may become a smaller one.

@@ -52,7 +52,7 @@ func (c *Cluster) importFile(ctx context.Context, n topology.Node, process engin
 		fill.Files = make(map[string][]byte)
 	}
 	fill.Files[fillFile] = text
-	node, err := c.engine.Start(ctx, site, fill)
+	node, err := c.startProcess(ctx, site, fill, nil)
 	if node == nil || err != nil && !errors.Is(err, engine.ErrEnded) {
 		return fmt.Errorf("%w: fill the database of %s: %w", ErrEnvironment, n.Name, err)
 	}

@@ -281,8 +281,9 @@ func onOff(b bool) string {
 // the site of one that has ended.
 func (c *Cluster) startGateway(ctx context.Context, name string, process engine.Process) error {
 	c.has.setProcess(name, process)
-	c.rec.Event(history.Event{Kind: history.NodeStart, Node: name})
-	node, err := c.engine.Start(ctx, c.has.site(name), c.withParameters(name, process))
+	node, err := c.startProcess(ctx, c.has.site(name), c.withParameters(name, process), func() {
+		c.rec.Event(history.Event{Kind: history.NodeStart, Node: name})
+	})
 	if node != nil && c.has.addNode(node) {
 		c.observe(node)
 	}

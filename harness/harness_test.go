@@ -51,7 +51,7 @@ func recorded(t *testing.T) (*Cluster, func() []history.Event) {
 	}
 	t.Cleanup(func() { rec.Close() })
 	c := &Cluster{
-		rec: rec, has: newInventory(), authors: map[string]string{"key-1": "dp-1"},
+		rec: rec, has: newInventory(), slots: newSlots(nil), authors: map[string]string{"key-1": "dp-1"},
 		topology: topology.Topology{Nodes: []topology.Node{{Name: "cp", Role: topology.ControlPlane}}},
 		progress: func(string, ...any) {},
 	}

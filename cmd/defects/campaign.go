@@ -15,9 +15,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/load"
 	"golang.org/x/sync/errgroup"
 
+	"blackout/harness/admission"
 	"blackout/harness/build"
 	"blackout/harness/defect"
 	"blackout/harness/journal"
@@ -32,9 +32,6 @@ type heading struct {
 
 var ours = heading{"defects", 1}
 
-// quietEvery is how often a machine is asked for its load.
-const quietEvery = 2 * time.Second
-
 // campaign is all that was asked for, on its way.
 type campaign struct {
 	options
@@ -46,9 +43,16 @@ type campaign struct {
 	say     func(format string, args ...any)
 	build   func(context.Context, defect.Defect) (gateway string, err error)
 	built   map[string]string // gateways by defect
+	room    room
 
 	mu   sync.Mutex
 	errs []error // of runs that came to no outcome
+}
+
+// room is where runs are side by side, see [admission.Control].
+type room interface {
+	Admit(ctx context.Context) (leave func(), err error)
+	AdmitAlone(ctx context.Context) (leave func(), err error)
 }
 
 // carryOut does what is not yet in the log, and says what came of everything.
@@ -89,6 +93,11 @@ func newCampaign(ctx context.Context, o options, root string, files []string) (*
 		fmt.Printf("%7.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}}
 	c.build = c.gateway
+	control, err := admission.New(o.load)
+	if err != nil {
+		return nil, err
+	}
+	c.room = control
 	defects, err := c.defects(ctx)
 	if err != nil {
 		return nil, err
@@ -245,9 +254,6 @@ func (c *campaign) trial(ctx context.Context, l lane, t trial) (row, error) {
 	if r, done := c.find(k); done {
 		return r, nil
 	}
-	if err := c.awaitQuiet(ctx); err != nil {
-		return row{}, err
-	}
 	r, err := c.judge(ctx, l, k)
 	if err != nil {
 		return r, err
@@ -257,27 +263,6 @@ func (c *campaign) trial(ctx context.Context, l lane, t trial) (row, error) {
 	}
 	c.say("%s: %s", t, told(l.defect, r))
 	return r, c.journal.Add(r)
-}
-
-// awaitQuiet waits until the machine has time for a run: on one that has not, a
-// good gateway is late with what it promised.
-func (c *campaign) awaitQuiet(ctx context.Context) error {
-	tick := time.NewTicker(quietEvery)
-	defer tick.Stop()
-	for told := false; ; told = true {
-		average, err := load.AvgWithContext(ctx)
-		if err != nil || average.Load1 <= c.load {
-			return nil // a machine that does not tell its load is taken as it is
-		}
-		if !told {
-			c.say("waiting: the machine's load is %.1f, above --load %.1f", average.Load1, c.load)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-	}
 }
 
 // emptyIsGood is the first control: the patch that changes nothing gives the good

@@ -31,8 +31,8 @@ const (
 	endLimit = 2 * time.Minute // the end of one that was interrupted
 )
 
-// judge lets the harness judge a gateway. A run that is INVALID is made once more,
-// on the record; any other outcome stands.
+// judge lets the harness judge a gateway, as soon as the machine has room for it. A run
+// that is INVALID is made once more, alone and on the record; any other outcome stands.
 func (c *campaign) judge(ctx context.Context, l lane, k key) (row, error) {
 	r := row{key: k, Commit: run.Version()}
 	for attempt := range 2 {
@@ -40,12 +40,22 @@ func (c *campaign) judge(ctx context.Context, l lane, k key) (row, error) {
 		if err != nil {
 			return row{}, err
 		}
-		if err := c.run(ctx, dir, c.built[l.defect.Name], &r); err != nil {
+		admit := c.room.Admit
+		if attempt > 0 {
+			admit = c.room.AdmitAlone
+		}
+		leave, err := admit(ctx)
+		if err != nil {
+			return row{}, err
+		}
+		err = c.run(ctx, dir, c.built[l.defect.Name], &r)
+		leave()
+		if err != nil {
 			return row{}, fmt.Errorf("%w; see %s", err, dir)
 		}
 		if r.Exit == run.ExitInvalid && attempt == 0 {
 			r.Invalid++
-			c.say("%s: INVALID, run once more; see %s", k.trial, dir)
+			c.say("%s: INVALID, run once more, alone; see %s", k.trial, dir)
 			continue
 		}
 		if asItShould(l.defect, r) {

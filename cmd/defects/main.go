@@ -26,13 +26,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
 
+	"blackout/harness/admission"
 	"blackout/harness/defect"
 	"blackout/harness/engine"
 	"blackout/harness/run"
@@ -54,7 +54,7 @@ type options struct {
 	engine    string
 	seed      uint64
 	parallel  int
-	load      float64  // of the machine, above which no run begins
+	load      float64  // tasks for each processor, above which no run begins beside others
 	only      []string // names of defects; empty: all
 	scenarios []string // in place of those that the patches name
 	clean     repetitions
@@ -68,9 +68,6 @@ type options struct {
 
 // since is what --changed takes for the commit that a branch left the main one at.
 const since = "auto"
-
-// loadPerCPU is how much load a processor carries before runs on it are late.
-const loadPerCPU = 4
 
 func execute(ctx context.Context, args []string) int {
 	o, err := parse(args)
@@ -102,8 +99,8 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.dir, "dir", defect.Dir, "directory of the patches")
 	flags.StringVar(&o.engine, "engine", run.Local, "where to run: local, docker")
 	flags.Uint64Var(&o.seed, "seed", 7, "of the defects' runs, and of what is drawn")
-	flags.IntVar(&o.parallel, "parallel", 2, "how many runs at a time")
-	flags.Float64Var(&o.load, "load", float64(loadPerCPU*runtime.NumCPU()), "begin no run while the machine's load average of a minute is above")
+	flags.IntVar(&o.parallel, "parallel", 2, "how many runs at a time, if the machine has room for them")
+	flags.Float64Var(&o.load, "load", admission.Limit, "begin no run beside others while more tasks run or wait for each processor")
 	flags.StringSliceVar(&o.only, "only", nil, "judge these defects alone")
 	flags.StringSliceVar(&o.scenarios, "scenarios", nil, "run these in place of those that the patches name: scenarios, families, or all, until one of them catches")
 	flags.Var(&o.clean, "clean", "how often the good gateway is judged, NAME=N, and N for every other scenario; or none")

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,8 +85,18 @@ func asked(t *testing.T, as, patch string) options {
 	}
 	return options{
 		program: os.Args[0], log: filepath.Join(t.TempDir(), "log.jsonl"), table: filepath.Join(t.TempDir(), "table.md"),
-		dir: dir, engine: run.Local, seed: 7, parallel: 2, load: 1e9,
+		dir: dir, engine: run.Local, seed: 7, parallel: 2,
 	}
+}
+
+// emptyRoom has room for all, and counts those who asked to be alone.
+type emptyRoom struct{ alone atomic.Int64 }
+
+func (r *emptyRoom) Admit(context.Context) (func(), error) { return func() {}, nil }
+
+func (r *emptyRoom) AdmitAlone(context.Context) (func(), error) {
+	r.alone.Add(1)
+	return func() {}, nil
 }
 
 // campaignOf is a campaign that builds nothing.
@@ -96,6 +107,7 @@ func campaignOf(t *testing.T, o options) *campaign {
 		t.Fatal(err)
 	}
 	c.build = func(context.Context, defect.Defect) (string, error) { return "gateway-with-a-defect", nil }
+	c.room = new(emptyRoom)
 	return c
 }
 
@@ -150,6 +162,9 @@ func TestClean(t *testing.T) {
 			text, err := os.ReadFile(o.table)
 			if err != nil || !strings.Contains(string(text), want.table) {
 				t.Errorf("%v, the table is\n%s\nwithout %s", err, text, want.table)
+			}
+			if alone := c.room.(*emptyRoom).alone.Load(); (alone == 5) != strings.HasPrefix(as, "4") {
+				t.Errorf("%d runs alone: an INVALID one is made again alone, and no other", alone)
 			}
 		})
 	}
@@ -288,17 +303,6 @@ func TestBuildFails(t *testing.T) {
 	}
 	if err := c.carryOut(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(o.dir, "polls.patch")) {
 		t.Errorf("error %v, want one that names the file", err)
-	}
-}
-
-// TestLoaded: on a machine that is too busy nothing begins.
-func TestLoaded(t *testing.T) {
-	o := asked(t, "1 G2.3", preamble+diff)
-	o.load = -1
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := campaignOf(t, o).carryOut(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want the end of the wait", err)
 	}
 }
 

@@ -1,0 +1,193 @@
+// Copyright The Blackout Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// hurried is a control of runs in dir that looks a thousand times as often, and is told
+// how many tasks are queued.
+func hurried(dir string, tasks *atomic.Int64) *Control {
+	return &Control{
+		dir: dir, limit: 3, window: 2 * time.Millisecond, settled: 4 * time.Millisecond,
+		queue: func() (float64, error) { return float64(tasks.Load()), nil },
+	}
+}
+
+// admission is a run that waits or was let in.
+type admission struct {
+	leave func()
+	err   error
+}
+
+// begin lets a run wait.
+func begin(ctx context.Context, admit func(context.Context) (func(), error)) <-chan admission {
+	done := make(chan admission, 1)
+	go func() {
+		leave, err := admit(ctx)
+		done <- admission{leave, err}
+	}()
+	return done
+}
+
+// admitted expects a run to be let in.
+func admitted(t *testing.T, run <-chan admission) func() {
+	t.Helper()
+	select {
+	case a := <-run:
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		return a.leave
+	case <-time.After(10 * time.Second):
+		t.Fatal("the run was not let in")
+		return nil
+	}
+}
+
+// waits expects a run not to be let in for as long as fifty looks take.
+func waits(t *testing.T, run <-chan admission) {
+	t.Helper()
+	select {
+	case a := <-run:
+		t.Fatalf("the run was let in (error %v)", a.err)
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+func TestAdmitsARunBesideAnotherWhenTheMachineIsQuiet(t *testing.T) {
+	var tasks atomic.Int64
+	tasks.Store(4)
+	c := hurried(t.TempDir(), &tasks)
+	leave := admitted(t, begin(t.Context(), c.Admit)) // nobody else is there: however busy the machine is
+	second := begin(t.Context(), c.Admit)
+	waits(t, second)
+	tasks.Store(3)
+	admitted(t, second)()
+	leave()
+}
+
+func TestAdmitsTheNextRunWhenTheLastOneLeaves(t *testing.T) {
+	var tasks atomic.Int64
+	tasks.Store(100)
+	c := hurried(t.TempDir(), &tasks)
+	leave := admitted(t, begin(t.Context(), c.Admit))
+	second := begin(t.Context(), c.Admit)
+	waits(t, second)
+	leave()
+	admitted(t, second)()
+}
+
+func TestAdmitsNobodyBeforeTheLastOneHasBegun(t *testing.T) {
+	var tasks atomic.Int64
+	c := hurried(t.TempDir(), &tasks)
+	c.settled = time.Hour
+	defer admitted(t, begin(t.Context(), c.Admit))()
+	waits(t, begin(t.Context(), c.Admit))
+}
+
+func TestAdmitsARunAlone(t *testing.T) {
+	var tasks atomic.Int64
+	c := hurried(t.TempDir(), &tasks)
+	leave := admitted(t, begin(t.Context(), c.Admit))
+	alone := begin(t.Context(), c.AdmitAlone)
+	waits(t, alone)
+	leave()
+	leave = admitted(t, alone)
+	second := begin(t.Context(), c.Admit)
+	waits(t, second)
+	leave()
+	admitted(t, second)()
+}
+
+func TestAMachineThatDoesNotTellAdmitsAll(t *testing.T) {
+	c := hurried(t.TempDir(), nil)
+	c.queue = func() (float64, error) { return 0, errors.ErrUnsupported }
+	defer admitted(t, begin(t.Context(), c.Admit))()
+	admitted(t, begin(t.Context(), c.Admit))()
+}
+
+func TestWaitingEndsWithItsContext(t *testing.T) {
+	for name, admit := range map[string]func(*Control) func(context.Context) (func(), error){
+		"beside others": func(c *Control) func(context.Context) (func(), error) { return c.Admit },
+		"alone":         func(c *Control) func(context.Context) (func(), error) { return c.AdmitAlone },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tasks atomic.Int64
+			tasks.Store(100)
+			c := hurried(t.TempDir(), &tasks)
+			leave := admitted(t, begin(t.Context(), c.Admit))
+			ctx, cancel := context.WithCancel(t.Context())
+			waiting := begin(ctx, admit(c))
+			cancel()
+			if a := <-waiting; !errors.Is(a.err, context.Canceled) {
+				t.Fatalf("error %v, want that of the context", a.err)
+			}
+			leave()
+			admitted(t, begin(t.Context(), c.AdmitAlone))() // it holds nothing any more
+		})
+	}
+}
+
+// A run that was killed leaves: the kernel knows who holds a lock.
+func TestARunThatWasKilledHasLeft(t *testing.T) {
+	dir := t.TempDir()
+	if os.Getenv("ADMISSION_TEST_DIR") != "" {
+		if _, err := In(os.Getenv("ADMISSION_TEST_DIR"), Limit).AdmitAlone(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(os.Getenv("ADMISSION_TEST_DIR"), "in"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		<-t.Context().Done() // until it is killed
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "ADMISSION_TEST_DIR="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Wait() })
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, "in")); err == nil {
+			break
+		}
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("the other run was not let in")
+		}
+	}
+	var tasks atomic.Int64
+	second := begin(t.Context(), hurried(dir, &tasks).Admit)
+	waits(t, second)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	admitted(t, second)()
+}
+
+func TestRunnable(t *testing.T) {
+	for text, want := range map[string]int{
+		"0.20 0.18 0.12 1/80 11206\n":       0,
+		"17.61 14.18 7.64 40/878 2223\n":    39,
+		"17.61 14.18 7.64 0/878 2223 more ": 0,
+	} {
+		if got, err := runnable(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "0.20 0.18", "0.20 0.18 0.12 x/80 1"} {
+		if got, err := runnable(text); err == nil {
+			t.Errorf("%q: %d and no error", text, got)
+		}
+	}
+}
