@@ -31,9 +31,10 @@ type Control struct {
 }
 
 const (
-	// window is for how long tasks are counted before a run is admitted, looks how often.
-	window = 2 * time.Second
-	looks  = 40
+	// window is for how long tasks are counted before a run is admitted, looks how often:
+	// a run has moments in which it waits itself.
+	window = 5 * time.Second
+	looks  = 100
 
 	// settling is from when on a run that was admitted has begun to start its nodes.
 	settling = 10 * time.Second
@@ -43,9 +44,10 @@ const (
 	lockInterval = 100 * time.Millisecond
 )
 
-// Limit is how many tasks for each processor leave room for a further run. Runs of the
-// good gateway kept their times at it, on two processors; with twice as many some did not.
-const Limit = 2
+// Limit is how many tasks for each processor leave room for a further run. A run on
+// Docker by itself keeps two slow processors at about three each: a second one beside it
+// made both miss their times, which it did not at half of that.
+const Limit = 1.5
 
 // New is a control for the runs of this user on this machine.
 func New(limit float64) (*Control, error) {

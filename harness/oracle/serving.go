@@ -130,7 +130,7 @@ func (v *view) loseNone(f *finding, sort func(*node) []*fault, what string) {
 			}
 			f.opportunities++
 			if failed(r) {
-				v.blames(f, r, func() Evidence { return n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what) })
+				n.blames(f, r, func() Evidence { return n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what) })
 			}
 		})
 	}
@@ -244,7 +244,7 @@ func readyMeansLive(v *view, f *finding) {
 			if anyDuring(held, k.at, k.until) || n.endedBefore(k) {
 				continue // the harness did not let it answer
 			}
-			if v.control.excusesLook(k) {
+			if n.excusedLook(k) {
 				f.spare(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then did not answer"))
 				continue
 			}
@@ -298,7 +298,7 @@ func staysReady(v *view, f *finding) {
 			switch {
 			case k.at < n.from():
 				ready = k.code == http.StatusOK
-			case v.control.excusesLook(k):
+			case n.excusedLook(k):
 				f.spare(n.tells(k.at, history.ReadyChange, "did not answer for readiness"))
 			case k.code != http.StatusOK && !v.down(n.node, k.at, max(k.at, k.until)):
 				lost.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after the cut", status(k.code), seconds(k.at.Sub(n.from()))))
@@ -328,7 +328,7 @@ func losesNoneAtReturn(v *view, f *finding) {
 				returned++
 				switch {
 				case !failed(r):
-				case v.control.excuses(r):
+				case b.excused(r):
 					f.spare(b.got(r, ""))
 				default:
 					lost.note(r.Done, func() Evidence {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"blackout/harness/history"
@@ -41,18 +42,49 @@ func (c *control) tell(e history.Event) {
 	c.asked[e.Node] = max(c.asked[e.Node], int(e.Value))
 }
 
-// settle merges stalls that overlap.
-func (c *control) settle() {
-	slices.SortFunc(c.stalls, func(a, b Stall) int { return cmp.Compare(a.From, b.From) })
-	merged := c.stalls[:0]
-	for _, s := range c.stalls {
-		if last := len(merged) - 1; last >= 0 && s.From <= merged[last].To {
-			merged[last].To = max(merged[last].To, s.To)
+func (c *control) settle() { c.stalls = merged(c.stalls) }
+
+// merged are stalls in order; those that overlap are one.
+func merged(stalls []Stall) []Stall {
+	slices.SortFunc(stalls, func(a, b Stall) int { return cmp.Compare(a.From, b.From) })
+	apart := stalls[:0]
+	for _, s := range stalls {
+		if last := len(apart) - 1; last >= 0 && s.From <= apart[last].To {
+			apart[last].To = max(apart[last].To, s.To)
 		} else {
-			merged = append(merged, s)
+			apart = append(apart, s)
 		}
 	}
-	c.stalls = merged
+	return apart
+}
+
+// starving are the figures that tell when a node had no processor.
+var starving = map[string]bool{history.ProcessCPU: true, history.ProcessWait: true}
+
+// starved are the times, from one sample to the next, for at least half of which threads
+// of the node waited for a processor, and for longer than they had one: others had it. A
+// node that wants more than there is, and gets it, is not starved.
+func (n *node) starved() []Stall {
+	var found []Stall
+	waits := n.figures[history.ProcessWait]
+	for i := 1; i < len(waits); i++ {
+		from, to := waits[i-1], waits[i]
+		waited := to.value - from.value // less than nothing if the process is another one
+		if waited >= to.at.Sub(from.at).Seconds()/2 && waited > n.figure(history.ProcessCPU, to.at)-n.figure(history.ProcessCPU, from.at) {
+			found = append(found, Stall{from.at, to.at})
+		}
+	}
+	return found
+}
+
+// figure is a figure's last value until a moment.
+func (n *node) figure(metric string, at history.Time) float64 {
+	samples := n.figures[metric]
+	i := sort.Search(len(samples), func(i int) bool { return samples[i].at > at })
+	if i == 0 {
+		return 0
+	}
+	return samples[i-1].value
 }
 
 // amid are the stalls of a time.
@@ -60,30 +92,34 @@ func (c *control) amid(from, to history.Time) []Stall {
 	return slices.DeleteFunc(slices.Clone(c.stalls), func(s Stall) bool { return s.To < from || s.From > to })
 }
 
-// stalled says for how long the machine stalled within a time.
-func (c *control) stalled(from, to history.Time) time.Duration {
+// stalled says for how long the node was kept from answering within a time, by the
+// machine.
+func (n *node) stalled(from, to history.Time) time.Duration { return within(n.stalls, from, to) }
+
+// within says how much of a time stalls cover.
+func within(stalls []Stall, from, to history.Time) time.Duration {
 	var sum time.Duration
-	for _, s := range c.stalls {
+	for _, s := range stalls {
 		sum += max(0, min(to, s.To).Sub(max(from, s.From)))
 	}
 	return sum
 }
 
-// excuses says whether a request came to nothing while the machine stalled, for as long
+// excused says whether a request came to nothing while the machine stalled, for as long
 // as it takes to call that a stall. Only a time-out has that excuse: a stalled machine
 // makes nobody answer wrongly.
-func (c *control) excuses(r history.Request) bool {
-	return r.Class == history.Timeout && c.stalled(r.Intended, r.Done) >= StallLimit
+func (n *node) excused(r history.Request) bool {
+	return r.Class == history.Timeout && n.stalled(r.Intended, r.Done) >= StallLimit
 }
 
-// excusesLook says the same of a look that got no answer.
-func (c *control) excusesLook(k look) bool {
-	return k.code == 0 && c.stalled(k.at, k.until) >= StallLimit
+// excusedLook says the same of a look that got no answer.
+func (n *node) excusedLook(k look) bool {
+	return k.code == 0 && n.stalled(k.at, k.until) >= StallLimit
 }
 
-// blames adds a counterexample that is a request, unless the machine stalled.
-func (v *view) blames(f *finding, r history.Request, seen func() Evidence) {
-	if v.control.excuses(r) {
+// blames adds a counterexample that is a request to the node, unless the machine stalled.
+func (n *node) blames(f *finding, r history.Request, seen func() Evidence) {
+	if n.excused(r) {
 		f.spare(seen())
 		return
 	}
@@ -93,7 +129,18 @@ func (v *view) blames(f *finding, r history.Request, seen func() Evidence) {
 // spare keeps what a stall may have made from counting as a counterexample; the clause
 // cannot be called held either.
 func (f *finding) spare(seen Evidence) {
-	f.doubts("%s, while the upstream itself kept the harness waiting: the machine stalled", seen.Text)
+	f.doubts("%s, while the machine stalled: the upstream itself kept the harness waiting, or others had the processor", seen.Text)
+}
+
+// observeStalls are the stalls of each node.
+func (v *view) observeStalls() map[string][]Stall {
+	stalls := make(map[string][]Stall)
+	for name, n := range v.nodes {
+		if len(n.stalls) > 0 {
+			stalls[name] = n.stalls
+		}
+	}
+	return stalls
 }
 
 // machineAnswered looks at what the harness asked of the upstream past every gateway.

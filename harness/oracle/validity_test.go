@@ -39,6 +39,18 @@ func stalls(from, to float64) mutation {
 	})
 }
 
+// starves has a node's threads wait for a processor, and have one, for so many seconds
+// between two moments, as two samples tell.
+func starves(node string, from, to, waited, ran float64) mutation {
+	return add(func(s *story) {
+		for _, at := range []float64{from, to} {
+			share := (at - from) / (to - from)
+			s.event(at, history.Event{Kind: history.Metric, Node: node, Text: history.ProcessCPU, Value: 1 + share*ran})
+			s.event(at, history.Event{Kind: history.Metric, Node: node, Text: history.ProcessWait, Value: 7 + share*waited})
+		}
+	})
+}
+
 func TestBadMeasurementsAreInvalid(t *testing.T) {
 	t.Parallel()
 	lost := request("dp-1", 14, lose(history.Timeout))
@@ -86,6 +98,12 @@ func TestBadMeasurementsAreInvalid(t *testing.T) {
 		"lost at the end of a stall":     {do: all(hung, stalls(13, 14.3)), violated: []string{"G10.1"}, check: "machine answered"},
 		"lost in a short wait":           {do: all(hung, stalls(13.9, 14.3)), violated: []string{"G10.1"}},
 		"one lost in it and one not":     {do: all(hung, request("dp-1", 18, lose(history.Timeout)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
+		"lost while it had no processor": {do: all(hung, starves("dp-1", 13.5, 15, 1.2, 0.1)), invalid: []string{"G10.1"}},
+		"lost while another had none":    {do: all(hung, starves("dp-2", 13.5, 15, 1.2, 0.1)), violated: []string{"G10.1"}},
+		"lost while it used them all":    {do: all(hung, starves("dp-1", 13.5, 15, 1.2, 1.3)), violated: []string{"G10.1"}},
+		"lost while it waited a little":  {do: all(hung, starves("dp-1", 13.5, 15, 0.7, 0.1)), violated: []string{"G10.1"}},
+		"lost after it had none":         {do: all(hung, starves("dp-1", 12.5, 14.4, 1.9, 0.1)), violated: []string{"G10.1"}},
+		"it was started anew":            {do: all(hung, starves("dp-1", 13.5, 15, -6, -1)), violated: []string{"G10.1"}},
 		"none of dp-2's requests":        {do: dropRequests(func(_ int, n string, _ history.Request) bool { return n == "dp-2" }), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
 	} {
 		t.Run(name, func(t *testing.T) {
