@@ -43,9 +43,15 @@ func needs(ctx SpecContext, engine string) {
 	}
 }
 
-// room is where the suite's specs run side by side, those of its other processes
-// included.
-var room = admission.In(filepath.Join(out, ".admission"), admission.Limit)
+// room is where runs are side by side, those of other processes included.
+var room = must(admission.New(admission.Limit))
+
+func must(c *admission.Control, err error) *admission.Control {
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
 
 // leave ends what the spec was admitted to.
 var leave = func() {}

@@ -125,26 +125,29 @@ func TestRecomputesEveryNumber(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run, err := recompute.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer run.Close()
-		seen, taken := 0, 0
-		altered(t, report, func(path string, report []byte) {
-			found, err := run.Differences(report)
-			switch {
-			case err != nil:
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run, err := recompute.Open(dir)
+			if err != nil {
 				t.Fatal(err)
-			case slices.ContainsFunc(found, func(d recompute.Difference) bool { return d.Path == path }):
-				seen++
-			case given.MatchString(path):
-				taken++
-			default:
-				t.Errorf("%s: %s was changed, and nobody saw it", name, path)
 			}
+			defer run.Close()
+			seen, taken := 0, 0
+			altered(t, report, func(path string, report []byte) {
+				found, err := run.Differences(report)
+				switch {
+				case err != nil:
+					t.Fatal(err)
+				case slices.ContainsFunc(found, func(d recompute.Difference) bool { return d.Path == path }):
+					seen++
+				case given.MatchString(path):
+					taken++
+				default:
+					t.Errorf("%s was changed, and nobody saw it", path)
+				}
+			})
+			t.Logf("of %d changed numbers %d were seen and %d are taken as they are", seen+taken, seen, taken)
 		})
-		t.Logf("%s: of %d changed numbers %d were seen and %d are taken as they are", name, seen+taken, seen, taken)
 	}
 }
 

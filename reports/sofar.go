@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"blackout/harness/history"
 	"blackout/harness/oracle"
 	"blackout/reports/objective"
 )
@@ -69,12 +70,7 @@ func (l *live) style() template.CSS {
 // The input's Result is of the recording as if the run had been ended early. Nothing in
 // it is final: what it calls VIOLATED is shown as VIOLATED SO FAR, all else as OPEN.
 func SoFar(in Input) ([]byte, error) {
-	in.Result.Validity = slices.Clone(in.Result.Validity)
-	for i, c := range in.Result.Validity {
-		if c.Name == oracle.CheckFinished && !c.OK {
-			in.Result.Validity[i] = oracle.Check{Name: c.Name, Unmeasured: true, Text: "the run goes on"}
-		}
-	}
+	in.Result.Validity = dueChecks(in)
 	m := Build(in)
 	var l live
 	for i, v := range m.Objectives {
@@ -97,6 +93,30 @@ func SoFar(in Input) ([]byte, error) {
 		m.Outcome.Status, m.Outcome.Sentence = Broken, brokenSoFar(names, m.Objectives)+" The run goes on; its verdict is given when it has ended."
 	}
 	return renderPage(m, &l)
+}
+
+// dueChecks are the checks of the measurement without the failure of those whose time
+// has not come.
+func dueChecks(in Input) []oracle.Check {
+	has := func(kind history.Kind) bool {
+		return in.Recording != nil && slices.ContainsFunc(in.Recording.Events, func(e history.Event) bool { return e.Kind == kind })
+	}
+	early := map[string]string{oracle.CheckFinished: "the run goes on"}
+	if !has(history.TrafficBegin) {
+		for _, name := range []string{oracle.CheckSent, oracle.CheckQuiet, oracle.CheckSchedule} {
+			early[name] = "no traffic has begun yet"
+		}
+	}
+	if !has(history.FaultInject) {
+		early[oracle.CheckWitnessed] = "no fault is in force yet"
+	}
+	checks := slices.Clone(in.Result.Validity)
+	for i, c := range checks {
+		if text := early[c.Name]; text != "" && !c.OK {
+			checks[i] = oracle.Check{Name: c.Name, Unmeasured: true, Text: text}
+		}
+	}
+	return checks
 }
 
 // count counts a status as what it is so far.

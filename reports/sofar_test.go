@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"blackout/harness/history"
 	"blackout/harness/oracle"
 	"blackout/reports/objective"
 )
@@ -94,5 +95,38 @@ func TestSoFarLeavesItsInput(t *testing.T) {
 	}
 	if !bytes.Equal(before, rendered(t, in)) {
 		t.Error("the input was changed")
+	}
+}
+
+// TestSoFarKnowsWhatIsNotDue: before traffic and faults begin, nothing failed for want of
+// them; what failed without them did.
+func TestSoFarKnowsWhatIsNotDue(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		until history.Kind // the first event that is not there yet
+		early []string
+	}{
+		"nothing has begun":  {history.TrafficBegin, []string{oracle.CheckFinished, oracle.CheckSent, oracle.CheckQuiet, oracle.CheckSchedule, oracle.CheckWitnessed}},
+		"no fault as yet":    {history.FaultInject, []string{oracle.CheckFinished, oracle.CheckWitnessed}},
+		"all of it is there": {"", []string{oracle.CheckFinished}},
+	} {
+		in := keptRun(t, "good")
+		recording := *in.Recording
+		if i := slices.IndexFunc(recording.Events, func(e history.Event) bool { return e.Kind == c.until }); i >= 0 {
+			recording.Events = recording.Events[:i]
+		} else if c.until != "" {
+			t.Fatalf("%s: the recording has no %s", name, c.until)
+		}
+		in.Recording, in.Result.Validity = &recording, nil
+		for _, check := range []string{
+			oracle.CheckFinished, oracle.CheckSent, oracle.CheckQuiet, oracle.CheckWitnessed, oracle.CheckSchedule, oracle.CheckHarness,
+		} {
+			in.Result.Validity = append(in.Result.Validity, oracle.Check{Name: check, Text: "it failed"})
+		}
+		for _, check := range dueChecks(in) {
+			if early := slices.Contains(c.early, check.Name); check.Unmeasured != early || (check.Text == "it failed") == early {
+				t.Errorf("%s: %s: %+v", name, check.Name, check)
+			}
+		}
 	}
 }

@@ -238,6 +238,7 @@ func (f runFlags) repeat(again []string, engine string) string {
 	add("--control", f.control)
 	add("--store", f.store)
 	add("--slo", f.slo)
+	add("--serve", f.serve) // which takes processor time, too
 	for _, program := range slices.Sorted(maps.Keys(f.images)) {
 		add("--image", program+"="+f.images[program])
 	}

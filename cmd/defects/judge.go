@@ -29,6 +29,7 @@ import (
 const (
 	runLimit = 15 * time.Minute
 	endLimit = 2 * time.Minute // the end of one that was interrupted
+	noted    = time.Minute     // from when on a wait for room is told of
 )
 
 // judge lets the harness judge a gateway, as soon as the machine has room for it. A run
@@ -44,9 +45,13 @@ func (c *campaign) judge(ctx context.Context, l lane, k key) (row, error) {
 		if attempt > 0 {
 			admit = c.room.AdmitAlone
 		}
+		begun := time.Now()
 		leave, err := admit(ctx)
 		if err != nil {
 			return row{}, err
+		}
+		if waited := time.Since(begun); waited > noted {
+			c.say("%s: waited %.0f s for room on the machine", k.trial, waited.Seconds())
 		}
 		err = c.run(ctx, dir, c.built[l.defect.Name], &r)
 		leave()

@@ -28,6 +28,7 @@ type Control struct {
 	queue   func() (float64, error) // tasks for each processor; replaced by tests
 	window  time.Duration
 	settled time.Duration
+	retry   time.Duration
 }
 
 const (
@@ -45,8 +46,8 @@ const (
 )
 
 // Limit is how many tasks for each processor leave room for a further run. On Docker a
-// run by itself keeps two slow processors at about three each: with three such runs side
-// by side they came to fifty, and none of the gateways kept its times.
+// run by itself keeps two slow processors at about three each, and is mostly alone there:
+// with three such runs side by side they came to fifty, and no gateway kept its times.
 const Limit = 2
 
 // New is a control for the runs of this user on this machine.
@@ -60,7 +61,7 @@ func New(limit float64) (*Control, error) {
 
 // In is a control for the runs that share a directory, which is made.
 func In(dir string, limit float64) *Control {
-	return &Control{dir: dir, limit: limit, queue: queued, window: window, settled: settling}
+	return &Control{dir: dir, limit: limit, queue: queued, window: window, settled: settling, retry: lockInterval}
 }
 
 // Admit waits until there is room for a run beside those that go on; one that would be
@@ -71,13 +72,11 @@ func (c *Control) Admit(ctx context.Context) (leave func(), err error) {
 		return nil, err
 	}
 	defer door.Close()
-	err = c.await(ctx, door)
-	for admitted := false; err == nil && !admitted; {
-		admitted, err = c.try(ctx, door, hall)
+	if err = c.await(ctx, door); err == nil {
+		err = c.enter(ctx, door, hall)
 	}
 	if err == nil {
-		now := time.Now()
-		err = os.Chtimes(door.Name(), now, now) // the door tells when it last let one in
+		_, err = door.WriteAt([]byte{'\n'}, 0) // its time tells when it last let one in
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("wait for room for a run: %w", err), hall.Close())
@@ -118,47 +117,54 @@ func (c *Control) open() (door, hall *os.File, err error) {
 	return door, hall, nil
 }
 
-// try is one attempt of the run at the door: the hall is empty, or quiet for as long as
-// it is looked at.
-func (c *Control) try(ctx context.Context, door, hall *os.File) (admitted bool, err error) {
-	if admitted, err = acquire(hall, syscall.LOCK_EX); err != nil {
-		return false, err
-	}
-	if !admitted {
-		quiet, err := c.quiet(ctx, door)
-		if err != nil || !quiet {
-			return false, err
-		}
-	}
-	return acquire(hall, syscall.LOCK_SH)
-}
-
-// quiet says whether the runs that go on leave room, those admitted last included.
-func (c *Control) quiet(ctx context.Context, door *os.File) (bool, error) {
-	entered, err := door.Stat()
+// enter waits until the hall is empty, or quiet for as long as it is looked at after who
+// was admitted last has settled.
+func (c *Control) enter(ctx context.Context, door, hall *os.File) error {
+	last, err := door.Stat()
 	if err != nil {
-		return false, err
+		return err
 	}
-	settled := time.Since(entered.ModTime()) >= c.settled
 	look := time.NewTicker(c.window / looks)
 	defer look.Stop()
-	sum := 0.0
-	for range looks {
+	for sum, n := 0.0, 0; ; {
+		if empty, err := acquire(hall, syscall.LOCK_EX); err != nil || empty {
+			return errors.Join(err, share(hall))
+		}
 		select {
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return ctx.Err()
 		case <-look.C:
+		}
+		if time.Since(last.ModTime()) < c.settled {
+			continue
 		}
 		if tasks, err := c.queue(); err == nil {
 			sum += tasks
 		}
+		if n++; n < looks {
+			continue
+		}
+		if sum <= c.limit*looks {
+			if in, err := acquire(hall, syscall.LOCK_SH); err != nil || in {
+				return err
+			}
+		}
+		sum, n = 0, 0 // a run is alone, or they are busy
 	}
-	return settled && sum <= c.limit*looks, nil
+}
+
+// share lets others in beside the one that has the hall for itself. Nobody else can come
+// in before: whoever waits is at the door.
+func share(hall *os.File) error {
+	if in, err := acquire(hall, syscall.LOCK_SH); err != nil || !in {
+		return errors.Join(err, fmt.Errorf("share %s: somebody else has it", hall.Name()))
+	}
+	return nil
 }
 
 // await waits for a lock for itself.
 func (c *Control) await(ctx context.Context, file *os.File) error {
-	retry := time.NewTicker(min(lockInterval, c.window))
+	retry := time.NewTicker(c.retry)
 	defer retry.Stop()
 	for {
 		if got, err := acquire(file, syscall.LOCK_EX); got || err != nil {

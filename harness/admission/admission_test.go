@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync/atomic"
@@ -19,7 +20,7 @@ import (
 // how many tasks are queued.
 func hurried(dir string, tasks *atomic.Int64) *Control {
 	return &Control{
-		dir: dir, limit: 3, window: 5 * time.Millisecond, settled: 4 * time.Millisecond,
+		dir: dir, limit: 3, window: 5 * time.Millisecond, settled: 4 * time.Millisecond, retry: time.Millisecond,
 		queue: func() (float64, error) { return float64(tasks.Load()), nil },
 	}
 }
@@ -142,23 +143,24 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 // A run that was killed has left: the kernel knows who holds a lock.
 func TestARunThatWasKilledHasLeft(t *testing.T) {
 	if dir := os.Getenv("ADMISSION_TEST_DIR"); dir != "" {
-		if _, err := In(dir, Limit).AdmitAlone(t.Context()); err != nil {
+		leave, err := In(dir, Limit).AdmitAlone(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
+		defer leave()
 		fmt.Println("it is in")
-		<-t.Context().Done() // until it is killed
+		_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed, or nobody is there to do it
 		return
 	}
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), "ADMISSION_TEST_DIR="+dir)
+	held, heldErr := cmd.StdinPipe()
 	said, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
+	if err := errors.Join(heldErr, err, cmd.Start()); err != nil {
 		t.Fatal(err)
 	}
+	defer held.Close()
 	lines := bufio.NewScanner(said)
 	for lines.Scan() && lines.Text() != "it is in" {
 	}

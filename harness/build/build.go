@@ -86,7 +86,7 @@ type Binary struct {
 	Name   string
 	Path   string
 	Digest string        // SHA-256 of the file, hexadecimal
-	Took   time.Duration // the build, the wait for another one's lock included
+	Took   time.Duration // the command that built it, others it built and the wait for another one's lock included
 	Cached bool          // the same content was there already
 }
 
@@ -101,16 +101,22 @@ func Programs(ctx context.Context, req Request) (map[string]Binary, error) {
 	slices.Sort(names)
 	names = slices.Compact(names)
 
+	jobs, err := b.jobs(names)
+	if err != nil {
+		return nil, err
+	}
 	binaries := make(map[string]Binary, len(names))
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.NumCPU()))
-	for _, name := range names {
+	for _, j := range jobs {
 		group.Go(func() error {
-			binary, err := b.build(ctx, name)
+			built, err := b.build(ctx, j)
 			mu.Lock()
 			defer mu.Unlock()
-			binaries[name] = binary
+			for _, binary := range built {
+				binaries[binary.Name] = binary
+			}
 			return err
 		})
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,8 +72,9 @@ func build(t *testing.T, req Request) map[string]Binary {
 func TestProgramsAreNamedByContent(t *testing.T) {
 	t.Parallel()
 	var lines []string
+	root := tree(t)
 	req := Request{
-		Root: filepath.Join(tree(t), "cmd", "gateway"), Programs: []string{"gateway", "store", "gateway"},
+		Root: filepath.Join(root, "cmd", "gateway"), Programs: []string{"gateway", "store", "gateway"},
 		Cache: t.TempDir(), Progress: func(line string) { lines = append(lines, line) },
 	}
 	first := build(t, req)
@@ -86,11 +86,15 @@ func TestProgramsAreNamedByContent(t *testing.T) {
 			t.Errorf("%s prints %q and is %+v", name, got, b)
 		}
 	}
-	slices.Sort(lines)
-	if len(lines) != 4 || lines[0] != "build gateway" || !strings.HasPrefix(lines[1], "build gateway: built in ") {
-		t.Errorf("progress = %q, want a line for the begin and end of each program", lines)
+	if len(lines) != 2 || lines[0] != "build gateway, store" || !strings.HasPrefix(lines[1], "build gateway, store: built in ") {
+		t.Errorf("progress = %q, want a line for the begin and one for the end", lines)
 	}
+	lines = nil
+	write(t, filepath.Join(root, "cmd/store/main.go"), printer("changed"))
 	again := build(t, req)["gateway"]
+	if len(lines) != 3 || !strings.HasPrefix(lines[1], "build store: built in ") || !strings.HasPrefix(lines[2], "build gateway: unchanged in ") {
+		t.Errorf("progress of a build in which one program changed = %q", lines)
+	}
 	if !again.Cached || again.Path != first["gateway"].Path || again.Digest != first["gateway"].Digest {
 		t.Errorf("built again: %+v, want the cached %+v", again, first["gateway"])
 	}
@@ -132,7 +136,7 @@ func TestToolIsBuiltOnce(t *testing.T) {
 	}
 	made := func() Binary {
 		t.Helper()
-		binary, err := b.build(t.Context(), "fake")
+		binary, err := b.tool(t.Context(), "fake")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +151,7 @@ func TestToolIsBuiltOnce(t *testing.T) {
 		t.Errorf("second build = %+v, want the first one's result", again)
 	}
 	write(t, filepath.Join(root, "tools/fake/go.sum"), "\n")
-	if _, err := b.build(t.Context(), "fake"); err == nil {
+	if _, err := b.tool(t.Context(), "fake"); err == nil {
 		t.Error("a changed go.sum does not lead to a new build")
 	}
 }

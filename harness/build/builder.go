@@ -9,9 +9,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,31 +57,68 @@ func newBuilder(req Request, tools map[string]string) (*builder, error) {
 	return b, nil
 }
 
-// build builds one program and reports its progress.
-func (b *builder) build(ctx context.Context, name string) (Binary, error) {
-	b.progress("build %s", name)
-	start := time.Now()
-	kind := b.own
-	if _, ok := b.tools[name]; ok {
-		kind = b.tool
+// job builds programs with one command.
+type job struct {
+	names []string
+	do    func(ctx context.Context) ([]Binary, error)
+}
+
+// jobs are what programs take to be built. Those of this module that are built in the same
+// way share a command: that they are up to date costs it little more than for one.
+func (b *builder) jobs(names []string) ([]job, error) {
+	var jobs []job
+	own := make(map[string][]string) // names by the key of their variant
+	for _, name := range names {
+		if _, ok := b.tools[name]; ok {
+			jobs = append(jobs, job{[]string{name}, func(ctx context.Context) ([]Binary, error) {
+				binary, err := b.tool(ctx, name)
+				return []Binary{binary}, err
+			}})
+			continue
+		}
+		if name == "" || name != filepath.Base(name) {
+			return nil, fmt.Errorf("%w: %q is not a program's name", engine.ErrUnavailable, name)
+		}
+		key, _, err := b.variant(name)
+		if err != nil {
+			return nil, err
+		}
+		own[key] = append(own[key], name)
 	}
-	binary, err := kind(ctx, name)
+	for _, key := range slices.Sorted(maps.Keys(own)) {
+		jobs = append(jobs, job{own[key], func(ctx context.Context) ([]Binary, error) { return b.own(ctx, own[key]) }})
+	}
+	return jobs, nil
+}
+
+// build does a job and reports its progress.
+func (b *builder) build(ctx context.Context, j job) ([]Binary, error) {
+	all := strings.Join(j.names, ", ")
+	b.progress("build %s", all)
+	start := time.Now()
+	binaries, err := j.do(ctx)
 	took := time.Since(start)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		return Binary{}, fmt.Errorf("build %s: %w", name, ctx.Err())
+		return nil, fmt.Errorf("build %s: %w", all, ctx.Err())
 	default:
-		b.progress("build %s: failed after %s", name, took.Round(time.Millisecond))
-		return Binary{}, fmt.Errorf("%w: build %s: %w", engine.ErrUnavailable, name, err)
+		b.progress("build %s: failed after %s", all, took.Round(time.Millisecond))
+		return nil, fmt.Errorf("%w: build %s: %w", engine.ErrUnavailable, all, err)
 	}
-	how := "built"
-	if binary.Cached {
-		how = "unchanged"
+	outcomes := make(map[string][]string)
+	for i, binary := range binaries {
+		binaries[i].Took = took
+		how := "built"
+		if binary.Cached {
+			how = "unchanged"
+		}
+		outcomes[how] = append(outcomes[how], binary.Name)
 	}
-	b.progress("build %s: %s in %s", name, how, took.Round(time.Millisecond))
-	binary.Took = took
-	return binary, nil
+	for _, how := range slices.Sorted(maps.Keys(outcomes)) {
+		b.progress("build %s: %s in %s", strings.Join(outcomes[how], ", "), how, took.Round(time.Millisecond))
+	}
+	return binaries, nil
 }
 
 func (b *builder) progress(format string, args ...any) {
@@ -91,28 +130,34 @@ func (b *builder) progress(format string, args ...any) {
 	b.Progress(fmt.Sprintf(format, args...))
 }
 
-// own builds a program of this module. It is linked at a place that depends on
-// how it is built, because go build leaves a file alone that is still up to
-// date, and then kept under its content.
-func (b *builder) own(ctx context.Context, name string) (Binary, error) {
-	if name == "" || name != filepath.Base(name) {
-		return Binary{}, fmt.Errorf("%q is not a program's name", name)
-	}
-	key, flags, err := b.variant(name)
+// own builds programs of this module, all of one variant. They are linked at a place
+// that depends on how they are built, because go build leaves a file alone that is still
+// up to date, and then kept under their content.
+func (b *builder) own(ctx context.Context, names []string) ([]Binary, error) {
+	key, flags, err := b.variant(names[0])
 	if err != nil {
-		return Binary{}, err
+		return nil, err
 	}
-	stage := filepath.Join(b.Cache, "stage", key, name)
+	stage := filepath.Join(b.Cache, "stage", key)
 	unlock, err := lock(ctx, stage+".lock")
 	if err != nil {
-		return Binary{}, err
+		return nil, err
 	}
 	defer unlock()
-	args := append([]string{"build", "-o", stage}, flags...)
-	if err := b.goCommand(ctx, b.root, append(args, "./cmd/"+name), b.Race); err != nil {
-		return Binary{}, err
+	args := append([]string{"build", "-o", stage + string(filepath.Separator)}, flags...)
+	for _, name := range names {
+		args = append(args, "./cmd/"+name)
 	}
-	return b.keep(name, stage)
+	if err := b.goCommand(ctx, b.root, args, b.Race); err != nil {
+		return nil, err
+	}
+	binaries := make([]Binary, len(names))
+	for i, name := range names {
+		if binaries[i], err = b.keep(name, filepath.Join(stage, name)); err != nil {
+			return nil, err
+		}
+	}
+	return binaries, nil
 }
 
 // variant returns the flags that a program is built with, and a key that tells

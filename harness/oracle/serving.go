@@ -244,7 +244,7 @@ func readyMeansLive(v *view, f *finding) {
 			if anyDuring(held, k.at, k.until) || n.endedBefore(k) {
 				continue // the harness did not let it answer
 			}
-			if n.excusedLook(k) {
+			if n.excusedLook(k, k.until) {
 				f.spare(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then did not answer"))
 				continue
 			}
@@ -294,11 +294,12 @@ func staysReady(v *view, f *finding) {
 	for _, n := range v.residents(v.disturbed) {
 		ready := false
 		var lost evidence
-		for _, k := range in(n.ready, n.life) {
+		looks := in(n.ready, n.life)
+		for i, k := range looks {
 			switch {
 			case k.at < n.from():
 				ready = k.code == http.StatusOK
-			case n.excusedLook(k):
+			case n.excusedLook(k, lasts(looks, i, min(n.end, v.end))):
 				f.spare(n.tells(k.at, history.ReadyChange, "did not answer for readiness"))
 			case k.code != http.StatusOK && !v.down(n.node, k.at, max(k.at, k.until)):
 				lost.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after the cut", status(k.code), seconds(k.at.Sub(n.from()))))

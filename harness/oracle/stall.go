@@ -23,12 +23,14 @@ const StallLimit = 500 * time.Millisecond
 type control struct {
 	asked   map[string]int // how often, by upstream
 	longest time.Duration  // that an answer took; 0: none took long enough to be recorded
-	stalls  []Stall        // apart, by time
+	slow    []Stall        // in which it waited for an answer long enough for that; apart, by time
+	stalls  []Stall        // those of them that were too long; apart, by time
 }
 
 func (c *control) take(e history.Event) {
 	took := e.Until.Sub(e.At)
 	c.longest = max(c.longest, took)
+	c.slow = append(c.slow, Stall{e.At, e.Until})
 	if took >= StallLimit || e.Error != "" {
 		c.stalls = append(c.stalls, Stall{e.At, e.Until})
 	}
@@ -42,9 +44,9 @@ func (c *control) tell(e history.Event) {
 	c.asked[e.Node] = max(c.asked[e.Node], int(e.Value))
 }
 
-func (c *control) settle() { c.stalls = merged(c.stalls) }
+func (c *control) settle() { c.slow, c.stalls = merged(c.slow), merged(c.stalls) }
 
-// merged are stalls in order; those that overlap are one.
+// merged are stalls by time; those that overlap are one.
 func merged(stalls []Stall) []Stall {
 	slices.SortFunc(stalls, func(a, b Stall) int { return cmp.Compare(a.From, b.From) })
 	apart := stalls[:0]
@@ -61,30 +63,47 @@ func merged(stalls []Stall) []Stall {
 // starving are the figures that tell when a node had no processor.
 var starving = map[string]bool{history.ProcessCPU: true, history.ProcessWait: true}
 
-// starved are the times, from one sample to the next, for at least half of which threads
-// of the node waited for a processor, and for longer than they had one: others had it. A
-// node that wants more than there is, and gets it, is not starved.
-func (n *node) starved() []Stall {
+// starved are the times, from one sample to the next, in which others had the processor:
+// for at least half of the time threads of the node waited for one, longer than they had
+// one, which was for at most half of it, and an answer of the upstream was slow, too. A
+// node that uses up the processors itself is not starved.
+func (n *node) starved(slow []Stall) []Stall {
 	var found []Stall
 	waits := n.figures[history.ProcessWait]
 	for i := 1; i < len(waits); i++ {
 		from, to := waits[i-1], waits[i]
-		waited := to.value - from.value // less than nothing if the process is another one
-		if waited >= to.at.Sub(from.at).Seconds()/2 && waited > n.figure(history.ProcessCPU, to.at)-n.figure(history.ProcessCPU, from.at) {
+		began := slices.ContainsFunc(n.starts, func(m moment) bool { return m.at > from.at && m.at <= to.at })
+		ran, told := n.used(from.at, to.at)
+		if began || !told {
+			continue // the figures are not of one process
+		}
+		half, waited := to.at.Sub(from.at).Seconds()/2, to.value-from.value
+		if waited >= half && ran <= half && waited > ran && within(slow, from.at, to.at) > 0 {
 			found = append(found, Stall{from.at, to.at})
 		}
 	}
 	return found
 }
 
-// figure is a figure's last value until a moment.
-func (n *node) figure(metric string, at history.Time) float64 {
-	samples := n.figures[metric]
+// used is the processor time, in seconds, that the node used between two samples, if both
+// tell.
+func (n *node) used(from, to history.Time) (float64, bool) {
+	before, ok := n.cpuAt(from)
+	after, told := n.cpuAt(to)
+	return after - before, ok && told && after >= before
+}
+
+// sampled is how far apart figures of one sample are at most.
+const sampled = history.Time(500 * time.Millisecond)
+
+// cpuAt is the processor time of the sample of a moment.
+func (n *node) cpuAt(at history.Time) (float64, bool) {
+	samples := n.figures[history.ProcessCPU]
 	i := sort.Search(len(samples), func(i int) bool { return samples[i].at > at })
-	if i == 0 {
-		return 0
+	if i == 0 || at-samples[i-1].at > sampled {
+		return 0, false
 	}
-	return samples[i-1].value
+	return samples[i-1].value, true
 }
 
 // amid are the stalls of a time.
@@ -95,6 +114,9 @@ func (c *control) amid(from, to history.Time) []Stall {
 // stalled says for how long the node was kept from answering within a time, by the
 // machine.
 func (n *node) stalled(from, to history.Time) time.Duration { return within(n.stalls, from, to) }
+
+// stalled says for how long the machine stalled for all within a time.
+func (c *control) stalled(from, to history.Time) time.Duration { return within(c.stalls, from, to) }
 
 // within says how much of a time stalls cover.
 func within(stalls []Stall, from, to history.Time) time.Duration {
@@ -112,10 +134,22 @@ func (n *node) excused(r history.Request) bool {
 	return r.Class == history.Timeout && n.stalled(r.Intended, r.Done) >= StallLimit
 }
 
-// excusedLook says the same of a look that got no answer.
-func (n *node) excusedLook(k look) bool {
-	return k.code == 0 && n.stalled(k.at, k.until) >= StallLimit
+// excusedLook says the same of a look that got no answer. Only changes of what is seen are
+// recorded: one that outlasts the stall by more than a look has another cause.
+func (n *node) excusedLook(k look, until history.Time) bool {
+	return k.code == 0 && n.stalled(k.at, k.until) >= StallLimit && until.Sub(k.until) <= n.stalled(k.until, until)+lookLimit
 }
+
+// lasts is until when what a look saw was so: until the next change, or an end.
+func lasts(looks []look, i int, end history.Time) history.Time {
+	if i+1 < len(looks) {
+		return min(looks[i+1].at, end)
+	}
+	return end
+}
+
+// lookLimit is how long the first look after a stall may take, and the time before it.
+const lookLimit = 3 * time.Second
 
 // blames adds a counterexample that is a request to the node, unless the machine stalled.
 func (n *node) blames(f *finding, r history.Request, seen func() Evidence) {
@@ -129,7 +163,7 @@ func (n *node) blames(f *finding, r history.Request, seen func() Evidence) {
 // spare keeps what a stall may have made from counting as a counterexample; the clause
 // cannot be called held either.
 func (f *finding) spare(seen Evidence) {
-	f.doubts("%s, while the machine stalled: the upstream itself kept the harness waiting, or others had the processor", seen.Text)
+	f.doubts("%s, while the upstream itself kept the harness waiting, or others had the processor: the machine stalled", seen.Text)
 }
 
 // observeStalls are the stalls of each node.

@@ -180,10 +180,10 @@ func (v *view) serveOn(f *finding, n *node, u unfit) {
 
 // stayReady judges the readiness of a data plane that serves on.
 func (v *view) stayReady(f *finding, n *node, u unfit) {
-	for _, k := range n.ready {
+	for i, k := range n.ready {
 		switch {
 		case k.at <= u.at || k.at > u.until || k.code == http.StatusOK:
-		case n.excusedLook(k):
+		case n.excusedLook(k, lasts(n.ready, i, u.until)):
 			f.spare(n.tells(k.at, history.ReadyChange, "did not answer for readiness"))
 		default:
 			f.bad.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after a configuration that it could not be given", status(k.code), seconds(k.at.Sub(u.at))))

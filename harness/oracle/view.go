@@ -228,7 +228,7 @@ func (v *view) order() {
 	v.traffic.settle()
 	v.control.settle()
 	for _, n := range v.nodes {
-		n.stalls = merged(slices.Concat(v.control.stalls, n.starved()))
+		n.stalls = merged(slices.Concat(v.control.stalls, n.starved(v.control.slow)))
 	}
 }
 

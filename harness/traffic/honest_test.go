@@ -140,16 +140,15 @@ func (s *stalling) stall() {
 	s.stalled = true
 }
 
-// recover answers what is owed.
+// recover answers what is owed, at its rate however late the machine is.
 func (s *stalling) recover() {
 	s.mu.Lock()
 	queue := s.queue
 	s.queue, s.stalled = nil, false
 	s.mu.Unlock()
-	tick := time.NewTicker(s.owes)
-	defer tick.Stop()
-	for _, turn := range queue {
-		<-tick.C
+	begun := time.Now()
+	for i, turn := range queue {
+		<-time.After(time.Until(begun.Add(time.Duration(i+1) * s.owes)))
 		close(turn)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"time"
 )
 
@@ -22,8 +23,8 @@ func readWait(root fs.FS, pid int) (time.Duration, error) {
 	var sum time.Duration
 	for _, t := range threads {
 		text, err := fs.ReadFile(root, dir+"/"+t.Name()+"/schedstat")
-		if errors.Is(err, fs.ErrNotExist) && ended(root, dir+"/"+t.Name()) {
-			continue
+		if errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist) && ended(root, dir+"/"+t.Name()) {
+			continue // before it was opened, or after
 		}
 		if err != nil {
 			return 0, fmt.Errorf("read waits: %w", err)

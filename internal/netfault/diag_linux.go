@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -23,11 +25,25 @@ const (
 	tcpListen       = 10 // TCP_LISTEN of tcp_states.h
 )
 
-// askKernel asks the kernel for the TCP sockets that listen in the network namespace
-// of this thread, see sock_diag(7). Unlike /proc/net/tcp this does not walk the table
-// of established connections, whose size grows with the machine's memory.
-func askKernel() ([]Listener, error) {
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+// askOf asks the kernel for the TCP sockets that listen in the network namespace of a
+// process, whose directory in /proc it is given. That takes CAP_SYS_ADMIN.
+func askOf(process string) ([]Listener, error) {
+	namespace, err := os.Open(filepath.Join(process, "ns", "net"))
+	if err != nil {
+		return nil, fmt.Errorf("ask the kernel what listens: %w", err)
+	}
+	defer namespace.Close()
+	return askIn(int(namespace.Fd()))
+}
+
+// askKernel asks for those in the network namespace of this thread.
+func askKernel() ([]Listener, error) { return askIn(0) }
+
+// askIn asks for the TCP sockets that listen in a network namespace, see sock_diag(7); 0
+// is this thread's. Unlike /proc/net/tcp this does not walk the table of established
+// connections, whose size grows with the machine's memory, all namespaces' included.
+func askIn(namespace int) ([]Listener, error) {
+	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, &netlink.Config{NetNS: namespace})
 	if err != nil {
 		return nil, fmt.Errorf("ask the kernel what listens: %w", err)
 	}

@@ -5,5 +5,6 @@
 
 package netfault
 
-// askKernel is answered by Linux alone.
-func askKernel() ([]Listener, error) { return nil, ErrUnsupported }
+// askKernel and askOf are answered by Linux alone.
+func askKernel() ([]Listener, error)   { return nil, ErrUnsupported }
+func askOf(string) ([]Listener, error) { return nil, ErrUnsupported }

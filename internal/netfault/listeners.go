@@ -81,11 +81,13 @@ func ListeningSockets() ([]Listener, error) {
 	return readTables("/proc/self/net") // a kernel that does not answer, or may not be asked
 }
 
-// ListenersAt lists the TCP addresses that are listened on in the network
-// namespace whose tables are in a directory, "/proc/<pid>/net", in order and
-// without Docker's own.
-func ListenersAt(dir string) ([]netip.AddrPort, error) {
-	found, err := readTables(dir)
+// ListenersOf lists the TCP addresses that are listened on in the network namespace of
+// the process whose directory in /proc it is given, in order and without Docker's own.
+func ListenersOf(process string) ([]netip.AddrPort, error) {
+	if found, err := askOf(process); err == nil {
+		return addresses(found), nil
+	}
+	found, err := readTables(filepath.Join(process, "net")) // for a user who may not enter it
 	return addresses(found), err
 }
 

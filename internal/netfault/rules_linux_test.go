@@ -5,6 +5,7 @@ package netfault
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -238,7 +239,14 @@ func TestListenersOfTheNamespace(t *testing.T) {
 	n.must(err)
 	defer dns.Close()
 	want := []netip.AddrPort{netip.MustParseAddrPort(n.listener.Addr().String())}
-	if got, err := ListenersAt("/proc/self/net"); err != nil || !slices.Equal(got, want) {
+	// Of the thread's own namespace: the process's first thread is in another one.
+	process := fmt.Sprintf("/proc/%d/task/%d", os.Getpid(), unix.Gettid())
+	if got, err := ListenersOf(process); err != nil || !slices.Equal(got, want) {
 		t.Errorf("listeners %v, %v, want %v", got, err, want)
+	}
+	asked, err := askOf(process)
+	n.must(err)
+	if read, err := readTables(process + "/net"); err != nil || !slices.Equal(addresses(read), want) || !slices.Equal(addresses(asked), want) {
+		t.Errorf("the kernel says %v, its tables %v, %v, want %v", asked, read, err, want)
 	}
 }

@@ -28,7 +28,7 @@ func (n *node) Listening(ctx context.Context) ([]netip.AddrPort, error) {
 		return nil, fmt.Errorf("list what %s listens on: %w", n.Name(), err)
 	}
 	if dir := processDir(info.State.Pid); isContainers(dir, n.id) {
-		if addresses, err := netfault.ListenersAt(filepath.Join(dir, "net")); err == nil {
+		if addresses, err := netfault.ListenersOf(dir); err == nil {
 			return addresses, nil
 		}
 	}
