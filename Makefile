@@ -141,8 +141,8 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	@$(FUNCTIONS); \
 	stage vet 5m $(GO) vet ./...; \
 	if ! docker_answers; then leave_out 'unit tests that need docker' 'no daemon answers (make docker-up starts an installed one)'; fi; \
-	stage units 15m $(GO) test -race -timeout=0 -count=1 -p 3 -skip '^TestSuite$$' $(REST); \
-	stage 'schedules, flips, nines, figures and round trips' 8m $(GO) test -count=1 -v -run '^Test(Schedules|Flips|NoNineTooMany|RatioCovers|Recompute|RoundTrip)' \
+	stage units 20m $(GO) test -race -timeout=0 -count=1 -p 3 -skip '^TestSuite$$' $(REST); \
+	stage 'schedules, flips, nines, figures and round trips' 10m $(GO) test -count=1 -v -run '^Test(Schedules|Flips|NoNineTooMany|RatioCovers|Recompute|RoundTrip)' \
 		./internal/fallback/election ./internal/gateway/roundtrip ./reports ./reports/evidence ./reports/stats; \
 	browser="$(BROWSER)"; \
 	if [ -n "$$browser" ]; then \
@@ -151,7 +151,7 @@ test: ## vet, then all tests with the race detector: units, and the suite on eac
 	else \
 		leave_out 'reports in a browser' 'there is no chromium (BLACKOUT_BROWSER=required makes that a failure)'; \
 	fi; \
-	stage 'timed units' 9m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
+	stage 'timed units' 12m $(GO) test -race -timeout=0 -count=1 -p 1 $(TIMED); \
 	stage 'windows of outages' 5m $(GO) test -timeout=0 -count=1 -v -run '^TestWindowsHoldTheTruth$$' ./harness/traffic; \
 	case '$(ENGINE)' in \
 	docker) leave_out 'suite on local' 'ENGINE=docker' ;; \
