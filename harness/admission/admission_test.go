@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -93,6 +94,11 @@ func TestAdmitsNobodyBeforeTheLastOneHasBegun(t *testing.T) {
 	var tasks atomic.Int64
 	c := hurried(t.TempDir(), &tasks)
 	c.settled = time.Hour
+	admitted(t, begin(t.Context(), c.Admit))()
+	long := time.Now().Add(-2 * c.settled)
+	if err := os.Chtimes(filepath.Join(c.dir, "door.lock"), long, long); err != nil {
+		t.Fatal(err)
+	}
 	defer admitted(t, begin(t.Context(), c.Admit))()
 	waits(t, begin(t.Context(), c.Admit))
 }

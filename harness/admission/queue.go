@@ -14,14 +14,14 @@ import (
 const loadFile = "/proc/loadavg"
 
 // queued is how many tasks of the machine run or wait for a processor at this moment,
-// for each processor it has.
+// for each processor that this process may use.
 func queued() (float64, error) {
 	text, err := os.ReadFile(loadFile)
 	if err != nil {
 		return 0, err
 	}
 	tasks, err := runnable(string(text))
-	return float64(tasks) / float64(runtime.NumCPU()), err
+	return float64(tasks) / float64(runtime.GOMAXPROCS(0)), err
 }
 
 // runnable reads "0.20 0.18 0.12 1/80 11206", see proc(5): how many tasks are runnable

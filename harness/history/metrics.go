@@ -36,10 +36,6 @@ const (
 	ProcessFiles    = "open_fds"
 	ProcessSockets  = "open_sockets" // of the files: connections and listeners
 	ProcessThreads  = "threads"
-
-	// ProcessWait is for how long its threads, those that run still, had something to do
-	// and no processor to do it on, each counted by itself.
-	ProcessWait = "cpu_wait_seconds"
 )
 
 // The metrics that a node tells of itself at /metrics of its Status API.

@@ -52,8 +52,7 @@ func (v *view) take(e history.Event) {
 
 // takeMetric keeps what tells how good the measurement was: for how long the
 // harness was kept from the processor, and how many requests of a stream fell due
-// while all of its workers waited for answers. Of nodes it keeps what must not grow, and
-// what tells that they had no processor.
+// while all of its workers waited for answers. Of nodes it keeps what must not grow.
 func (v *view) takeMetric(e history.Event) {
 	switch {
 	case e.Text == history.ControlRequests:
@@ -62,7 +61,7 @@ func (v *view) takeMetric(e history.Event) {
 		v.throttled.take(e)
 	case e.Text == "slots_saturated" && e.Node != "harness" && e.Stream < len(v.traffic.streams):
 		v.traffic.streams[e.Stream].saturated = int(e.Value)
-	case e.Node != history.Harness && e.Error == "" && (starving[e.Text] || slices.ContainsFunc(mustStayFlat, func(g growing) bool { return g.metric == e.Text })):
+	case e.Node != history.Harness && e.Error == "" && slices.ContainsFunc(mustStayFlat, func(g growing) bool { return g.metric == e.Text }):
 		v.node(e.Node).measure(e)
 	}
 }

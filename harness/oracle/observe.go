@@ -22,7 +22,7 @@ type Observed struct {
 
 	Outages  []Outage
 	Away     []Absence
-	Stalls   map[string][]Stall // in which a node was kept from answering, by its name; apart, by time
+	Stalls   []Stall // apart, by time
 	Starts   []Boot
 	Exports  []Export
 	Returns  []Return
@@ -46,13 +46,12 @@ type Outage struct {
 }
 
 // Stall is a time in which the machine stalled: the upstream itself kept the harness
-// waiting for longer than [StallLimit], or others had the processor that a node needed. A
-// request that timed out in it has no other owner.
+// waiting for longer than [StallLimit]. A request that timed out in it has no other owner.
 type Stall struct{ From, To history.Time }
 
-// Stalled says for how long the machine kept a node from answering within a time.
-func (o Observed) Stalled(node string, from, to history.Time) time.Duration {
-	return within(o.Stalls[node], from, to)
+// Stalled says for how long the machine stalled within a time.
+func (o Observed) Stalled(from, to history.Time) time.Duration {
+	return (&control{stalls: o.Stalls}).stalled(from, to)
 }
 
 // Absence is a time in which the harness had ended or frozen a data plane, until it
@@ -106,7 +105,7 @@ func Observe(rec *history.Recording) (Observed, error) {
 	if err := v.pass(source); err != nil {
 		return Observed{}, err
 	}
-	o := Observed{End: v.end, Outages: v.observeOutages(), Away: v.observeAbsences(), Stalls: v.observeStalls(), Starts: v.observeBoots(), Exports: v.observeExports(),
+	o := Observed{End: v.end, Outages: v.observeOutages(), Away: v.observeAbsences(), Stalls: v.control.stalls, Starts: v.observeBoots(), Exports: v.observeExports(),
 		Returns: v.observeReturns(), Residing: v.observeResidences(), Looked: len(v.objects) > 0, Made: v.observeMade()}
 	o.Void, o.Unfinished = v.usable()
 	for _, n := range v.nodes {

@@ -130,7 +130,7 @@ func (v *view) loseNone(f *finding, sort func(*node) []*fault, what string) {
 			}
 			f.opportunities++
 			if failed(r) {
-				n.blames(f, r, func() Evidence { return n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what) })
+				v.blames(f, r, func() Evidence { return n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what) })
 			}
 		})
 	}
@@ -244,7 +244,7 @@ func readyMeansLive(v *view, f *finding) {
 			if anyDuring(held, k.at, k.until) || n.endedBefore(k) {
 				continue // the harness did not let it answer
 			}
-			if n.excusedLook(k, k.until) {
+			if v.control.excusesLook(k, k.until) {
 				f.spare(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then did not answer"))
 				continue
 			}
@@ -299,7 +299,7 @@ func staysReady(v *view, f *finding) {
 			switch {
 			case k.at < n.from():
 				ready = k.code == http.StatusOK
-			case n.excusedLook(k, lasts(looks, i, min(n.end, v.end))):
+			case v.control.excusesLook(k, lasts(looks, i, min(n.end, v.end))):
 				f.spare(n.tells(k.at, history.ReadyChange, "did not answer for readiness"))
 			case k.code != http.StatusOK && !v.down(n.node, k.at, max(k.at, k.until)):
 				lost.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after the cut", status(k.code), seconds(k.at.Sub(n.from()))))
@@ -329,7 +329,7 @@ func losesNoneAtReturn(v *view, f *finding) {
 				returned++
 				switch {
 				case !failed(r):
-				case b.excused(r):
+				case v.control.excuses(r):
 					f.spare(b.got(r, ""))
 				default:
 					lost.note(r.Done, func() Evidence {

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"sort"
 	"time"
 
 	"blackout/harness/history"
@@ -23,14 +22,12 @@ const StallLimit = 500 * time.Millisecond
 type control struct {
 	asked   map[string]int // how often, by upstream
 	longest time.Duration  // that an answer took; 0: none took long enough to be recorded
-	slow    []Stall        // in which it waited for an answer long enough for that; apart, by time
-	stalls  []Stall        // those of them that were too long; apart, by time
+	stalls  []Stall        // apart, by time
 }
 
 func (c *control) take(e history.Event) {
 	took := e.Until.Sub(e.At)
 	c.longest = max(c.longest, took)
-	c.slow = append(c.slow, Stall{e.At, e.Until})
 	if took >= StallLimit || e.Error != "" {
 		c.stalls = append(c.stalls, Stall{e.At, e.Until})
 	}
@@ -44,66 +41,18 @@ func (c *control) tell(e history.Event) {
 	c.asked[e.Node] = max(c.asked[e.Node], int(e.Value))
 }
 
-func (c *control) settle() { c.slow, c.stalls = merged(c.slow), merged(c.stalls) }
-
-// merged are stalls by time; those that overlap are one.
-func merged(stalls []Stall) []Stall {
-	slices.SortFunc(stalls, func(a, b Stall) int { return cmp.Compare(a.From, b.From) })
-	apart := stalls[:0]
-	for _, s := range stalls {
-		if last := len(apart) - 1; last >= 0 && s.From <= apart[last].To {
-			apart[last].To = max(apart[last].To, s.To)
+// settle merges stalls that overlap.
+func (c *control) settle() {
+	slices.SortFunc(c.stalls, func(a, b Stall) int { return cmp.Compare(a.From, b.From) })
+	merged := c.stalls[:0]
+	for _, s := range c.stalls {
+		if last := len(merged) - 1; last >= 0 && s.From <= merged[last].To {
+			merged[last].To = max(merged[last].To, s.To)
 		} else {
-			apart = append(apart, s)
+			merged = append(merged, s)
 		}
 	}
-	return apart
-}
-
-// starving are the figures that tell when a node had no processor.
-var starving = map[string]bool{history.ProcessCPU: true, history.ProcessWait: true}
-
-// starved are the times, from one sample to the next, in which others had the processor:
-// for at least half of the time threads of the node waited for one, longer than they had
-// one, which was for at most half of it, and an answer of the upstream was slow, too. A
-// node that uses up the processors itself is not starved.
-func (n *node) starved(slow []Stall) []Stall {
-	var found []Stall
-	waits := n.figures[history.ProcessWait]
-	for i := 1; i < len(waits); i++ {
-		from, to := waits[i-1], waits[i]
-		began := slices.ContainsFunc(n.starts, func(m moment) bool { return m.at > from.at && m.at <= to.at })
-		ran, told := n.used(from.at, to.at)
-		if began || !told {
-			continue // the figures are not of one process
-		}
-		half, waited := to.at.Sub(from.at).Seconds()/2, to.value-from.value
-		if waited >= half && ran <= half && waited > ran && within(slow, from.at, to.at) > 0 {
-			found = append(found, Stall{from.at, to.at})
-		}
-	}
-	return found
-}
-
-// used is the processor time, in seconds, that the node used between two samples, if both
-// tell.
-func (n *node) used(from, to history.Time) (float64, bool) {
-	before, ok := n.cpuAt(from)
-	after, told := n.cpuAt(to)
-	return after - before, ok && told && after >= before
-}
-
-// sampled is how far apart figures of one sample are at most.
-const sampled = history.Time(500 * time.Millisecond)
-
-// cpuAt is the processor time of the sample of a moment.
-func (n *node) cpuAt(at history.Time) (float64, bool) {
-	samples := n.figures[history.ProcessCPU]
-	i := sort.Search(len(samples), func(i int) bool { return samples[i].at > at })
-	if i == 0 || at-samples[i-1].at > sampled {
-		return 0, false
-	}
-	return samples[i-1].value, true
+	c.stalls = merged
 }
 
 // amid are the stalls of a time.
@@ -111,34 +60,31 @@ func (c *control) amid(from, to history.Time) []Stall {
 	return slices.DeleteFunc(slices.Clone(c.stalls), func(s Stall) bool { return s.To < from || s.From > to })
 }
 
-// stalled says for how long the node was kept from answering within a time, by the
-// machine.
-func (n *node) stalled(from, to history.Time) time.Duration { return within(n.stalls, from, to) }
-
-// stalled says for how long the machine stalled for all within a time.
-func (c *control) stalled(from, to history.Time) time.Duration { return within(c.stalls, from, to) }
-
-// within says how much of a time stalls cover.
-func within(stalls []Stall, from, to history.Time) time.Duration {
+// stalled says for how long the machine stalled within a time.
+func (c *control) stalled(from, to history.Time) time.Duration {
 	var sum time.Duration
-	for _, s := range stalls {
+	for _, s := range c.stalls {
 		sum += max(0, min(to, s.To).Sub(max(from, s.From)))
 	}
 	return sum
 }
 
-// excused says whether a request came to nothing while the machine stalled, for as long
+// excuses says whether a request came to nothing while the machine stalled, for as long
 // as it takes to call that a stall. Only a time-out has that excuse: a stalled machine
 // makes nobody answer wrongly.
-func (n *node) excused(r history.Request) bool {
-	return r.Class == history.Timeout && n.stalled(r.Intended, r.Done) >= StallLimit
+func (c *control) excuses(r history.Request) bool {
+	return r.Class == history.Timeout && c.stalled(r.Intended, r.Done) >= StallLimit
 }
 
-// excusedLook says the same of a look that got no answer. Only changes of what is seen are
-// recorded: one that outlasts the stall by more than a look has another cause.
-func (n *node) excusedLook(k look, until history.Time) bool {
-	return k.code == 0 && n.stalled(k.at, k.until) >= StallLimit && until.Sub(k.until) <= n.stalled(k.until, until)+lookLimit
+// excusesLook says the same of a look that got no answer, when what it saw was so until
+// some moment. Only changes are recorded: one that outlasts the stall by more than a look
+// has another cause.
+func (c *control) excusesLook(k look, until history.Time) bool {
+	return k.code == 0 && c.stalled(k.at, k.until) >= StallLimit && until.Sub(k.until) <= c.stalled(k.until, until)+lookLimit
 }
+
+// lookLimit is how long the first look after a stall may take, and the time before it.
+const lookLimit = 3 * time.Second
 
 // lasts is until when what a look saw was so: until the next change, or an end.
 func lasts(looks []look, i int, end history.Time) history.Time {
@@ -148,12 +94,9 @@ func lasts(looks []look, i int, end history.Time) history.Time {
 	return end
 }
 
-// lookLimit is how long the first look after a stall may take, and the time before it.
-const lookLimit = 3 * time.Second
-
-// blames adds a counterexample that is a request to the node, unless the machine stalled.
-func (n *node) blames(f *finding, r history.Request, seen func() Evidence) {
-	if n.excused(r) {
+// blames adds a counterexample that is a request, unless the machine stalled.
+func (v *view) blames(f *finding, r history.Request, seen func() Evidence) {
+	if v.control.excuses(r) {
 		f.spare(seen())
 		return
 	}
@@ -163,18 +106,7 @@ func (n *node) blames(f *finding, r history.Request, seen func() Evidence) {
 // spare keeps what a stall may have made from counting as a counterexample; the clause
 // cannot be called held either.
 func (f *finding) spare(seen Evidence) {
-	f.doubts("%s, while the upstream itself kept the harness waiting, or others had the processor: the machine stalled", seen.Text)
-}
-
-// observeStalls are the stalls of each node.
-func (v *view) observeStalls() map[string][]Stall {
-	stalls := make(map[string][]Stall)
-	for name, n := range v.nodes {
-		if len(n.stalls) > 0 {
-			stalls[name] = n.stalls
-		}
-	}
-	return stalls
+	f.doubts("%s, while the upstream itself kept the harness waiting: the machine stalled", seen.Text)
 }
 
 // machineAnswered looks at what the harness asked of the upstream past every gateway.

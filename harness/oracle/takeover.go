@@ -64,7 +64,7 @@ func answersMeanwhile(v *view, f *finding) {
 			f.opportunities++
 			switch {
 			case failed(r):
-				n.blames(f, r, func() Evidence { return n.got(r, " while it took over generation %d", swaps[i].generation) })
+				v.blames(f, r, func() Evidence { return n.got(r, " while it took over generation %d", swaps[i].generation) })
 			case r.Done.Sub(r.Sent) > stall+v.control.stalled(r.Sent, r.Done):
 				late.add(n.got(r, " after %s, while it took over generation %d", seconds(r.Done.Sub(r.Sent)), swaps[i].generation))
 			case r.Done.Sub(r.Sent) > stall:

@@ -170,7 +170,7 @@ func (v *view) serveOn(f *finding, n *node, u unfit) {
 		default:
 			f.opportunities++
 			if failed(r) {
-				n.blames(f, r, func() Evidence {
+				v.blames(f, r, func() Evidence {
 					return n.got(r, ", %s after a configuration that it could not be given", seconds(r.Done.Sub(u.at)))
 				})
 			}
@@ -183,7 +183,7 @@ func (v *view) stayReady(f *finding, n *node, u unfit) {
 	for i, k := range n.ready {
 		switch {
 		case k.at <= u.at || k.at > u.until || k.code == http.StatusOK:
-		case n.excusedLook(k, lasts(n.ready, i, u.until)):
+		case v.control.excusesLook(k, lasts(n.ready, i, u.until)):
 			f.spare(n.tells(k.at, history.ReadyChange, "did not answer for readiness"))
 		default:
 			f.bad.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after a configuration that it could not be given", status(k.code), seconds(k.at.Sub(u.at))))

@@ -39,23 +39,6 @@ func stalls(from, to float64) mutation {
 	})
 }
 
-// starves has a node's threads wait for a processor, and have one, for so many seconds
-// between two moments, as two samples tell, and the upstream be slow for a moment.
-func starves(node string, from, to, waited, ran float64) mutation {
-	return all(starvesAlone(node, from, to, waited, ran), stalls((from+to)/2, (from+to)/2+0.1))
-}
-
-// starvesAlone is the same with an upstream that answers at once.
-func starvesAlone(node string, from, to, waited, ran float64) mutation {
-	return add(func(s *story) {
-		for _, at := range []float64{from, to} {
-			share := (at - from) / (to - from)
-			s.event(at, history.Event{Kind: history.Metric, Node: node, Text: history.ProcessCPU, Value: 1 + share*ran})
-			s.event(at, history.Event{Kind: history.Metric, Node: node, Text: history.ProcessWait, Value: 7 + share*waited})
-		}
-	})
-}
-
 func TestBadMeasurementsAreInvalid(t *testing.T) {
 	t.Parallel()
 	lost := request("dp-1", 14, lose(history.Timeout))
@@ -67,11 +50,6 @@ func TestBadMeasurementsAreInvalid(t *testing.T) {
 	half := func(node string) mutation {
 		return dropRequests(func(i int, n string, _ history.Request) bool { return n == node && i%4 < 2 })
 	}
-	unknown := edit(match{kind: history.Metric}, func(e *history.Event) {
-		if e.Text == history.ProcessCPU {
-			e.Text = "something else"
-		}
-	})
 	unready := func(until float64) mutation {
 		return add(func(s *story) {
 			s.event(14, history.Event{Kind: history.ReadyChange, Node: "dp-1", Until: moments(15)})
@@ -114,17 +92,8 @@ func TestBadMeasurementsAreInvalid(t *testing.T) {
 		"lost at the end of a stall":     {do: all(hung, stalls(13, 14.3)), violated: []string{"G10.1"}, check: "machine answered"},
 		"lost in a short wait":           {do: all(hung, stalls(13.9, 14.3)), violated: []string{"G10.1"}},
 		"one lost in it and one not":     {do: all(hung, request("dp-1", 18, lose(history.Timeout)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
-		"lost while it had no processor": {do: all(hung, starves("dp-1", 13.5, 15, 1.2, 0.1)), invalid: []string{"G10.1"}},
-		"lost while another had none":    {do: all(hung, starves("dp-2", 13.5, 15, 1.2, 0.1)), violated: []string{"G10.1"}},
-		"lost while it used them all":    {do: all(hung, starves("dp-1", 13.5, 15, 1.8, 1.5)), violated: []string{"G10.1"}},
-		"lost while it waited a little":  {do: all(hung, starves("dp-1", 13.5, 15, 0.7, 0.1)), violated: []string{"G10.1"}},
-		"lost after it had none":         {do: all(hung, starves("dp-1", 12.5, 14.4, 1.9, 0.1)), violated: []string{"G10.1"}},
-		"lost while others did well":     {do: all(hung, starvesAlone("dp-1", 13.5, 15, 1.2, 0.1)), violated: []string{"G10.1"}},
-		"it was started anew":            {do: all(hung, starves("dp-1", 13.5, 15, 1.2, -0.9)), violated: []string{"G10.1"}},
 		"unready while it stalled":       {do: all(unready(15.1), stalls(13.9, 15)), invalid: []string{"G10.4"}, check: "machine answered"},
 		"and long after":                 {do: all(unready(19), stalls(13.9, 15)), violated: []string{"G10.4"}, check: "machine answered"},
-		"unready without processor":      {do: all(unready(15.1), starves("dp-1", 13.5, 15, 1.2, 0.1)), invalid: []string{"G10.4"}},
-		"nobody knows what it used":      {do: all(hung, starves("dp-1", 13.5, 15, 1.2, 0.1), unknown), violated: []string{"G10.1"}},
 		"none of dp-2's requests":        {do: dropRequests(func(_ int, n string, _ history.Request) bool { return n == "dp-2" }), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
 	} {
 		t.Run(name, func(t *testing.T) {

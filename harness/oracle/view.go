@@ -60,8 +60,7 @@ type node struct {
 	lists    []moment            // what a control plane lists of its data planes: id and hash
 	syncs    []moment            // the same: id and sync_status
 	hashes   []moment            // of the configuration, as its Status API reports it: first and each change
-	figures  map[string][]sample // by metric
-	stalls   []Stall             // of the machine, and those that were the node's alone; apart, by time
+	figures  map[string][]sample // that must stay flat, by metric
 	laments  []moment            // lines of its log that say of something that it went wrong, and name an object of the store
 	tooLarge []moment            // those that say that a payload is
 	lines    int                 // of its log
@@ -227,9 +226,6 @@ func (v *view) order() {
 	v.settleFaults()
 	v.traffic.settle()
 	v.control.settle()
-	for _, n := range v.nodes {
-		n.stalls = merged(slices.Concat(v.control.stalls, n.starved(v.control.slow)))
-	}
 }
 
 func byTime[T any](all []T, at func(T) history.Time) {

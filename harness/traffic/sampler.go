@@ -121,10 +121,6 @@ var ofProcess = []struct {
 		}
 		return times.User + times.System, nil
 	}},
-	{history.ProcessWait, func(_ context.Context, p *process.Process) (float64, error) {
-		waited, err := readWait(os.DirFS("/"), int(p.Pid))
-		return waited.Seconds(), err
-	}},
 	{history.ProcessResident, func(ctx context.Context, p *process.Process) (float64, error) {
 		memory, err := p.MemoryInfoWithContext(ctx)
 		if err != nil {

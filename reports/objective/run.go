@@ -122,11 +122,11 @@ func (r Run) isAway(node string, from, to history.Time) bool {
 	return slices.ContainsFunc(r.away[node], func(a oracle.Absence) bool { return a.From <= to && from <= a.To })
 }
 
-// stalled says whether a request to a node came to nothing, or to an answer past its deadline,
+// stalled says whether a request came to nothing, or to an answer past its deadline,
 // while the machine stalled. A failure that the client hid has no such excuse.
-func (r Run) stalled(node string, a history.Request, deadline time.Duration) bool {
+func (r Run) stalled(a history.Request, deadline time.Duration) bool {
 	inTime := a.Class != history.Timeout && (a.Class != history.Good || a.Done.Sub(a.Intended) <= deadline)
-	return !inTime && r.Stalled(node, a.Intended, a.Done) >= oracle.StallLimit
+	return !inTime && r.Stalled(a.Intended, a.Done) >= oracle.StallLimit
 }
 
 // firsts keeps the earliest pieces of evidence.
