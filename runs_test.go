@@ -73,8 +73,8 @@ func enter(ctx context.Context, admit func(context.Context) (func(), error)) {
 // artifacts are what a run leaves for those who want to know more.
 var artifacts = []string{reports.HTMLFile, "plan.json", "recording", "logs", "watchdog.log"}
 
-// home makes a directory for the runs of a spec, and waits for room for them. What lies there when the spec
-// ends, however it ends, is attached to its report by path.
+// home makes a directory for the runs of a spec, and waits for room for them. What lies
+// there when the spec ends, however it ends, is attached to its report by path.
 func home(ctx context.Context) string {
 	GinkgoHelper()
 	enter(ctx, room.Admit)

@@ -99,7 +99,7 @@ func TestStartsWaitForTheirTurn(t *testing.T) {
 		if len(e.asked) != 2 {
 			t.Errorf("%d nodes start at once, want 2", len(e.asked))
 		}
-		<-time.After(time.Second)
+		<-time.After(time.Second) // of the bubble's clock: how long the third one waits for its turn
 		e.goOn <- struct{}{}
 		synctest.Wait()
 		if len(e.asked) != 3 {

@@ -306,6 +306,29 @@ func TestBuildFails(t *testing.T) {
 	}
 }
 
+// fullRoom has room for nobody.
+type fullRoom struct{ emptyRoom }
+
+func (*fullRoom) Admit(ctx context.Context) (func(), error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestNoRoom: on a machine that is too busy nothing begins.
+func TestNoRoom(t *testing.T) {
+	o := asked(t, "1 G2.3", preamble+diff)
+	c := campaignOf(t, o)
+	c.room = new(fullRoom)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.carryOut(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want the end of the wait", err)
+	}
+	if rows, err := journal.Read[heading, row](o.log, ours); err != nil || len(rows) > 0 {
+		t.Errorf("%d rows, %v: something was run", len(rows), err)
+	}
+}
+
 func TestCleanSeeds(t *testing.T) {
 	t.Parallel()
 	seen := make(map[uint64]bool)

@@ -1,9 +1,10 @@
 // Copyright The Blackout Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package admission admits runs to a machine that they share, however many processes
-// they are of: as many at a time as find a processor when they need one. What a starved
-// gateway fails to do in time says nothing about the gateway.
+// Package admission admits a user's runs to a machine that they share, the suite's of
+// several processes and those of cmd/defects: as many at a time as find a processor when
+// they need one. What a starved gateway fails to do in time says nothing about the
+// gateway. A run that is started by hand does not ask.
 package admission
 
 import (
