@@ -71,7 +71,8 @@ func (e *Engine) shut() {
 	e.cut = true
 }
 
-// Close implements [engine.Engine]. Images stay. It takes some seconds if
+// Close implements [engine.Engine]. Images stay, and networks that cannot be
+// removed for [ErrMiscounted], of which Progress is told. It takes some seconds if
 // calls were cut short, by it or by their own contexts. A Close that failed can
 // be called again.
 func (e *Engine) Close(ctx context.Context) error {
@@ -91,7 +92,11 @@ func (e *Engine) Close(ctx context.Context) error {
 // removeAll removes everything of the run; no call is under way.
 func (e *Engine) removeAll(ctx context.Context) error {
 	pass := func(ctx context.Context) ([]string, error) {
-		return sweep(ctx, e.daemon, ofRun(e.options.Run))
+		removed, miscounted, err := sweep(ctx, e.daemon, ofRun(e.options.Run))
+		if miscounted != nil {
+			e.progress("%v", miscounted)
+		}
+		return removed, err
 	}
 	e.mu.Lock()
 	cut := e.cut

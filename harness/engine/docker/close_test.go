@@ -62,11 +62,51 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// TestMiscountedNetwork: a network that the daemon refuses to remove stays, and is no
+// error of Close, if it is empty, and only then.
+func TestMiscountedNetwork(t *testing.T) {
+	t.Parallel()
+	const refusal = `{"message":"network r id 1 has active endpoints"}`
+	for name, c := range map[string]struct {
+		inspect string // what the daemon says of the network
+		fails   bool
+	}{
+		"empty":          {inspect: `{"Id":"1","Containers":{}}`},
+		"with container": {inspect: `{"Id":"1","Containers":{"a":{"Name":"b"}}}`, fails: true},
+	} {
+		daemon := daemonOf(t, func(w http.ResponseWriter, r *http.Request) {
+			answer := "[]"
+			switch {
+			case r.Method == http.MethodDelete:
+				w.WriteHeader(http.StatusForbidden)
+				answer = refusal
+			case strings.HasSuffix(r.URL.Path, "/networks"):
+				answer = `[{"Id":"1","Name":"r"}]`
+			case strings.HasSuffix(r.URL.Path, "/networks/1"):
+				answer = c.inspect
+			case strings.HasSuffix(r.URL.Path, "/volumes"):
+				answer = `{"Volumes":[]}`
+			}
+			_, _ = io.WriteString(w, answer)
+		})
+		var told []string
+		e := fakeEngine(t, false)
+		e.daemon = daemon
+		e.options.Progress = func(line string) { told = append(told, line) }
+		err := e.Close(testContext(t))
+		if failed := err != nil && strings.Contains(err.Error(), "active endpoints"); failed != c.fails || (err != nil) != c.fails {
+			t.Errorf("%s: close: %v, want an error: %t", name, err, c.fails)
+		}
+		if want := !c.fails; (len(told) == 1 && strings.Contains(told[0], "network r stays: "+ErrMiscounted.Error())) != want {
+			t.Errorf("%s: told %q, want the network: %t", name, told, want)
+		}
+	}
+}
+
 // fakeDaemon answers like an empty Docker daemon, unless told to fail.
 func fakeDaemon(t *testing.T, fails bool) *client.Client {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
+	return daemonOf(t, func(w http.ResponseWriter, r *http.Request) {
 		answer := "[]"
 		switch {
 		case fails:
@@ -76,6 +116,15 @@ func fakeDaemon(t *testing.T, fails bool) *client.Client {
 			answer = `{"Volumes":[]}`
 		}
 		_, _ = io.WriteString(w, answer) // the client judges what arrives
+	})
+}
+
+// daemonOf is a Docker daemon that answers as the function does.
+func daemonOf(t *testing.T, answer http.HandlerFunc) *client.Client {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
 	daemon, err := client.New(client.WithHost("tcp://"+server.Listener.Addr().String()), client.WithAPIVersion("1.44"))
@@ -196,9 +245,7 @@ func TestNewThatIsCutShortLeavesNothing(t *testing.T) {
 	if errors.Is(err, ErrNotClean) {
 		t.Error(err)
 	}
-	if left := leavings(testContext(t), t, run); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
+	wantNothingLeft(testContext(t), t, run)
 }
 
 func TestStartIsRefusedOnceItsContextIsOver(t *testing.T) {

@@ -188,9 +188,7 @@ func TestSweepOfAKilledHarness(t *testing.T) {
 	if left := leavings(ctx, t, run); len(left) != 3 {
 		t.Fatalf("the orphan made %q, want a container, a network and a volume", left)
 	}
-	if _, err := Sweep(ctx, ""); err != nil {
-		t.Fatal(err)
-	}
+	sweepDead(ctx, t)
 	if left := leavings(ctx, t, run); len(left) != 3 {
 		t.Errorf("of a live harness only %q is left", left)
 	}
@@ -199,15 +197,13 @@ func TestSweepOfAKilledHarness(t *testing.T) {
 	}
 	must(t, orphan.Process.Kill())
 	_ = orphan.Wait() // the error is the signal
-	removed, err := Sweep(ctx, "")
-	must(t, err)
-	for _, want := range []string{"container blackout-" + run + "-orphan", "volume blackout-" + run + "-orphan"} {
-		if !slices.Contains(removed, want) {
-			t.Errorf("removed %q, want %s among them", removed, want)
-		}
+	removed := sweepDead(ctx, t)
+	if want := "container blackout-" + run + "-orphan"; !slices.Contains(removed, want) {
+		t.Errorf("removed %q, want %s among them", removed, want)
 	}
-	if left := leavings(ctx, t, run); len(left) > 0 || mounted(t, run) {
-		t.Errorf("left of the dead run: %q, disks %v", left, mounted(t, run))
+	wantNothingLeft(ctx, t, run)
+	if mounted(t, run) {
+		t.Error("the dead run's disk is still mounted")
 	}
 	get(t, alive, "/data/")
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"blackout/harness/engine"
+	"blackout/harness/residue"
 )
 
 // orphanVariable makes this test binary a harness that is going to be killed:
@@ -147,11 +148,35 @@ func newEngine(t *testing.T) *Engine {
 				t.Errorf("close: %v", err)
 			}
 		}
-		if left := leavings(ctx, t, e.options.Run); len(left) > 0 {
-			t.Errorf("left behind: %q", left)
-		}
+		wantNothingLeft(ctx, t, e.options.Run)
 	})
 	return e
+}
+
+// sweepDead is [Sweep] of dead runs, of which networks that the daemon does not let
+// go are only told: other tests' runs may have left such.
+func sweepDead(ctx context.Context, t *testing.T) (removed []string) {
+	t.Helper()
+	daemon, err := connect(ctx)
+	must(t, err)
+	defer daemon.Close()
+	removed, miscounted, err := sweep(ctx, daemon, ofDead())
+	must(t, err)
+	if miscounted != nil {
+		t.Log(miscounted)
+	}
+	return removed
+}
+
+// wantNothingLeft fails if something carries the run's label, but for a network that
+// the daemon does not let go.
+func wantNothingLeft(ctx context.Context, t *testing.T, run string) {
+	t.Helper()
+	left, err := residue.WithoutStuck(ctx, leavings(ctx, t, run))
+	must(t, err)
+	if len(left) > 0 {
+		t.Errorf("left of %s: %q", run, left)
+	}
 }
 
 // leavings lists what carries the run's label.

@@ -22,7 +22,8 @@ import (
 // their state, and returns what it removed. With an empty run it removes those of
 // every run whose harness process has ended; what belongs to a live process, or
 // to another machine's, is never touched. The error wraps
-// [blackout/harness/engine.ErrUnavailable] if there is no daemon.
+// [blackout/harness/engine.ErrUnavailable] if there is no daemon, and
+// [ErrMiscounted] if a network cannot be removed before the daemon is restarted.
 func Sweep(ctx context.Context, run string) (removed []string, err error) {
 	daemon, err := connect(ctx)
 	if err != nil {
@@ -32,12 +33,18 @@ func Sweep(ctx context.Context, run string) (removed []string, err error) {
 	if run != "" {
 		which = ofRun(run)
 	}
-	removed, err = sweep(ctx, daemon, which)
-	if err != nil {
+	removed, miscounted, err := sweep(ctx, daemon, which)
+	if err = errors.Join(err, miscounted); err != nil {
 		err = fmt.Errorf("sweep: %w", err)
 	}
 	return removed, errors.Join(err, daemon.Close())
 }
+
+// ErrMiscounted is why an empty network stays. Daemons before Docker 28 keep a
+// count of a network's endpoints beside the endpoints themselves, and seldom, under
+// load, it does not come back to zero. Nothing else depends on such a network: it
+// holds a subnet, no container, and goes once the daemon has been restarted.
+var ErrMiscounted = errors.New("the docker daemon counts endpoints in it, though it has no container; restart the daemon, then run blackout doctor")
 
 // selection says which labelled objects a sweep removes.
 type selection struct {
@@ -93,10 +100,11 @@ type object struct {
 }
 
 // sweep removes what is selected: disks and then containers first, because
-// volumes and networks in use cannot be removed. It goes on after an error.
-func sweep(ctx context.Context, daemon *client.Client, which selection) (removed []string, err error) {
+// volumes and networks in use cannot be removed. It goes on after an error. Apart
+// from other errors are those that wrap [ErrMiscounted].
+func sweep(ctx context.Context, daemon *client.Client, which selection) (removed []string, miscounted, err error) {
 	removed, err = tmpfs.Sweep(which.takeDisk)
-	errs := []error{err}
+	errs, miscounts := []error{err}, []error{}
 	for _, list := range []func(context.Context, *client.Client, client.Filters) ([]object, error){containers, networks, volumes} {
 		objects, err := list(ctx, daemon, which.filter())
 		errs = append(errs, err)
@@ -110,17 +118,17 @@ func sweep(ctx context.Context, daemon *client.Client, which selection) (removed
 				taken = append(taken, o)
 			}
 		}
-		names, err := removeAll(ctx, taken)
-		removed, errs = append(removed, names...), append(errs, err)
+		names, miscounted, err := removeAll(ctx, taken)
+		removed, miscounts, errs = append(removed, names...), append(miscounts, miscounted), append(errs, err)
 	}
-	return removed, errors.Join(errs...)
+	return removed, errors.Join(miscounts...), errors.Join(errs...)
 }
 
 // removeAll removes objects side by side: one after the other, a busy daemon takes
 // longer than a killed run may leave them. It returns the names of those that it
-// has removed.
-func removeAll(ctx context.Context, objects []object) (removed []string, err error) {
-	names, errs := make([]string, len(objects)), make([]error, len(objects))
+// has removed, and apart from other errors those that wrap [ErrMiscounted].
+func removeAll(ctx context.Context, objects []object) (removed []string, miscounted, err error) {
+	names, errs, miscounts := make([]string, len(objects)), make([]error, len(objects)), make([]error, len(objects))
 	var all sync.WaitGroup
 	for i, o := range objects {
 		all.Go(func() {
@@ -128,13 +136,15 @@ func removeAll(ctx context.Context, objects []object) (removed []string, err err
 			switch {
 			case err == nil:
 				names[i] = o.name
+			case errors.Is(err, ErrMiscounted):
+				miscounts[i] = fmt.Errorf("%s stays: %w", o.name, err)
 			case !errdefs.IsNotFound(err): // otherwise it is gone meanwhile
 				errs[i] = fmt.Errorf("remove %s: %w", o.name, err)
 			}
 		})
 	}
 	all.Wait()
-	return slices.DeleteFunc(names, func(name string) bool { return name == "" }), errors.Join(errs...)
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" }), errors.Join(miscounts...), errors.Join(errs...)
 }
 
 func containers(ctx context.Context, daemon *client.Client, filter client.Filters) ([]object, error) {
@@ -188,13 +198,29 @@ func networks(ctx context.Context, daemon *client.Client, filter client.Filters)
 		objects = append(objects, object{
 			name:   "network " + n.Name,
 			labels: n.Labels,
-			remove: func(ctx context.Context) error {
-				_, err := daemon.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
-				return err
-			},
+			remove: func(ctx context.Context) error { return removeNetwork(ctx, daemon, n.ID) },
 		})
 	}
 	return objects, nil
+}
+
+// removeNetwork removes a network. Where the daemon refuses that for a network in
+// which it knows no container, the error is [ErrMiscounted].
+func removeNetwork(ctx context.Context, daemon *client.Client, id string) error {
+	_, err := daemon.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
+	if !errdefs.IsPermissionDenied(err) { // it "has active endpoints"
+		return err
+	}
+	found, lookErr := daemon.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
+	switch {
+	case errdefs.IsNotFound(lookErr): // somebody else has removed it
+		return lookErr
+	case lookErr != nil:
+		return errors.Join(err, lookErr)
+	case len(found.Network.Containers) > 0:
+		return err
+	}
+	return ErrMiscounted
 }
 
 func volumes(ctx context.Context, daemon *client.Client, filter client.Filters) ([]object, error) {
