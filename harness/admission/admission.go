@@ -33,13 +33,13 @@ type Control struct {
 }
 
 const (
-	// window is for how long tasks are counted before a run is admitted, looks how often:
-	// a run has moments in which it waits itself.
+	// window is how long the average of tasks goes back by which a run is admitted, looks
+	// how often they are counted in it: a run has moments in which it waits itself.
 	window = 5 * time.Second
 	looks  = 100
 
-	// settling is from when on a run that was admitted has begun to start its nodes.
-	settling = 10 * time.Second
+	// settling is from when on a run that was admitted has been seen to start its nodes.
+	settling = 8 * time.Second
 
 	// lockInterval is how often a lock that another one holds is tried again: flock
 	// cannot wait for a context as well.
@@ -118,8 +118,8 @@ func (c *Control) open() (door, hall *os.File, err error) {
 	return door, hall, nil
 }
 
-// enter waits until the hall is empty, or quiet for as long as it is looked at after who
-// was admitted last has settled.
+// enter waits until the hall is empty, or has been quiet of late and who was admitted last
+// has settled.
 func (c *Control) enter(ctx context.Context, door, hall *os.File) error {
 	last, err := door.Stat()
 	if err != nil {
@@ -127,7 +127,9 @@ func (c *Control) enter(ctx context.Context, door, hall *os.File) error {
 	}
 	look := time.NewTicker(c.window / looks)
 	defer look.Stop()
-	for sum, n := 0.0, 0; ; {
+	var tasks [looks]float64 // of the latest looks
+	sum := 0.0
+	for n := 0; ; n++ {
 		if empty, err := acquire(hall, syscall.LOCK_EX); err != nil || empty {
 			return errors.Join(err, share(hall))
 		}
@@ -136,21 +138,18 @@ func (c *Control) enter(ctx context.Context, door, hall *os.File) error {
 			return ctx.Err()
 		case <-look.C:
 		}
-		if time.Since(last.ModTime()) < c.settled {
+		now, err := c.queue()
+		if err != nil {
+			now = 0 // this machine does not tell
+		}
+		sum += now - tasks[n%looks]
+		tasks[n%looks] = now
+		if n < looks-1 || time.Since(last.ModTime()) < c.settled || sum > c.limit*looks {
 			continue
 		}
-		if tasks, err := c.queue(); err == nil {
-			sum += tasks
-		}
-		if n++; n < looks {
-			continue
-		}
-		if sum <= c.limit*looks {
-			if in, err := acquire(hall, syscall.LOCK_SH); err != nil || in {
-				return err
-			}
-		}
-		sum, n = 0, 0 // a run is alone, or they are busy
+		if in, err := acquire(hall, syscall.LOCK_SH); err != nil || in {
+			return err
+		} // a run is alone
 	}
 }
 
