@@ -11,8 +11,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"blackout/reports/recompute"
 )
@@ -22,15 +24,29 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: recompute RUN")
 		os.Exit(64)
 	}
-	differences, err := recompute.Differences(os.Args[1])
+	found, err := differences(os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(5)
 	}
-	for _, d := range differences {
+	for _, d := range found {
 		fmt.Printf("%s: reported %v, recomputed %v\n", d.Path, d.Reported, d.Recomputed)
 	}
-	if len(differences) > 0 {
+	if len(found) > 0 {
 		os.Exit(1)
 	}
+}
+
+// differences are between the report in a run's directory and the recording there.
+func differences(dir string) (found []recompute.Difference, err error) {
+	report, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	if err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	r, err := recompute.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return r.Differences(report)
 }

@@ -4,7 +4,9 @@
 // Package recompute computes the figures of a report.json a second time, from the
 // recording beside it, and lists where the two differ:
 //
-//	differences, err := recompute.Differences("reports/out/RUN")
+//	run, err := recompute.Open("reports/out/RUN")
+//	…
+//	differences, err := run.Differences(report)
 //
 // It has no code in common with what wrote the report. The recording is decoded here, as
 // docs/recording.md describes it, into tables of an SQLite database in memory, of which
@@ -34,17 +36,14 @@ var figures string
 // star stands for anything. The number of an objective in a path is followed by its SLI.
 var Given = []string{
 	// What oracles say: of promises, of the measurement, of nodes' lives and of configurations.
-	"/promises/*", "/validity/*", "/starts/*/control_plane_gone_ns", "/staleness/changes/*/stored_after_ns", "/objectives/*/[epv]*/*",
-	"/objectives/* data-plane-rto/in_general/*", "/objectives/* recovery-*/in_general/*", "/objectives/* wrong-configuration/samples",
-	"/objectives/* wrong-configuration/bad", "/objectives/* measurement-validity/samples",
-	// What has another source than the recording of gateways: the machine, and the runs before.
-	"/environment/*", "/baseline/*", "/measurement/slots_*", "/measurement/*cpu_*", "/measurement/gc_*", "/measurement/highest_*",
+	"/promises/*", "/validity/*", "/starts/*/control_plane_gone_ns", "/staleness/changes/*/stored_after_ns", "/objectives/*/[epv]*/*", "/objectives/* recovery-*/in_general/*",
+	"/objectives/* data-plane-rto/in_general/*", "/objectives/* wrong-configuration/samples", "/objectives/* wrong-configuration/bad", "/objectives/* measurement-validity/samples",
+	// What is of the machine and of the harness on it, and of the runs before.
+	"/environment/*", "/baseline/*", "/measurement/*cpu_*", "/measurement/gc_*",
 	// What a bootstrap came to: with the same random numbers it would be the same code.
 	"/objectives/* latency-ratio/samples", "/objectives/* latency-ratio/estimate", "/objectives/* latency-ratio/*er", "/objectives/* latency-ratio/needed",
 	// What no verdict rests on.
-	"/phases/*", "/steps/*", "/latest_step/*", "/incidents/*", "/connections/*", "/nodes/*", "/generations/*", "/store_requests/*",
-	"/store_reads_after_boot/*/bytes", "/store_reads_after_boot/*/probed", "/faults/*/heal_witnessed", "/staleness/[adps]*", "/error_budgets/*/outage_*",
-	"/error_budgets/*_ns", "/traffic/*/service/*", "/traffic/*/lag_p99_ns", "/traffic_by_phase/*/failures/*", "/outages/*/classes/*",
+	"/connections/*",
 }
 
 // Difference is a value of a report that is not what the recording comes to.
@@ -56,38 +55,15 @@ type Difference struct {
 // Run is a finished run: its recording, in tables, and the figures that it comes to.
 type Run struct{ *sql.DB }
 
-// Differences compares the report in a finished run's directory with the recording there.
-func Differences(dir string) (found []Difference, err error) {
-	report, err := os.ReadFile(filepath.Join(dir, "report.json"))
-	if err != nil {
-		return nil, fmt.Errorf("read report: %w", err)
+// Open reads the recording and the SLO file in a finished run's directory. Close must be called.
+func Open(dir string) (r Run, err error) {
+	if r.DB, err = sql.Open("sqlite", ":memory:"); err != nil {
+		return r, fmt.Errorf("recompute %s: %w", dir, err)
 	}
-	r, err := Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return r.Differences(report)
-}
-
-// Open reads the recording and the SLO file in a run's directory. Close must be called.
-func Open(dir string) (Run, error) {
-	db, err := sql.Open("sqlite", ":memory:")
-	if err != nil {
-		return Run{}, fmt.Errorf("recompute %s: %w", dir, err)
-	}
-	db.SetMaxOpenConns(1) // each connection has a memory of its own
-	if err := load(db, dir); err != nil {
-		return Run{}, fmt.Errorf("recompute %s: %w", dir, errors.Join(err, db.Close()))
-	}
-	return Run{db}, nil
-}
-
-// load fills the tables. Its first error is its only one.
-func load(db *sql.DB, dir string) (err error) {
-	add := func(query string, values ...any) {
+	r.SetMaxOpenConns(1)                       // each connection has a memory of its own
+	add := func(query string, values ...any) { // the first error is the only one
 		if err == nil {
-			_, err = db.Exec(query, values...)
+			_, err = r.Exec(query, values...)
 		}
 	}
 	read := func(path ...string) (text []byte) {
@@ -97,7 +73,7 @@ func load(db *sql.DB, dir string) (err error) {
 		return text
 	}
 	add(`CREATE TABLE line (n INTEGER PRIMARY KEY, j); CREATE TABLE q (stream, due, sent, done, gen, class, flags);
-		CREATE TABLE slo (j); CREATE TABLE report (j); CREATE TABLE given (pattern)`)
+		CREATE TABLE slo (j); CREATE TABLE report (j); CREATE TABLE given (pattern); CREATE TABLE figure (path, j)`)
 	lines := bytes.Split(read("recording", "events.jsonl"), []byte("\n"))
 	for _, line := range lines[:len(lines)-1] { // the last has no end: it is empty, or the run died of writing it
 		add("INSERT INTO line (j) VALUES (?)", string(line))
@@ -109,20 +85,19 @@ func load(db *sql.DB, dir string) (err error) {
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "slo", "*")) // it fails for bad patterns only
 	for _, file := range files {
-		for _, text := range bytes.Split(read("slo", filepath.Base(file)), []byte("\n---\n")) {
-			var document map[string]any
-			if err == nil {
-				err = yaml.Unmarshal(text, &document)
-			}
-			j, _ := json.Marshal(document) // what YAML can say with texts for keys, JSON can
+		for document := range bytes.SplitSeq(read("slo", filepath.Base(file)), []byte("\n---\n")) {
+			var parsed map[string]any
+			err = errors.Join(err, yaml.Unmarshal(document, &parsed))
+			j, _ := json.Marshal(parsed) // what YAML can say with texts for keys, JSON can
 			add("INSERT INTO slo VALUES (?)", string(j))
 		}
 	}
-	for _, pattern := range Given {
-		add("INSERT INTO given VALUES (?)", pattern)
+	given, _ := json.Marshal(Given) // texts
+	add("INSERT INTO given SELECT value FROM json_each(?)", string(given))
+	if add(figures); err != nil {
+		return r, fmt.Errorf("recompute %s: %w", dir, errors.Join(err, r.Close()))
 	}
-	add(figures)
-	return err
+	return r, nil
 }
 
 // Differences compares a report with the recording. Each of its numbers and truth values
