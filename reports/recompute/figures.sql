@@ -151,7 +151,7 @@ CREATE TABLE goal AS WITH d AS (SELECT rowid doc, j, j->'$.metadata.annotations'
   j->>'kind' = 'SLO'), c AS (SELECT row_number() OVER (ORDER BY doc, key) - 1 k, a, win, value v, ifnull(spec->'$.ratioMetric.raw.metricSource.spec',
   spec->'$.thresholdMetric.metricSource.spec') source FROM d, json_each(d.j, '$.spec.objectives')) SELECT k, source->>'sli' sli, ifnull(a->>'blackout/phase', 'outage') phase,
   CAST(ifnull(source->>'deadline', '1s') AS REAL) * iif(source->>'deadline' GLOB '*ms', 1e6, 1e9) deadline, ifnull(CAST(a->>'blackout/confidence' AS REAL), 0.95) confidence,
-  nullif(v->>'target', 0) target, v->>'value' lim, CAST(win AS INT) * ('{"m": 6e10, "h": 36e11, "d": 864e11, "w": 6048e11}' ->> substr(win, -1)) win,
+  nullif(v->>'target', 0) target, v->>'value' lim, 1000000000 * CAST(win AS INT) * ('{"m": 60, "h": 3600, "d": 86400, "w": 604800}' ->> substr(win, -1)) win,
   CAST(ifnull(a->>'blackout/min-samples', 0) AS INT) least, ifnull(a->>'blackout/invariant', '') = 'true' invariant FROM c;
 CREATE TABLE answer AS SELECT k, count(*) samples, sum(bad) bad, count(DISTINCT nth) outages, count(DISTINCT iif(bad, nth, NULL)) hit FROM (SELECT goal.k, nth, class > 0 OR done -
   due > deadline OR sli LIKE 'proxy-%' AND flags & 1 bad FROM goal JOIN r ON goal.phase IN ('run', r.phase) WHERE NOT away AND sli LIKE '%-availability') GROUP BY k;
