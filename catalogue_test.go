@@ -148,18 +148,24 @@ func TestEveryKindIsStaged(t *testing.T) {
 var _ = Describe("the catalogue of faults", labels(label.Fault), func() {
 	for _, engine := range []string{run.Local, run.Docker} {
 		for _, family := range []fault.Family{fault.Links, fault.Nodes, fault.Disks, fault.Stores, fault.Identities, fault.ControlPlanes} {
-			It(fmt.Sprintf("is witnessed, healed and cleaned up: %s faults on %s", family, engine), labels(label.Label(engine)), func(ctx SpecContext) {
+			It(fmt.Sprintf("is witnessed, healed and cleaned up: %s faults on %s", family, engine), labels(label.Label(engine)), nightlyUnless(ofEngine(engine, family)), func(ctx SpecContext) {
 				needs(ctx, engine)
 				(&lives{engine: engine, family: family, on: planes(family)}).lead(ctx)
 			}, SpecTimeout(specTimeout), beside(family))
 		}
-		It("is witnessed, healed and cleaned up: link faults between control planes and their database on "+engine, labels(label.Label(engine)), func(ctx SpecContext) {
+		It("is witnessed, healed and cleaned up: link faults between control planes and their database on "+engine, labels(label.Label(engine)), nightlyUnless(engine == run.Local), func(ctx SpecContext) {
 			needs(ctx, engine)
 			needsPostgres(ctx)
 			(&lives{engine: engine, family: fault.Links, on: databases()}).lead(ctx)
 		}, SpecTimeout(specTimeout))
 	}
 })
+
+// ofEngine says whether an engine has a way of its own to inject the faults of a family.
+// What is the same on both is seen on local for every change, and on docker at night.
+func ofEngine(engine string, family fault.Family) bool {
+	return engine == run.Local || slices.Contains([]fault.Family{fault.Links, fault.Nodes, fault.Disks}, family)
+}
 
 // lead runs the lives of all faults of the setting, and sees that each came to what it
 // should.

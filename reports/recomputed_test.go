@@ -12,9 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"blackout/harness/history"
@@ -142,26 +145,39 @@ func TestRecomputesEveryNumber(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run, err := recompute.Open(dir)
-			if err != nil {
-				t.Fatal(err)
+			var work sync.WaitGroup
+			var seen, taken atomic.Int64
+			type alteration struct {
+				path   string
+				report []byte
 			}
-			defer run.Close()
-			seen, taken := 0, 0
-			altered(t, report, func(path string, report []byte) {
-				found, err := run.Differences(report)
-				switch {
-				case err != nil:
+			alterations := make(chan alteration)
+			for range runtime.GOMAXPROCS(0) {
+				run, err := recompute.Open(dir)
+				if err != nil {
 					t.Fatal(err)
-				case slices.ContainsFunc(found, func(d recompute.Difference) bool { return d.Path == path }):
-					seen++
-				case given.MatchString(path):
-					taken++
-				default:
-					t.Errorf("%s was changed, and nobody saw it", path)
 				}
-			})
-			t.Logf("of %d changed numbers %d were seen and %d are taken as they are", seen+taken, seen, taken)
+				defer run.Close()
+				work.Go(func() {
+					for a := range alterations {
+						found, err := run.Differences(a.report)
+						switch {
+						case err != nil:
+							t.Error(err)
+						case slices.ContainsFunc(found, func(d recompute.Difference) bool { return d.Path == a.path }):
+							seen.Add(1)
+						case given.MatchString(a.path):
+							taken.Add(1)
+						default:
+							t.Errorf("%s was changed, and nobody saw it", a.path)
+						}
+					}
+				})
+			}
+			altered(t, report, func(path string, report []byte) { alterations <- alteration{path, report} })
+			close(alterations)
+			work.Wait()
+			t.Logf("of %d changed numbers %d were seen and %d are taken as they are", seen.Load()+taken.Load(), seen.Load(), taken.Load())
 		})
 	}
 }
