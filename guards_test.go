@@ -5,8 +5,11 @@ package blackout_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +28,42 @@ func labels(all ...label.Label) Labels {
 		out[i] = string(l)
 	}
 	return out
+}
+
+// TestComputedIsTested: a test that make test leaves out of the units is in a package
+// in which it runs afterwards.
+func TestComputedIsTested(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unfolded := strings.ReplaceAll(strings.ReplaceAll(string(text), "\\\n", " "), "$$", "$")
+	variable := func(name string) string {
+		found := regexp.MustCompile(`(?m)^` + name + ` *= *(.*)$`).FindStringSubmatch(unfolded)
+		if found == nil {
+			t.Fatalf("the Makefile has no %s", name)
+		}
+		return found[1]
+	}
+	computed := regexp.MustCompile(`(?m)^func (Test(?:` + strings.ReplaceAll(variable("COMPUTED"), "$", `\b`) + `)\w*)\(`)
+	packages := strings.Fields(variable("ALONE"))
+	n := 0
+	err = filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, found := range computed.FindAllSubmatch(source, -1) {
+			if n++; !slices.Contains(packages, "./"+filepath.Dir(path)) {
+				t.Errorf("%s: %s runs nowhere: add its package to ALONE in the Makefile", path, found[1])
+			}
+		}
+		return err
+	})
+	if err != nil || n == 0 {
+		t.Errorf("found %d such tests, %v", n, err)
+	}
 }
 
 // serial is what Ginkgo itself calls a spec that runs beside no other.

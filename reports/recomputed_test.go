@@ -81,7 +81,8 @@ func TestRecomputed(t *testing.T) {
 }
 
 // altered lists a report once for each of its numbers and truth values, with that one a
-// little different, and its path.
+// little different, and its path. Of the rows of a long table it takes the first, the
+// last and one between.
 func altered(t *testing.T, report []byte, each func(path string, report []byte)) {
 	t.Helper()
 	in := json.NewDecoder(bytes.NewReader(report))
@@ -108,6 +109,9 @@ func altered(t *testing.T, report []byte, each func(path string, report []byte))
 			}
 		case []any:
 			for i, element := range v {
+				if i > 0 && i != len(v)/2 && i < len(v)-1 {
+					continue
+				}
 				at := fmt.Sprintf("%s/%d", path, i)
 				if o, ok := element.(map[string]any); ok && o["indicator"] != nil {
 					at += fmt.Sprint(" ", o["indicator"])
@@ -132,8 +136,9 @@ func slightly(n json.Number) json.Number {
 	return json.Number(strconv.FormatFloat(value*1.001, 'g', -1, 64))
 }
 
-// TestRecomputesEveryNumber: whichever number of a report is changed, that is seen at its
-// place, or the number is one of those that are declared to be taken as they are.
+// TestRecomputesEveryNumber: whichever number of a report is changed, in whichever table,
+// that is seen at its place, or the number is one of those that are declared to be taken as
+// they are.
 func TestRecomputesEveryNumber(t *testing.T) {
 	t.Parallel()
 	given := regexp.MustCompile("^(" + strings.ReplaceAll(strings.Join(recompute.Given, "|"), "*", ".*") + ")$")
@@ -177,6 +182,9 @@ func TestRecomputesEveryNumber(t *testing.T) {
 			altered(t, report, func(path string, report []byte) { alterations <- alteration{path, report} })
 			close(alterations)
 			work.Wait()
+			if seen.Load() == 0 {
+				t.Error("no number was changed")
+			}
 			t.Logf("of %d changed numbers %d were seen and %d are taken as they are", seen.Load()+taken.Load(), seen.Load(), taken.Load())
 		})
 	}

@@ -17,6 +17,7 @@ import (
 
 	"blackout/harness/history"
 	"blackout/harness/plan"
+	"blackout/harness/residue"
 	"blackout/harness/run"
 	"blackout/harness/topology"
 	"blackout/scenarios"
@@ -136,6 +137,9 @@ func (s *soakRun) start(ctx context.Context, o *outcome) error {
 	o.Run = h.run()
 	_, o.Last = h.printed()
 	left, err := h.residue(ctx)
+	if err == nil {
+		left, err = residue.WithoutStuck(ctx, left)
+	}
 	if err != nil {
 		return err
 	}

@@ -79,6 +79,24 @@ func TestAdmitsARunBesideAnotherWhenTheMachineIsQuiet(t *testing.T) {
 	leave()
 }
 
+// A run is let in as soon as the last looks were quiet, whenever the busy ones ended.
+func TestAdmitsAsSoonAsItHasBeenQuiet(t *testing.T) {
+	const busy = looks * 3 / 2
+	seen := 0
+	c := hurried(t.TempDir(), nil)
+	c.queue = func() (float64, error) {
+		if seen++; seen <= busy {
+			return c.limit + 1, nil
+		}
+		return c.limit, nil
+	}
+	defer admitted(t, begin(t.Context(), c.Admit))()
+	admitted(t, begin(t.Context(), c.Admit))()
+	if seen != busy+looks {
+		t.Errorf("let in after %d looks, want %d: no more than a window after the machine was quiet", seen, busy+looks)
+	}
+}
+
 func TestAdmitsTheNextRunWhenTheLastOneLeaves(t *testing.T) {
 	var tasks atomic.Int64
 	tasks.Store(100)

@@ -1,12 +1,12 @@
 // Copyright The Blackout Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package residue looks for what a run has left on this machine. Its one
-// function, [Of], is the witness of the promise that a run leaves nothing: it
-// knows a run by its id alone and shares nothing with those that clean up, which
-// find things by the marks and ledgers that they themselves have made. A process,
-// file or container that was forgotten there is found here, as long as it carries
-// the id anywhere.
+// Package residue looks for what a run has left on this machine. [Of] is the
+// witness of the promise that a run leaves nothing: it knows a run by its id alone
+// and shares nothing with those that clean up, which find things by the marks and
+// ledgers that they themselves have made. A process, file or container that was
+// forgotten there is found here, as long as it carries the id anywhere.
+// [WithoutStuck] takes out what nobody can remove.
 package residue
 
 import (
@@ -77,7 +77,8 @@ func WithoutStuck(ctx context.Context, left []string) (rest []string, err error)
 		if isNetwork {
 			_, err := daemon.NetworkRemove(ctx, name, client.NetworkRemoveOptions{})
 			found, lookErr := daemon.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
-			if errdefs.IsPermissionDenied(err) && lookErr == nil && len(found.Network.Containers) == 0 {
+			refused := errdefs.IsPermissionDenied(err) && strings.Contains(err.Error(), "active endpoints")
+			if refused && lookErr == nil && len(found.Network.Containers) == 0 {
 				continue
 			}
 		}

@@ -8,9 +8,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,6 +116,40 @@ func leaveDisk(t *testing.T, run string) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestWithoutStuck: taken out is an empty network that the daemon does not let go, for
+// what is counted in it, and nothing else.
+func TestWithoutStuck(t *testing.T) {
+	const active = `{"message":"network has active endpoints"}`
+	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		name, code, body := path.Base(r.URL.Path), http.StatusOK, `{"Containers":{}}`
+		switch {
+		case r.Method != http.MethodDelete && name == "used":
+			body = `{"Containers":{"a":{"Name":"b"}}}`
+		case r.Method != http.MethodDelete:
+		case name == "stuck", name == "used":
+			code, body = http.StatusForbidden, active
+		case name == "guarded":
+			code, body = http.StatusForbidden, `{"message":"you may not"}`
+		case name == "gone":
+			code, body = http.StatusNotFound, `{"message":"no such network"}`
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body) // the client judges what arrives
+	}))
+	defer daemon.Close()
+	t.Setenv("DOCKER_HOST", "tcp://"+daemon.Listener.Addr().String())
+	want := []string{"container stuck", "network used", "network guarded", "network gone", "network forgotten"}
+	got, err := WithoutStuck(t.Context(), append([]string{"network stuck"}, want...))
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("left %q, %v, want %q", got, err, want)
+	}
+	t.Setenv("DOCKER_HOST", "tcp://127.0.0.1:1") // nobody need be asked
+	if got, err := WithoutStuck(t.Context(), want[:1]); err != nil || !slices.Equal(got, want[:1]) {
+		t.Errorf("left %q, %v, want %q", got, err, want[:1])
+	}
 }
 
 // TestOfDocker: what is in Docker is seen by label and by name, and only where it

@@ -18,8 +18,8 @@ INSERT INTO figure SELECT '', json_object('schema', 1, 'duration_ns', fin, 'prof
 CREATE TABLE step AS SELECT *, json_object('step', j->>'step', 'planned_ns', plan, 'began_ns', t, 'late_ns', t - plan) look FROM e WHERE kind = 'step.begin' AND plan > 0;
 INSERT INTO figure SELECT '/phases', json_group_array(json_object('from_ns', t, 'to_ns', till) ORDER BY i) FROM (SELECT *, lead(t, 1, fin) OVER (ORDER BY i) till FROM e, run WHERE
   kind = 'phase') UNION ALL SELECT '/steps', json_group_array(json(look) ORDER BY i) FROM step UNION ALL SELECT * FROM (SELECT '/latest_step', look FROM step ORDER BY t - plan
-  DESC, i LIMIT 1) UNION ALL SELECT '/incidents', json_group_array(json_object('at_ns', t) ORDER BY i) FROM e WHERE kind IN ('wait.timeout', 'node.exit', 'harness.error',
-  'environment.error', 'interrupted', 'change.unknown') OR kind = 'step.end' AND j->>'error' <> '';
+  DESC, i LIMIT 1) UNION ALL SELECT '/incidents', json_group_array(json_object('at_ns', t) ORDER BY i) FROM (SELECT DISTINCT 0 i, 0 t FROM q WHERE stream NOT IN (SELECT stream FROM
+  s) UNION ALL SELECT i, t FROM e WHERE kind GLOB '*.error' OR kind IN ('wait.timeout', 'node.exit', 'interrupted', 'change.unknown') OR kind = 'step.end' AND j->>'error' <> '');
 
 -- Faults (f): to a fault belongs what is of it and comes before its healing (stop); to its healing, what comes before it is injected again.
 CREATE TABLE f AS WITH a AS (SELECT *, ifnull((SELECT min(i) FROM e x WHERE kind = 'fault.heal' AND x.fault = e.fault AND x.i > e.i), 1e18) stop FROM e WHERE kind =
@@ -50,7 +50,7 @@ CREATE TABLE r AS WITH a AS (SELECT q.*, q.rowid line, node, '[null, "wrong stat
   (SELECT 1 FROM away WHERE away.node = s.node AND lo <= done AND due <= hi) away, (SELECT ep.nth FROM w JOIN ep ON w.lo BETWEEN ep.lo AND ep.hi WHERE w.node = s.node AND due >=
   w.lo AND due < w.hi ORDER BY w.lo LIMIT 1) nth FROM q JOIN s USING (stream)) SELECT a.*, row_number() OVER (PARTITION BY stream ORDER BY due, line) k, min(max(CAST(CAST(due AS
   REAL) / fin * 180 AS INT), 0), 179) slot, CASE WHEN nth > 0 THEN 'outage' WHEN due < (SELECT ifnull(min(lo), 9e18) FROM ep) THEN 'steady' WHEN due >= (SELECT hi FROM ep WHERE
-  ep.nth = 1) THEN 'recovery' ELSE 'beside' END phase FROM a, run; CREATE INDEX rk ON r (stream, k);
+  ep.nth = 1) THEN 'recovery' ELSE 'beside' END phase, class = 0 AND done - due <= 1e9 prompt FROM a, run; CREATE INDEX rk ON r (stream, k);
 -- What there are percentiles of: each value (v) with its rank (nth) among all n of its set.
 CREATE TABLE sample AS WITH a AS (SELECT 'latency' what, node of, done - due v FROM r WHERE class = 0 UNION ALL SELECT 'lag', '', sent - due FROM r UNION ALL SELECT 'late', node,
   sent - due FROM r UNION ALL SELECT 'service', node, done - sent FROM r WHERE class = 0 UNION ALL SELECT 'slot', slot, done - due FROM r WHERE class = 0 UNION ALL SELECT 'phase',
@@ -66,8 +66,9 @@ INSERT INTO figure SELECT '/traffic', json_group_array(json_object('node', node,
   t.nth) FROM t LEFT JOIN p l ON l.what = 'latency' AND l.of = node LEFT JOIN p u ON u.what = 'service' AND u.of = node LEFT JOIN p g ON g.what = 'late' AND g.of = node UNION ALL
   SELECT '/generations', json_group_array(json_object('generation', gen, 'answers', n, 'first_ns', a, 'last_ns', z) ORDER BY nth, gen) FROM (SELECT t.nth, gen, count(*) n,
   min(done) a, max(done) z FROM r JOIN t USING (node) WHERE class = 0 AND gen > 0 GROUP BY t.nth, gen);
-INSERT INTO figure SELECT '/measurement', json_group_object(text, CAST(v AS INT)) FROM (SELECT text, ifnull(j->>'value', 0) v, max(i) FROM e WHERE kind = 'metric' AND text GLOB
-  'slots_*' GROUP BY text) UNION ALL SELECT '/measurement', json_object('highest_load_average', max(j->>'value')) FROM e WHERE kind = 'metric' AND text = 'load_average_1m';
+CREATE TABLE metric AS SELECT text, ifnull(j->>'value', 0) v, i FROM e WHERE kind = 'metric' AND node = 'harness' AND ifnull(j->>'error', '') = '';
+INSERT INTO figure SELECT '/measurement', json_group_object(text, CAST(v AS INT)) FROM (SELECT text, v, max(i) FROM metric WHERE text GLOB 'slots_*' GROUP BY text) UNION ALL SELECT
+  '/measurement', json_object('highest_load_average', max(v)) FROM metric WHERE text = 'load_average_1m';
 CREATE TABLE slot AS WITH RECURSIVE a AS (SELECT 0 slot UNION ALL SELECT slot + 1 FROM a WHERE slot < 179) SELECT slot FROM a WHERE EXISTS (SELECT 1 FROM r);
 CREATE TABLE inslot AS SELECT slot, fails, count(*) n FROM r GROUP BY slot, fails;
 INSERT INTO figure SELECT '/timeline', json_group_array(json_object('from_ns', CAST(CAST(fin AS REAL) * slot / 180 AS INT), 'to_ns', CAST(CAST(fin AS REAL) * (slot + 1) / 180 AS
@@ -76,8 +77,7 @@ INSERT INTO figure SELECT '/timeline', json_group_array(json_object('from_ns', C
   json_group_array(json_object('node', node, 'phase', ph, 'requests', n, 'late', late, 'masked', masked, 'availability_strict', 1.0 * strict / n, 'availability_client', 1.0 *
   client / n, 'failures', json((SELECT json_group_object(fails, c) FROM (SELECT fails, count(*) c FROM r x WHERE fails <> '' AND x.node = a.node AND iif(away, 'away', phase) = ph
   GROUP BY fails)))) ORDER BY nth, instr('steady outage beside recovery away', ph)) FROM (SELECT t.nth, r.node, iif(away, 'away', phase) ph, count(*) n, sum(class = 0 AND done -
-  due > 1e9) late, sum(flags & 1) masked, sum(class = 0 AND done - due <= 1e9) client, sum(class = 0 AND done - due <= 1e9 AND NOT flags & 1) strict FROM r JOIN t USING (node)
-  GROUP BY r.node, ph) a;
+  due > 1e9) late, sum(flags & 1) masked, sum(prompt) client, sum(prompt AND NOT flags & 1) strict FROM r JOIN t USING (node) GROUP BY r.node, ph) a;
 CREATE TABLE ladder AS SELECT of, value percent, (n * CAST(round(value * 1000) AS INT) + 99999) / 100000 nth, rank(n, value / 100.0, 0.95) bound FROM p, json_each('[50, 75, 90, 95,
   99, 99.5, 99.9, 99.95, 99.99, 99.995, 99.999]') WHERE what = 'phase';
 INSERT INTO figure SELECT '/latency_by_phase', json_group_array(json_object('phase', of, 'answers', n, 'max_ns', most, 'percentiles', json((SELECT
@@ -147,24 +147,25 @@ INSERT INTO figure SELECT '/store_requests', json_group_array(json_object('reque
   sum(code IN (401, 403)) denied, sum(ifnull(j->>'bytes', 0)) bytes, min(t) a, max(t) z FROM e WHERE kind = 'store.request' GROUP BY node, method);
 
 -- What the SLO file asks for (goal), and the requests that answer it.
-CREATE TABLE goal AS WITH d AS (SELECT rowid doc, j, j->'$.metadata.annotations' a, j->'$.spec.indicator.spec' spec, j->>'$.spec.timeWindow[0].duration' win FROM slo WHERE
-  j->>'kind' = 'SLO'), c AS (SELECT row_number() OVER (ORDER BY doc, key) - 1 k, a, win, value v, ifnull(spec->'$.ratioMetric.raw.metricSource.spec',
-  spec->'$.thresholdMetric.metricSource.spec') source FROM d, json_each(d.j, '$.spec.objectives')) SELECT k, source->>'sli' sli, ifnull(a->>'blackout/phase', 'outage') phase,
-  CAST(ifnull(source->>'deadline', '1s') AS REAL) * iif(source->>'deadline' GLOB '*ms', 1e6, 1e9) deadline, ifnull(CAST(a->>'blackout/confidence' AS REAL), 0.95) confidence,
-  nullif(v->>'target', 0) target, v->>'value' lim, 1000000000 * CAST(win AS INT) * ('{"m": 60, "h": 3600, "d": 86400, "w": 604800}' ->> substr(win, -1)) win,
-  CAST(ifnull(a->>'blackout/min-samples', 0) AS INT) least, ifnull(a->>'blackout/invariant', '') = 'true' invariant FROM c;
+CREATE TABLE goal AS WITH d AS (SELECT rowid doc, j, j->'$.metadata.annotations' a, j->'$.spec.indicator.spec' spec, (SELECT x.j->>'$.spec.timeWindow[0].duration' w FROM slo x
+  WHERE w <> '' ORDER BY x.rowid LIMIT 1) win FROM slo WHERE j->>'kind' = 'SLO'), c AS (SELECT row_number() OVER (ORDER BY doc, key) - 1 k, a, win, value v,
+  ifnull(spec->'$.ratioMetric.raw.metricSource.spec', spec->'$.thresholdMetric.metricSource.spec') source FROM d, json_each(d.j, '$.spec.objectives')) SELECT k, source->>'sli' sli,
+  ifnull(a->>'blackout/phase', 'outage') phase, CAST(ifnull(source->>'deadline', '1s') AS REAL) * iif(source->>'deadline' GLOB '*ms', 1e6, 1e9) deadline,
+  ifnull(CAST(a->>'blackout/confidence' AS REAL), 0.95) confidence, nullif(v->>'target', 0) target, v->>'value' lim, 1000000000 * CAST(win AS INT) * ('{"m": 60, "h": 3600, "d":
+  86400, "w": 604800, "M": 2592000, "Q": 7776000, "Y": 31536000}' ->> substr(win, -1)) win, CAST(ifnull(a->>'blackout/min-samples', 0) AS INT) least,
+  ifnull(a->>'blackout/invariant', '') = 'true' invariant FROM c;
 CREATE TABLE answer AS SELECT k, count(*) samples, sum(bad) bad, count(DISTINCT nth) outages, count(DISTINCT iif(bad, nth, NULL)) hit FROM (SELECT goal.k, nth, class > 0 OR done -
   due > deadline OR sli LIKE 'proxy-%' AND flags & 1 bad FROM goal JOIN r ON goal.phase IN ('run', r.phase) WHERE NOT away AND sli LIKE '%-availability') GROUP BY k;
 
--- From here on it is about what the report says. Of an objective's n samples some are bad: of those that oracles found, the report has the values, up to 64.
+-- From here on it is about what the report says. Of an objective's n samples some are bad: of those that oracles found, the report has the values, up to 64,
+-- and of starts and recoveries ([dr]*) the outages.
 CREATE VIEW counted AS SELECT goal.*, v, v->>'kind' kind, v->>'status' status, CASE WHEN v->>'status' = 'INVALID' AND v->>'samples' = 0 THEN 0 WHEN sli LIKE '%-availability' THEN
   ifnull(x.samples, 0) WHEN sli = 'store-reads-after-boot' THEN (SELECT max(ifnull(sum(max(0, till - t)), 0) / 1000000000, ifnull(sum(requests + dials) > 0, 0)) FROM asked WHERE
   requests IS NOT NULL) WHEN sli IN ('wrong-configuration', 'latency-ratio', 'measurement-validity') THEN v->>'samples' WHEN v->>'samples' > 64 THEN v->>'samples' ELSE
   json_array_length(v->'values') END n, CASE WHEN v->>'status' = 'INVALID' AND v->>'samples' = 0 THEN 0 WHEN sli LIKE '%-availability' THEN ifnull(x.bad, 0) WHEN sli =
   'store-reads-after-boot' THEN (SELECT ifnull(sum(max(requests, dials)), 0) FROM asked) WHEN sli = 'wrong-configuration' OR v->>'samples' > 64 THEN v->>'bad' ELSE (SELECT count(*)
-  FROM json_each(v->'values') WHERE atom IS NULL OR atom > lim) END bad, ifnull(x.outages, iif(sli IN ('data-plane-rto', 'recovery-point', 'recovery-time'),
-  v->>'$.in_general.outages', 0)) outages, ifnull(x.outages - hit, iif(sli IN ('data-plane-rto', 'recovery-point', 'recovery-time'), v->>'$.in_general.clean', 0)) clean FROM goal
-  JOIN (SELECT key k, value v FROM report, json_each(j, '$.objectives')) USING (k) LEFT JOIN answer x USING (k);
+  FROM json_each(v->'values') WHERE atom IS NULL OR atom > lim) END bad, ifnull(x.outages, iif(sli GLOB '[dr]*', v->>'$.in_general.outages', 0)) outages, ifnull(x.outages - hit,
+  iif(sli GLOB '[dr]*', v->>'$.in_general.clean', 0)) clean FROM goal JOIN (SELECT key k, value v FROM report, json_each(j, '$.objectives')) USING (k) LEFT JOIN answer x USING (k);
 CREATE VIEW bounded AS SELECT *, max(n - bad, 0) good, kind IN ('share', 'values', 'count') AND n > 0 bounds, atmost(bad, n, confidence) failing FROM counted;
 CREATE VIEW judged AS SELECT '/objectives' path, json_group_object(k || ' ' || sli, json_object('confidence', confidence, 'min_samples', least, 'target', target, 'limit', lim,
   'invariant', invariant, 'samples', n, 'bad', bad, 'worst', (SELECT max(atom) FROM json_each(v->'values')), 'estimate', iif(bounds, 1.0 * good / n, NULL), 'lower', iif(bounds, 1 -
@@ -174,16 +175,16 @@ CREATE VIEW judged AS SELECT '/objectives' path, json_group_object(k || ' ' || s
   'NOT MEASURED' WHEN kind = 'gate' THEN 'PROVEN' WHEN invariant AND bad > iif(kind = 'count', lim, 0) THEN 'VIOLATED' WHEN NOT invariant AND 1 - atmost(n - bad, n, confidence) > 1
   - target THEN 'VIOLATED' WHEN n >= least AND (invariant OR failing <= 1 - target) THEN 'PROVEN' ELSE 'NOT PROVEN' END)) j FROM bounded UNION ALL SELECT '/error_budgets',
   json_group_array(json_object('target', target, 'confidence', confidence, 'samples', n, 'bad', bad, 'allowed', (1 - target) * n, 'outages', eps, 'used', iif(told, bad / ((1 -
-  target) * n), NULL), 'bad_share', iif(told, 1.0 * bad / n, NULL), 'bad_at_most', iif(told, failing, NULL), 'window_ns', win, 'allowance_ns', CAST((1 - target) * win AS INT),
-  'outage_like_this', json(iif(costs, json_object('outage_ns', long, 'measured', long * bad / n / ((1 - target) * win), 'at_most', failing * long / ((1 - target) * win)), NULL)),
-  'outage_of_60_min', json(iif(costs, json_object('outage_ns', 3600000000000, 'measured', 36e11 * bad / n / ((1 - target) * win), 'at_most', failing * 36e11 / ((1 - target) *
-  win)), NULL))) ORDER BY k) FROM (SELECT *, told AND phase = 'outage' AND win > 0 AND eps > 0 costs FROM (SELECT *, status <> 'INVALID' AND n > 0 told FROM bounded WHERE kind =
-  'share' AND target IS NOT NULL AND NOT invariant), (SELECT count(*) eps, sum(hi - lo) / count(*) long FROM ep)) UNION ALL SELECT '/outcome', json_object('held', total(s =
-  'HELD'), 'violated', total(s = 'VIOLATED'), 'not_measured', total(s = 'NOT MEASURED'), 'invalid', total(s NOT IN ('HELD', 'VIOLATED', 'NOT MEASURED'))) FROM (SELECT
-  value->>'status' s FROM report, json_each(j, '$.promises')) UNION ALL SELECT '/outcome/objectives', json_object('proven', total(s = 'PROVEN'), 'violated', total(s = 'VIOLATED'),
-  'not_measured', total(s = 'NOT MEASURED'), 'not_proven', total(s = 'NOT PROVEN'), 'invalid', total(s NOT IN ('PROVEN', 'VIOLATED', 'NOT MEASURED', 'NOT PROVEN'))) FROM (SELECT
-  value->>'status' s FROM report, json_each(j, '$.objectives')) UNION ALL SELECT '/faults', json_group_array(json_object('witnessed', ifnull(seen, 0) AND instr(value->>'witness',
-  '; but ') = 0) ORDER BY k) FROM f, report, json_each(j, '$.faults') WHERE key = k;
+  target) * n), NULL), 'bad_share', iif(told, 1.0 * bad / n, NULL), 'bad_at_most', iif(told, failing, NULL), 'window_ns', win, 'allowance_ns', CAST(may AS INT), 'outage_like_this',
+  json(iif(costs, json_object('outage_ns', long, 'measured', long * bad / n / may, 'at_most', failing * long / may), NULL)), 'outage_of_60_min', json(iif(costs,
+  json_object('outage_ns', 3600000000000, 'measured', 36e11 * bad / n / may, 'at_most', failing * 36e11 / may), NULL))) ORDER BY k) FROM (SELECT *, told AND phase = 'outage' AND
+  win > 0 AND eps > 0 costs FROM (SELECT *, status <> 'INVALID' AND n > 0 told, (1 - target) * win may FROM bounded WHERE kind = 'share' AND target IS NOT NULL AND NOT invariant),
+  (SELECT count(*) eps, sum(hi - lo) / count(*) long FROM ep)) UNION ALL SELECT '/outcome', json_object('held', total(s = 'HELD'), 'violated', total(s = 'VIOLATED'),
+  'not_measured', total(s = 'NOT MEASURED'), 'invalid', total(s NOT IN ('HELD', 'VIOLATED', 'NOT MEASURED'))) FROM (SELECT value->>'status' s FROM report, json_each(j,
+  '$.promises')) UNION ALL SELECT '/outcome/objectives', json_object('proven', total(s = 'PROVEN'), 'violated', total(s = 'VIOLATED'), 'not_measured', total(s = 'NOT MEASURED'),
+  'not_proven', total(s = 'NOT PROVEN'), 'invalid', total(s NOT IN ('PROVEN', 'VIOLATED', 'NOT MEASURED', 'NOT PROVEN'))) FROM (SELECT value->>'status' s FROM report, json_each(j,
+  '$.objectives')) UNION ALL SELECT '/faults', json_group_array(json_object('witnessed', ifnull(seen, 0) AND instr(value->>'witness', '; but ') = 0) ORDER BY k) FROM f, report,
+  json_each(j, '$.faults') WHERE key = k;
 -- Both sides, taken apart.
 CREATE VIEW leaf AS SELECT mine, part.path || replace(replace(replace(replace(substr(fullkey, 2), '[', '/'), ']', ''), '.', '/'), '"', '') path, atom FROM (SELECT 1 mine, * FROM
   figure UNION ALL SELECT 1, * FROM judged UNION ALL SELECT 0, '', json_set(j, '$.objectives', json((SELECT json_group_object(key || ' ' || (value->>'indicator'), json(value)) FROM

@@ -91,11 +91,14 @@ func (e *Engine) Close(ctx context.Context) error {
 
 // removeAll removes everything of the run; no call is under way.
 func (e *Engine) removeAll(ctx context.Context) error {
-	pass := func(ctx context.Context) ([]string, error) {
-		removed, miscounted, err := sweep(ctx, e.daemon, ofRun(e.options.Run))
-		if miscounted != nil {
-			e.progress("%v", miscounted)
+	var stays error
+	defer func() {
+		if stays != nil {
+			e.progress("%v", stays)
 		}
+	}()
+	pass := func(ctx context.Context) (removed []string, err error) {
+		removed, stays, err = sweep(ctx, e.daemon, ofRun(e.options.Run))
 		return removed, err
 	}
 	e.mu.Lock()

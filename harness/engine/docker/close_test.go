@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"blackout/harness/engine"
+	"blackout/harness/watchdog/owner"
 )
 
 func TestSettle(t *testing.T) {
@@ -66,40 +68,68 @@ func TestSettle(t *testing.T) {
 // error of Close, if it is empty, and only then.
 func TestMiscountedNetwork(t *testing.T) {
 	t.Parallel()
-	const refusal = `{"message":"network r id 1 has active endpoints"}`
 	for name, c := range map[string]struct {
+		refusal string
 		inspect string // what the daemon says of the network
 		fails   bool
 	}{
-		"empty":          {inspect: `{"Id":"1","Containers":{}}`},
-		"with container": {inspect: `{"Id":"1","Containers":{"a":{"Name":"b"}}}`, fails: true},
+		"empty":             {refusal: activeEndpoints, inspect: emptyNetwork},
+		"with container":    {refusal: activeEndpoints, inspect: `{"Id":"1","Containers":{"a":{"Name":"b"}}}`, fails: true},
+		"of another reason": {refusal: "you may not delete networks", inspect: emptyNetwork, fails: true},
 	} {
-		daemon := daemonOf(t, func(w http.ResponseWriter, r *http.Request) {
-			answer := "[]"
-			switch {
-			case r.Method == http.MethodDelete:
-				w.WriteHeader(http.StatusForbidden)
-				answer = refusal
-			case strings.HasSuffix(r.URL.Path, "/networks"):
-				answer = `[{"Id":"1","Name":"r"}]`
-			case strings.HasSuffix(r.URL.Path, "/networks/1"):
-				answer = c.inspect
-			case strings.HasSuffix(r.URL.Path, "/volumes"):
-				answer = `{"Volumes":[]}`
-			}
-			_, _ = io.WriteString(w, answer)
-		})
+		daemon := daemonOf(t, refusing(t, c.refusal, c.inspect))
 		var told []string
 		e := fakeEngine(t, false)
 		e.daemon = daemon
 		e.options.Progress = func(line string) { told = append(told, line) }
 		err := e.Close(testContext(t))
-		if failed := err != nil && strings.Contains(err.Error(), "active endpoints"); failed != c.fails || (err != nil) != c.fails {
+		if (err != nil) != c.fails || c.fails && !strings.Contains(err.Error(), c.refusal) {
 			t.Errorf("%s: close: %v, want an error: %t", name, err, c.fails)
 		}
 		if want := !c.fails; (len(told) == 1 && strings.Contains(told[0], "network r stays: "+ErrMiscounted.Error())) != want {
 			t.Errorf("%s: told %q, want the network: %t", name, told, want)
 		}
+	}
+}
+
+const (
+	activeEndpoints = "network r id 1 has active endpoints"
+	emptyNetwork    = `{"Id":"1","Containers":{}}`
+)
+
+// refusing is a daemon with one network, r, of a dead harness, which it refuses to remove.
+func refusing(t *testing.T, refusal, inspect string) http.HandlerFunc {
+	t.Helper()
+	dead, err := owner.Self()
+	must(t, err)
+	dead.Boot = "an earlier one"
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer := "[]"
+		switch {
+		case r.Method == http.MethodDelete:
+			w.WriteHeader(http.StatusForbidden)
+			answer = `{"message":"` + refusal + `"}`
+		case strings.HasSuffix(r.URL.Path, "/networks"):
+			answer = `[{"Id":"1","Name":"r","Labels":{"` + LabelRun + `":"dead","` + LabelOwner + `":"` + dead.String() + `"}}]`
+		case strings.HasSuffix(r.URL.Path, "/networks/1"):
+			answer = inspect
+		case strings.HasSuffix(r.URL.Path, "/volumes"):
+			answer = `{"Volumes":[]}`
+		}
+		_, _ = io.WriteString(w, answer) // the client judges what arrives
+	}
+}
+
+// TestSweepOfAMiscountedNetwork: of one run, a network that cannot be removed is no
+// error, since nothing more can be done; who sweeps after all dead runs is told of it.
+func TestSweepOfAMiscountedNetwork(t *testing.T) {
+	t.Parallel()
+	daemon := daemonOf(t, refusing(t, activeEndpoints, emptyNetwork))
+	if removed, err := sweepFor(testContext(t), daemon, "dead"); err != nil || slices.Contains(removed, "network r") {
+		t.Errorf("of the run: removed %q, error %v, want neither", removed, err)
+	}
+	if removed, err := sweepFor(testContext(t), daemon, ""); !errors.Is(err, ErrMiscounted) || slices.Contains(removed, "network r") {
+		t.Errorf("of all dead runs: removed %q, error %v, want to be told", removed, err)
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -22,22 +24,28 @@ import (
 // their state, and returns what it removed. With an empty run it removes those of
 // every run whose harness process has ended; what belongs to a live process, or
 // to another machine's, is never touched. The error wraps
-// [blackout/harness/engine.ErrUnavailable] if there is no daemon, and
-// [ErrMiscounted] if a network cannot be removed before the daemon is restarted.
+// [blackout/harness/engine.ErrUnavailable] if there is no daemon, and, with an empty
+// run, [ErrMiscounted] if a network cannot be removed before the daemon is restarted.
 func Sweep(ctx context.Context, run string) (removed []string, err error) {
 	daemon, err := connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
-	which := ofDead()
-	if run != "" {
-		which = ofRun(run)
-	}
-	removed, miscounted, err := sweep(ctx, daemon, which)
-	if err = errors.Join(err, miscounted); err != nil {
+	removed, err = sweepFor(ctx, daemon, run)
+	if err != nil {
 		err = fmt.Errorf("sweep: %w", err)
 	}
 	return removed, errors.Join(err, daemon.Close())
+}
+
+// sweepFor is [Sweep] with a daemon.
+func sweepFor(ctx context.Context, daemon *client.Client, run string) ([]string, error) {
+	if run != "" { // a watchdog's, which can do nothing more about a miscount
+		removed, _, err := sweep(ctx, daemon, ofRun(run))
+		return removed, err
+	}
+	removed, miscounted, err := sweep(ctx, daemon, ofDead())
+	return removed, errors.Join(err, miscounted)
 }
 
 // ErrMiscounted is why an empty network stays. Daemons before Docker 28 keep a
@@ -204,23 +212,45 @@ func networks(ctx context.Context, daemon *client.Client, filter client.Filters)
 	return objects, nil
 }
 
-// removeNetwork removes a network. Where the daemon refuses that for a network in
-// which it knows no container, the error is [ErrMiscounted].
+// A daemon may still be counting down while a network's last container is gone.
+const (
+	countLimit = 2 * time.Second
+	countPause = 200 * time.Millisecond
+)
+
+// removeNetwork removes a network. Where the daemon goes on to refuse that for a network
+// in which it knows no container, the error is [ErrMiscounted].
 func removeNetwork(ctx context.Context, daemon *client.Client, id string) error {
-	_, err := daemon.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
-	if !errdefs.IsPermissionDenied(err) { // it "has active endpoints"
-		return err
+	pause := time.NewTicker(countPause)
+	defer pause.Stop()
+	for deadline := time.Now().Add(countLimit); ; {
+		_, err := daemon.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
+		if !inUse(err) {
+			return err
+		}
+		found, lookErr := daemon.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
+		switch {
+		case errdefs.IsNotFound(lookErr): // somebody else has removed it
+			return lookErr
+		case lookErr != nil:
+			return errors.Join(err, lookErr)
+		case len(found.Network.Containers) > 0:
+			return err
+		case time.Now().After(deadline):
+			return ErrMiscounted
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		}
 	}
-	found, lookErr := daemon.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
-	switch {
-	case errdefs.IsNotFound(lookErr): // somebody else has removed it
-		return lookErr
-	case lookErr != nil:
-		return errors.Join(err, lookErr)
-	case len(found.Network.Containers) > 0:
-		return err
-	}
-	return ErrMiscounted
+}
+
+// inUse reports whether a network is refused to be removed for what is connected to it,
+// not by somebody who watches over the daemon.
+func inUse(err error) bool {
+	return errdefs.IsPermissionDenied(err) && strings.Contains(err.Error(), "active endpoints")
 }
 
 func volumes(ctx context.Context, daemon *client.Client, filter client.Filters) ([]object, error) {
