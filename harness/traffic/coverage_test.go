@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -142,6 +143,7 @@ func (s staged) String() string {
 // that 99 % of such windows hold the truth.
 const (
 	windows        = 299
+	decoys         = 2 // that fail side by side
 	windowsSeed    = 20
 	windowInterval = 10 * time.Millisecond  // of each of two staggered streams: 200 requests a second
 	windowTimeout  = 400 * time.Millisecond // longer than any outage, so that one that hangs ends before it is known
@@ -171,8 +173,29 @@ func TestWindowsHoldTheTruth(t *testing.T) {
 	if testing.Short() || raceDetector {
 		n = 20
 	}
-	random := rand.New(rand.NewPCG(windowsSeed, 0))
-	counted, held := 0, 0
+	var counted, held atomic.Int64
+	t.Run("decoys", func(t *testing.T) { // that hardly use a processor
+		for i := range decoys {
+			share := n / decoys
+			if i < n%decoys {
+				share++
+			}
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				onTime, hold := windowsOf(t, uint64(i), share)
+				counted.Add(int64(onTime))
+				held.Add(int64(hold))
+			})
+		}
+	})
+	t.Logf("the windows of %d of %d outages hold their begin and end, on each stream", held.Load(), counted.Load())
+}
+
+// windowsOf counts n outages of a decoy that were probed on time, and those of them whose
+// windows hold the truth.
+func windowsOf(t *testing.T, decoy uint64, n int) (counted, held int) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(windowsSeed, decoy))
 	for round := 0; counted < n; round++ {
 		if round == attempts {
 			t.Fatalf("the machine was too busy: %d of %d outages were probed on time in %d rounds", counted, n, attempts)
@@ -185,14 +208,14 @@ func TestWindowsHoldTheTruth(t *testing.T) {
 			}
 			counted++
 			if why := s.missed(rec.Header.Streams, seen); why != "" {
-				t.Errorf("seed %d, round %d, outage %d (%s): %s", windowsSeed, round, i, s, why)
+				t.Errorf("seed %d, decoy %d, round %d, outage %d (%s): %s", windowsSeed, decoy, round, i, s, why)
 				continue
 			}
 			held++
 		}
 		t.Logf("round %d: %d outages staged, %d so far probed on time", round, len(truth), counted)
 	}
-	t.Logf("the windows of %d of %d outages hold their begin and end, on each stream", held, counted)
+	return counted, held
 }
 
 // probed stages n outages of a decoy that is probed.
