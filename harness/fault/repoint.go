@@ -5,8 +5,12 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"syscall"
+	"time"
 
 	"blackout/harness/topology"
 )
@@ -39,9 +43,31 @@ func (l *Edges) Repoint(ctx context.Context, edge topology.Edge, upstream string
 	return nil
 }
 
+// Toxiproxy closes a proxy's listener and opens it again to make the proxy lead
+// elsewhere. A child that its process forks in that moment, as tests do, has the listener
+// too until it executes its program.
+const (
+	reopenLimit = 2 * time.Second
+	reopenPause = 20 * time.Millisecond
+)
+
 // repoint makes a proxy lead elsewhere. Toxiproxy leaves one alone that does.
 func (s server) repoint(ctx context.Context, name, upstream string) error {
-	return s.call(ctx, http.MethodPatch, proxyPath(name), map[string]string{"upstream": upstream}, nil)
+	change := map[string]any{"upstream": upstream}
+	pause := time.NewTicker(reopenPause)
+	defer pause.Stop()
+	for deadline := time.Now().Add(reopenLimit); ; {
+		err := s.call(ctx, http.MethodPatch, proxyPath(name), change, nil)
+		if err == nil || !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) || time.Now().After(deadline) {
+			return err
+		}
+		change["enabled"] = true // it was, and Toxiproxy has given up on it
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		}
+	}
 }
 
 // undoRepoint says how to make an edge lead to upstream again.

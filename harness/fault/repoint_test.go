@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,39 @@ func TestRepointedBehindOurBack(t *testing.T) {
 		t.Errorf("the edge leads to %s, %v; want %s", now, err, before)
 	}
 	b.works()
+}
+
+// TestRepointsOnceTheListenerIsFree: an address that is in use for a moment is tried
+// again, and the proxy, which Toxiproxy has given up on, is enabled.
+func TestRepointsOnceTheListenerIsFree(t *testing.T) {
+	t.Parallel()
+	const inUse = `{"error":"listen tcp 127.0.0.1:1: bind: address already in use"}`
+	for name, c := range map[string]struct {
+		answers []string // of failures, before one that is well
+		calls   int
+		fails   bool
+	}{
+		"at once":         {calls: 1},
+		"the second time": {answers: []string{inUse}, calls: 2},
+		"another failure": {answers: []string{`{"error":"broken"}`}, calls: 1, fails: true},
+		"the fourth time": {answers: []string{inUse, inUse, inUse}, calls: 4},
+	} {
+		var bodies []string
+		fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body) // what is missing is seen below
+			bodies = append(bodies, strings.TrimSpace(string(body)))
+			if n := len(bodies); n <= len(c.answers) {
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = io.WriteString(w, c.answers[n-1])
+			}
+		}))
+		err := newServer(fake.Listener.Addr().String()).repoint(t.Context(), "edge", "other:1")
+		fake.Close()
+		want := append([]string{`{"upstream":"other:1"}`}, slices.Repeat([]string{`{"enabled":true,"upstream":"other:1"}`}, c.calls-1)...)
+		if (err != nil) != c.fails || !slices.Equal(bodies, want) {
+			t.Errorf("%s: error %v after %q, want an error: %t, after %q", name, err, bodies, c.fails, want)
+		}
+	}
 }
 
 func TestRepointErrors(t *testing.T) {
