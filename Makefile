@@ -66,10 +66,9 @@ REST  = $$($(GO) list ./... | grep -v '^blackout/\(harness/\(fault\|traffic\)\|r
 
 # What one goroutine computes, in which there is nothing for the race detector to find,
 # make test runs without it alone; properties, of which the units have less, in full.
-COMPUTED   = ManyRows|Plans$$|HashTextFolds|FlatSeries|FalseAlarms|RatioCovers|EachEventMatters|AnySubsetIsJudged|EarlyEndIsNobodysFault
+COMPUTED   = Plans$$|FlatSeries|FalseAlarms|RatioCovers|EachEventMatters|AnySubsetIsJudged|EarlyEndIsNobodysFault
 PROPERTIES = Schedules|Flips|NoNineTooMany|Recompute|RoundTrip
-ALONE      = ./internal/fallback/election ./internal/gateway/entity ./internal/gateway/publication ./internal/gateway/roundtrip \
-	./harness/oracle ./reports ./reports/evidence ./reports/stats ./scenarios
+ALONE      = ./internal/fallback/election ./internal/gateway/roundtrip ./harness/oracle ./reports ./reports/evidence ./reports/stats ./scenarios
 
 # Reports are looked at in Chromium, with axe-core's rules where its script is.
 BROWSER      = $(or $(BLACKOUT_BROWSER),$$(command -v chromium || command -v chromium-browser || command -v google-chrome || true))

@@ -148,25 +148,18 @@ func TestEveryKindIsStaged(t *testing.T) {
 var _ = Describe("the catalogue of faults", labels(label.Fault), func() {
 	for _, engine := range []string{run.Local, run.Docker} {
 		for _, family := range []fault.Family{fault.Links, fault.Nodes, fault.Disks, fault.Stores, fault.Identities, fault.ControlPlanes} {
-			It(fmt.Sprintf("is witnessed, healed and cleaned up: %s faults on %s", family, engine), labels(label.Label(engine)), nightlyUnless(often(engine, family)), func(ctx SpecContext) {
+			It(fmt.Sprintf("is witnessed, healed and cleaned up: %s faults on %s", family, engine), labels(label.Label(engine)), func(ctx SpecContext) {
 				needs(ctx, engine)
 				(&lives{engine: engine, family: family, on: planes(family)}).lead(ctx)
 			}, SpecTimeout(specTimeout), beside(family))
 		}
-		It("is witnessed, healed and cleaned up: link faults between control planes and their database on "+engine, labels(label.Label(engine)), nightlyUnless(engine == run.Local), func(ctx SpecContext) {
+		It("is witnessed, healed and cleaned up: link faults between control planes and their database on "+engine, labels(label.Label(engine)), func(ctx SpecContext) {
 			needs(ctx, engine)
 			needsPostgres(ctx)
 			(&lives{engine: engine, family: fault.Links, on: databases()}).lead(ctx)
 		}, SpecTimeout(specTimeout))
 	}
 })
-
-// often says whether the faults of a family are staged on an engine for every change.
-// The harness itself is what brings about bad identities and control planes, on both
-// engines alike: they are staged on local, and on docker at night.
-func often(engine string, family fault.Family) bool {
-	return engine == run.Local || family != fault.Identities && family != fault.ControlPlanes
-}
 
 // lead runs the lives of all faults of the setting, and sees that each came to what it
 // should.

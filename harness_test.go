@@ -106,7 +106,7 @@ var _ = Describe("a run that is interrupted", labels(label.Interrupt), func() {
 			needs(ctx, engine)
 			ended, dir := runAndSignal(ctx, engine, "add dp-3", syscall.SIGINT)
 			Expect(ended).To(match.ExitWith(run.ExitInvalid))
-			wantNothingLeft(ctx, engine, dir)
+			wantNothingLeft(ctx, engine, dir) // at its end, not later
 			rec, err := history.Load(filepath.Join(dir, "recording"))
 			Expect(err).NotTo(HaveOccurred())
 			Expect(kinds(rec)).To(ContainElements(history.Interrupted, history.FaultHealed, history.HealWitness))

@@ -147,9 +147,10 @@ func (c *Control) enter(ctx context.Context, door, hall *os.File) error {
 		if n < looks-1 || time.Since(last.ModTime()) < c.settled || sum > c.limit*looks {
 			continue
 		}
+		// That fails where a run is alone.
 		if in, err := acquire(hall, syscall.LOCK_SH); err != nil || in {
 			return err
-		} // a run is alone
+		}
 	}
 }
 

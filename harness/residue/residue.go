@@ -56,15 +56,15 @@ func Of(ctx context.Context, engine, run string) ([]string, error) {
 	return left, nil
 }
 
-// network begins the line of a network that is left.
-const network = "network "
+// network is what the line of a network that is left begins with, before its name.
+const network = "network"
 
 // WithoutStuck takes from a run's leavings the networks that Docker refuses to
 // remove though they hold no container: daemons before Docker 28 can lose count of a
 // network's endpoints, which is none of the run's doing. The others that it tries it
 // thereby removes, and keeps in the list: ask once, when nothing else appears any more.
 func WithoutStuck(ctx context.Context, left []string) (rest []string, err error) {
-	if !slices.ContainsFunc(left, func(line string) bool { return strings.HasPrefix(line, network) }) {
+	if !slices.ContainsFunc(left, func(line string) bool { return strings.HasPrefix(line, network+" ") }) {
 		return left, nil
 	}
 	daemon, err := client.New(client.FromEnv)
@@ -73,7 +73,7 @@ func WithoutStuck(ctx context.Context, left []string) (rest []string, err error)
 	}
 	defer func() { err = errors.Join(err, daemon.Close()) }()
 	for _, line := range left {
-		name, isNetwork := strings.CutPrefix(line, network)
+		name, isNetwork := strings.CutPrefix(line, network+" ")
 		if isNetwork {
 			_, err := daemon.NetworkRemove(ctx, name, client.NetworkRemoveOptions{})
 			found, lookErr := daemon.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
@@ -182,7 +182,7 @@ func contained(ctx context.Context, run string) (left []string, err error) {
 		return nil, err
 	}
 	for _, n := range networks.Items {
-		add(strings.TrimSpace(network), n.Name, n.Labels)
+		add(network, n.Name, n.Labels)
 	}
 	volumes, err := daemon.VolumeList(ctx, client.VolumeListOptions{})
 	if err != nil {

@@ -208,6 +208,21 @@ func TestSweepOfAKilledHarness(t *testing.T) {
 	get(t, alive, "/data/")
 }
 
+// TestSweepSaysWhatItRemoved of one run, which no other sweep touches: its harness lives.
+func TestSweepSaysWhatItRemoved(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	started(t, e, "a", testProgram(t), nil)
+	want := leavings(testContext(t), t, e.options.Run)
+	removed, err := Sweep(testContext(t), e.options.Run)
+	must(t, err)
+	slices.Sort(want)
+	slices.Sort(removed)
+	if len(want) != 3 || !slices.Equal(removed, want) {
+		t.Errorf("removed %q, want %q: a container, a network and a volume", removed, want)
+	}
+}
+
 func TestContainersAreAsAsked(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
