@@ -54,7 +54,7 @@ BUILD     = env CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(
 # Its specs mostly wait: up to PROCS of them run at a time, each in a topology of its own,
 # if the machine has room (harness/admission). The race detector looks on while it runs on
 # the first engine; on a second one it is the same code.
-PROCS    ?= 4
+PROCS    ?= 5
 UNITS     = -skip '^TestSuite$$' ./...
 GINKGO    = $(GO) tool ginkgo --procs=$(PROCS) --no-color
 SUITE     = . -- '-test.run=^TestSuite$$'

@@ -34,10 +34,28 @@ type Scenario struct {
 	// a run does not measure leaves its promise NOT MEASURED.
 	Exercises []string
 
-	// Plan draws the steps, laid out in time by a plan.Timetable.
-	Plan func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step)
+	Plan Planner
+
+	// Rounds plans for a number of rounds, from 1, where Plan has one by default: set by
+	// scenarios that do the same over and over.
+	Rounds func(rounds int) Planner
 
 	Budget time.Duration // its plans last no longer; 0: DefaultBudget
+}
+
+// Planner draws steps, laid out in time by a plan.Timetable.
+type Planner func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step)
+
+// WithRounds is the scenario with a number of rounds.
+func (s Scenario) WithRounds(rounds int) (Scenario, error) {
+	switch {
+	case s.Rounds == nil:
+		return s, fmt.Errorf("scenario %s has no rounds whose number could be chosen", s.Name)
+	case rounds < 1:
+		return s, fmt.Errorf("scenario %s has at least one round, not %d", s.Name, rounds)
+	}
+	s.Plan = s.Rounds(rounds)
+	return s, nil
 }
 
 // NewPlan draws the scenario's plan from a seed. Its error says why the plan must

@@ -109,6 +109,8 @@ func dueChecks(in Input) []oracle.Check {
 	}
 	if !has(history.FaultInject) {
 		early[oracle.CheckWitnessed] = "no fault is in force yet"
+	} else if n := unwitnessed(in.Recording.Events); n > 0 {
+		early[oracle.CheckWitnessed] = count(n, "fault") + " not looked at yet"
 	}
 	checks := slices.Clone(in.Result.Validity)
 	for i, c := range checks {
@@ -117,6 +119,23 @@ func dueChecks(in Input) []oracle.Check {
 		}
 	}
 	return checks
+}
+
+// unwitnessed is how many faults nobody has looked at yet; 0 also if one was looked at
+// and not seen.
+func unwitnessed(events []history.Event) int {
+	waiting := make(map[int]bool)
+	for _, e := range events {
+		switch {
+		case e.Kind == history.FaultInject:
+			waiting[e.Fault] = true
+		case e.Kind == history.FaultWitness && !e.OK:
+			return 0
+		case e.Kind == history.FaultWitness:
+			delete(waiting, e.Fault)
+		}
+	}
+	return len(waiting)
 }
 
 // count counts a status as what it is so far.

@@ -108,6 +108,7 @@ func TestSoFarKnowsWhatIsNotDue(t *testing.T) {
 	}{
 		"nothing has begun":  {history.TrafficBegin, []string{oracle.CheckFinished, oracle.CheckSent, oracle.CheckQuiet, oracle.CheckSchedule, oracle.CheckWitnessed}},
 		"no fault as yet":    {history.FaultInject, []string{oracle.CheckFinished, oracle.CheckWitnessed}},
+		"none looked at yet": {history.FaultWitness, []string{oracle.CheckFinished, oracle.CheckWitnessed}},
 		"all of it is there": {"", []string{oracle.CheckFinished}},
 	} {
 		in := keptRun(t, "good")
@@ -127,6 +128,30 @@ func TestSoFarKnowsWhatIsNotDue(t *testing.T) {
 			if early := slices.Contains(c.early, check.Name); check.Unmeasured != early || (check.Text == "it failed") == early {
 				t.Errorf("%s: %s: %+v", name, check.Name, check)
 			}
+		}
+	}
+}
+
+// TestSoFarTellsWhoWasNotSeen: a fault that somebody looked for in vain is none that is
+// still to be looked at, whatever else is.
+func TestSoFarTellsWhoWasNotSeen(t *testing.T) {
+	t.Parallel()
+	inject := func(fault int) history.Event { return history.Event{Kind: history.FaultInject, Fault: fault} }
+	witness := func(fault int, ok bool) history.Event {
+		return history.Event{Kind: history.FaultWitness, Fault: fault, OK: ok}
+	}
+	for name, c := range map[string]struct {
+		events []history.Event
+		want   int
+	}{
+		"both are waited for": {[]history.Event{inject(1), inject(2)}, 2},
+		"one is":              {[]history.Event{inject(1), inject(2), witness(2, true)}, 1},
+		"one was not seen":    {[]history.Event{inject(1), inject(2), witness(2, false)}, 0},
+		"one has lapsed":      {[]history.Event{inject(1), witness(1, true), witness(1, false), inject(2)}, 0},
+		"both were":           {[]history.Event{inject(1), inject(2), witness(1, true), witness(2, true)}, 0},
+	} {
+		if got := unwitnessed(c.events); got != c.want {
+			t.Errorf("%s: %d are not looked at yet, want %d", name, got, c.want)
 		}
 	}
 }

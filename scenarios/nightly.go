@@ -40,7 +40,7 @@ func Nemesis(rounds int) harness.Scenario {
 	return s
 }
 
-func nemesisOf(rounds int) func(plan.Source, history.Profile) (topology.Topology, []plan.Step) {
+func nemesisOf(rounds int) harness.Planner {
 	return func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
 		return planNemesis(draw, timers, rounds)
 	}

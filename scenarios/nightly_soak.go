@@ -24,9 +24,8 @@ var soak = harness.Scenario{
 	Labels:    []label.Label{label.Nightly, label.Outage},
 	Promises:  []string{"G4", "G10", "G13"},
 	Exercises: []string{"G4.3", "G4.5", "G10.1", "G10.2", "G13.3", "G13.5"},
-	Plan: func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
-		return planSoak(draw, timers, 50)
-	},
+	Plan:      planSoak(50),
+	Rounds:    planSoak,
 }
 
 // shortSoak is the shortest soak that can tell growth from noise.
@@ -36,9 +35,7 @@ var shortSoak = harness.Scenario{
 	Labels:    soak.Labels,
 	Promises:  soak.Promises,
 	Exercises: soak.Exercises,
-	Plan: func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
-		return planSoak(draw, timers, 18)
-	},
+	Plan:      planSoak(18),
 }
 
 // silentEvery is how many cuts there are to one that the nodes find out by silence,
@@ -49,7 +46,13 @@ const silentEvery = 10
 // soak is long.
 const soakRate = 10
 
-func planSoak(draw plan.Source, timers history.Profile, cuts int) (topology.Topology, []plan.Step) {
+func planSoak(cuts int) harness.Planner {
+	return func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
+		return residents, soakSteps(draw, timers, cuts)
+	}
+}
+
+func soakSteps(draw plan.Source, timers history.Profile, cuts int) []plan.Step {
 	everyone, planes := []string{backup, running1, running2}, []string{running1, running2}
 	t := plan.NewTimetable(timers)
 	t.Phase(plan.BringUp,
@@ -83,5 +86,5 @@ func planSoak(draw plan.Source, timers history.Profile, cuts int) (topology.Topo
 		t.Then(harness.Hold{For: time.Second, Why: "what the old connections held goes"})
 	}
 	t.Then(harness.AwaitSnapshot{Generation: cuts + 1}, harness.StopTraffic{})
-	return residents, t.Steps()
+	return t.Steps()
 }

@@ -6,4 +6,4 @@ package scenarios
 import "blackout/harness"
 
 // scaleOuts are the scenarios of the family scaleout.
-var scaleOuts = []harness.Scenario{scaleOutStorm, scaleOutBackup, scaleOutObjectives}
+var scaleOuts = []harness.Scenario{scaleOutStorm, scaleOutBackup, scaleOutObjectives, scaleOutRounds}

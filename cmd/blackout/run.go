@@ -41,6 +41,7 @@ type runFlags struct {
 	serve                                                string // where to show the report meanwhile
 	images                                               map[string]string
 	budget                                               time.Duration
+	rounds                                               int // 0: the scenario's own
 	race, dryRun                                         bool
 }
 
@@ -117,10 +118,22 @@ and write the report. The same seed and timers give the same plan, byte for byte
 	}
 	c.Flags().StringVar(&f.seed, "seed", "", "seed of the plan; without it one is drawn and printed")
 	c.Flags().StringVar(&f.timers, "timers", "fast", "timer profile: fast, kong; fast presumes a gateway that obeys KONG_BLACKOUT_*")
+	c.Flags().IntVar(&f.rounds, "rounds", 0, "how many rounds of a scenario that repeats itself: "+strings.Join(repeating(), ", ")+"; 0: its own number")
 	f.addSLO(c)
 	f.addServe(c)
 	f.add(c)
 	return c
+}
+
+// repeating are the scenarios that may be told how many rounds they have.
+func repeating() []string {
+	var names []string
+	for _, s := range scenarios.All {
+		if s.Rounds != nil {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // oneScenario refuses anything but one argument, naming the valid ones.
@@ -140,6 +153,13 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 	if err != nil {
 		return fmt.Errorf("%w: %w", run.ErrUsage, err)
 	}
+	again := []string{"run", name}
+	if f.rounds != 0 {
+		if scenario, err = scenario.WithRounds(f.rounds); err != nil {
+			return fmt.Errorf("%w: %w (--rounds)", run.ErrUsage, err)
+		}
+		again = append(again, "--rounds", strconv.Itoa(f.rounds))
+	}
 	seed, err := parseSeed(f.seed)
 	if err != nil {
 		return err
@@ -152,8 +172,7 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 	if err != nil {
 		return exit{run.ExitHarness, err}
 	}
-	again := []string{"run", name, "--seed", strconv.FormatUint(seed, 10)}
-	return f.carryOut(ctx, w, p, again)
+	return f.carryOut(ctx, w, p, append(again, "--seed", strconv.FormatUint(seed, 10)))
 }
 
 // carryOut carries out a plan, or says what would be done. The words of again are

@@ -39,7 +39,7 @@ const (
 	looks  = 100
 
 	// settling is from when on a run that was admitted has been seen to start its nodes.
-	settling = 8 * time.Second
+	settling = 6 * time.Second
 
 	// lockInterval is how often a lock that another one holds is tried again: flock
 	// cannot wait for a context as well.

@@ -6,6 +6,7 @@ package traffic
 import (
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,7 @@ type stream struct {
 	slots     *slots
 	alarm     alarm
 
+	gate      sync.RWMutex // which every slot passes; closed to set stop
 	stop      atomic.Int64 // history.Time after which nothing more is due; 0 while running
 	turn      atomic.Int64 // history.Time before which no more than a burst may leave
 	sent      atomic.Int64
@@ -62,6 +64,24 @@ func (s *stream) due(by history.Time) int64 {
 		return 0
 	}
 	return int64(by.Sub(s.begin)/s.spec.Interval) + 1
+}
+
+// passes says whether a slot whose time has come is to be sent.
+func (s *stream) passes(intended history.Time) bool {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	stop := history.Time(s.stop.Load())
+	return stop == 0 || intended <= stop
+}
+
+// end ends the schedule now, and returns when that was: not before any slot that has
+// passed was due.
+func (s *stream) end() history.Time {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	stop := s.rec.Now()
+	s.stop.Store(int64(stop))
+	return stop
 }
 
 // takeTurn returns how long a request must wait although it is due. Requests

@@ -134,9 +134,8 @@ func Start(ctx context.Context, rec *history.Writer, load Load) (*Prober, error)
 // and closes the connections. It records the end of each stream and how well its
 // schedule was kept. Stopping twice is a mistake.
 func (p *Prober) Stop() {
-	stop := p.rec.Now()
 	for _, s := range p.streams {
-		s.stop.Store(int64(stop))
+		stop := s.end()
 		s.slots.stop()
 		p.rec.Event(history.Event{At: stop, Kind: history.TrafficEnd, Node: s.spec.Node, Stream: int(s.index)})
 	}

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -386,6 +388,35 @@ func TestSlotsAtTheStop(t *testing.T) {
 	for intended, want := range map[history.Time]bool{1: true, stop - 1: true, stop: true, stop + 1: false} {
 		if got := w.await(intended, false); got != want {
 			t.Errorf("slot at %d, stop at %d: sent %v, want %v", intended, stop, got, want)
+		}
+	}
+}
+
+// TestNothingPassesTheStop: a slot that a worker lets pass while the schedule is ended
+// was due by then, or requests are sent that were never due.
+func TestNothingPassesTheStop(t *testing.T) {
+	t.Parallel()
+	rec := newRecording(t).Writer
+	for range 50 {
+		s := &stream{rec: rec}
+		var workers sync.WaitGroup
+		var passed [2]history.Time
+		var under atomic.Int64
+		for i := range passed {
+			workers.Go(func() {
+				for at := rec.Now(); s.passes(at); at = rec.Now() {
+					passed[i] = at
+					under.Add(1)
+				}
+			})
+		}
+		for under.Load() < 10 {
+			runtime.Gosched()
+		}
+		stop := s.end()
+		workers.Wait()
+		if last := max(passed[0], passed[1]); last > stop {
+			t.Fatalf("a slot passed that was due %s after the stop", last.Sub(stop))
 		}
 	}
 }

@@ -76,8 +76,7 @@ func (w *worker) await(intended history.Time, last bool) bool {
 			<-w.alarmed.C
 		}
 	}
-	stop := history.Time(w.stop.Load())
-	if stop != 0 && intended > stop {
+	if !w.passes(intended) {
 		return false
 	}
 	if wait := w.takeTurn(w.rec.Now()); wait > 0 {
