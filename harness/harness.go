@@ -46,13 +46,16 @@ type Scenario struct {
 // Planner draws steps, laid out in time by a plan.Timetable.
 type Planner func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step)
 
-// WithRounds is the scenario with a number of rounds.
+// MaxRounds is how many rounds a scenario may have.
+const MaxRounds = 1000
+
+// WithRounds is the scenario with a number of rounds, from 1 to [MaxRounds].
 func (s Scenario) WithRounds(rounds int) (Scenario, error) {
 	switch {
 	case s.Rounds == nil:
 		return s, fmt.Errorf("scenario %s has no rounds whose number could be chosen", s.Name)
-	case rounds < 1:
-		return s, fmt.Errorf("scenario %s has at least one round, not %d", s.Name, rounds)
+	case rounds < 1 || rounds > MaxRounds:
+		return s, fmt.Errorf("scenario %s has from 1 to %d rounds, not %d", s.Name, MaxRounds, rounds)
 	}
 	s.Plan = s.Rounds(rounds)
 	return s, nil

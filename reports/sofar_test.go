@@ -132,6 +132,20 @@ func TestSoFarKnowsWhatIsNotDue(t *testing.T) {
 	}
 }
 
+// TestSoFarTellsWhoWasBelied: a fault that was not in force is one, whoever is to be
+// looked at.
+func TestSoFarTellsWhoWasBelied(t *testing.T) {
+	t.Parallel()
+	for _, belied := range [][]oracle.Belied{nil, {{}}} {
+		in := Input{Recording: &history.Recording{Events: []history.Event{{Kind: history.FaultInject, Fault: 1}}}}
+		in.Result.Belied = belied
+		in.Result.Validity = []oracle.Check{{Name: oracle.CheckWitnessed, Text: "it failed"}}
+		if got := dueChecks(in)[0]; got.Unmeasured != (belied == nil) {
+			t.Errorf("belied %v: %+v", belied, got)
+		}
+	}
+}
+
 // TestSoFarTellsWhoWasNotSeen: a fault that somebody looked for in vain is none that is
 // still to be looked at, whatever else is.
 func TestSoFarTellsWhoWasNotSeen(t *testing.T) {

@@ -30,7 +30,8 @@ var nemesis = harness.Scenario{
 	Exercises: []string{
 		"G2.1", "G3.1", "G4.3", "G10.1", "G10.2", "G10.3", "G10.4", "G13.3",
 	},
-	Plan: nemesisOf(3),
+	Plan:   nemesisOf(3),
+	Rounds: nemesisOf,
 }
 
 // Nemesis is the nemesis with so many rounds, or as many as there are.

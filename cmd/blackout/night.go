@@ -171,7 +171,11 @@ func (f *nightFlags) one(ctx context.Context, w io.Writer, i night.Item) night.D
 	}
 	flags := f.runFlags
 	flags.timers = i.Timers
-	if o, err = flags.options(w, []string{"run", i.Scenario, "--seed", fmt.Sprint(i.Seed)}); err != nil {
+	again := []string{"run", i.Scenario, "--seed", fmt.Sprint(i.Seed)}
+	if i.Rounds > 0 {
+		again = append(again, "--rounds", fmt.Sprint(i.Rounds))
+	}
+	if o, err = flags.options(w, again); err != nil {
 		return night.DoneOf(i, run.Result{}, err)
 	}
 	result, err := run.CarryOut(ctx, p, o)

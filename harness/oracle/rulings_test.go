@@ -275,6 +275,29 @@ var rulings = []struct {
 		s.heals(7, "dp-1")
 		s.answers("dp-1", 6, 7, lose(history.Timeout))
 	}},
+	{"G10.5", "who is replaced beside traffic is asked for once it has served", Violated, "reset", func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.live(4, "dp-1", 1)
+		s.probes("dp-1", 2.5, 12, 1)
+		s.answers("dp-1", 2.5, 4, lose(history.Refused))
+		s.heals(8, "dp-1>cp")
+		s.answers("dp-1", 9, 10, lose(history.Reset))
+	}},
+	{"G10.5", "but not who lost requests after it had served", NotMeasured, "", func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.live(4, "dp-1", 1)
+		s.probes("dp-1", 2.5, 12, 1)
+		s.answers("dp-1", 5, 6, lose(history.Refused))
+		s.heals(8, "dp-1>cp")
+		s.answers("dp-1", 9, 10, lose(history.Reset))
+	}},
+	{"G10.5", "nor who has not served before the return", NotMeasured, "", func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.live(9, "dp-1", 1)
+		s.probes("dp-1", 2.5, 12, 1)
+		s.answers("dp-1", 2.5, 9, lose(history.WrongStatus))
+		s.heals(8, "dp-1>cp")
+	}},
 	{"G10.9", "a cache is answered from, not only looked at", Violated, "generation 1", func(s *story) {
 		s.changes(0.2, 1)
 		s.changes(0.5, 2)

@@ -317,14 +317,16 @@ func losesNoneAtReturn(v *view, f *finding) {
 	f.missing = "no traffic was sent to a data plane that was added"
 	for _, b := range v.newcomers() {
 		held := v.held(b.node)
-		broken := false // before the return: that is G3.1's, and its sequel too
+		served, serves := b.firstGood(b.life)
+		serves = serves && served.until <= b.cut.heal
+		broken := false // before the return, once it had served: that is G3.1's, and its sequel too
 		var lost evidence
 		returned := 0
 		v.answers(f, b.node, func(r history.Request) {
 			switch {
 			case r.Done >= b.end || r.Intended < b.start || anyDuring(held, r.Intended, r.Done):
 			case r.Intended <= b.cut.heal:
-				broken = broken || failed(r)
+				broken = broken || failed(r) && !(serves && r.Intended < served.until)
 			default:
 				returned++
 				switch {

@@ -4,6 +4,7 @@
 package objective
 
 import (
+	"slices"
 	"testing"
 
 	"blackout/harness/history"
@@ -35,5 +36,27 @@ func TestPhaseOf(t *testing.T) {
 	run.Episodes, run.windows, run.away = nil, nil, nil
 	if got := run.PhaseOf(history.Request{Intended: 15}); got != Steady {
 		t.Errorf("without an outage: %s, want %s", got, Steady)
+	}
+}
+
+// TestAnsweredWhenAway: an answer that came when a data plane that the harness had stopped
+// was back says nothing about the gateway's latency.
+func TestAnsweredWhenAway(t *testing.T) {
+	t.Parallel()
+	run := Run{
+		Recording: &history.Recording{
+			Header:   history.Header{Streams: []history.Stream{{Node: "cut"}}},
+			Requests: []history.Request{{Intended: 12, Done: 13}, {Intended: 13, Done: 15}, {Intended: 14, Done: 18}, {Intended: 17, Done: 18}},
+		},
+		Episodes: []Episode{{10, 20}},
+		windows:  map[string][]window{"cut": {{from: 10, to: 20}}},
+		away:     map[string][]oracle.Absence{"cut": {{Node: "cut", From: 14, To: 16}}},
+	}
+	var got []history.Time
+	for _, a := range run.answered(Outage) {
+		got = append(got, a.Intended)
+	}
+	if !slices.Equal(got, []history.Time{12, 17}) {
+		t.Errorf("answers to requests due at %v count", got)
 	}
 }

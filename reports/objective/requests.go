@@ -189,7 +189,8 @@ func (w *witness) wrong(a history.Request) string {
 }
 
 // answered yields the good answers to requests that were due in a phase, each with the
-// outage that it was in. The steady phase ends with the first fault.
+// outage that it was in, but those of a data plane that the harness kept from answering:
+// some come when it is back. The steady phase ends with the first fault.
 func (r Run) answered(phase string) iter.Seq2[window, *history.Request] {
 	first := r.firstFault()
 	return func(yield func(window, *history.Request) bool) {
@@ -198,7 +199,8 @@ func (r Run) answered(phase string) iter.Seq2[window, *history.Request] {
 			if a.Class != history.Good || phase == "steady" && a.Done >= first {
 				continue
 			}
-			if w, ok := r.in(phase, r.Recording.Header.Streams[a.Stream].Node, a.Intended); ok && !yield(w, a) {
+			node := r.Recording.Header.Streams[a.Stream].Node
+			if w, ok := r.in(phase, node, a.Intended); ok && !r.isAway(node, a.Intended, a.Done) && !yield(w, a) {
 				return
 			}
 		}

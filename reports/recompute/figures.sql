@@ -54,8 +54,8 @@ CREATE TABLE r AS WITH a AS (SELECT q.*, q.rowid line, node, '[null, "wrong stat
 -- What there are percentiles of: each value (v) with its rank (nth) among all n of its set.
 CREATE TABLE sample AS WITH a AS (SELECT 'latency' what, node of, done - due v FROM r WHERE class = 0 UNION ALL SELECT 'lag', '', sent - due FROM r UNION ALL SELECT 'late', node,
   sent - due FROM r UNION ALL SELECT 'service', node, done - sent FROM r WHERE class = 0 UNION ALL SELECT 'slot', slot, done - due FROM r WHERE class = 0 UNION ALL SELECT 'phase',
-  phase, done - due FROM r WHERE class = 0 AND (phase <> 'steady' OR done < (SELECT ifnull(min(t), 9e18) FROM e WHERE kind = 'fault.inject'))) SELECT *, row_number() OVER
-  (PARTITION BY what, of ORDER BY v) nth, count(*) OVER (PARTITION BY what, of) n FROM a; CREATE INDEX sw ON sample (what, of, nth);
+  phase, done - due FROM r WHERE class = 0 AND NOT away AND (phase <> 'steady' OR done < (SELECT ifnull(min(t), 9e18) FROM e WHERE kind = 'fault.inject'))) SELECT *, row_number()
+  OVER (PARTITION BY what, of ORDER BY v) nth, count(*) OVER (PARTITION BY what, of) n FROM a; CREATE INDEX sw ON sample (what, of, nth);
 CREATE TABLE p AS SELECT what, of, n, max(v) most, max(v) FILTER (WHERE nth = (n + 1) / 2) p50, max(v) FILTER (WHERE nth = (n * 99 + 99) / 100) p99 FROM sample GROUP BY what, of;
 CREATE TABLE t AS SELECT s.node, min(s.stream) nth, count(DISTINCT s.stream) streams, min(every) every, count(due) n, count(*) FILTER (WHERE class = 0) good, count(*) FILTER (WHERE
   flags & 1) masked, count(*) FILTER (WHERE flags & 2) new FROM s LEFT JOIN r USING (stream) GROUP BY s.node;
