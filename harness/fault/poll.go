@@ -110,18 +110,18 @@ type probing struct {
 	dials []history.Time // when those connections of its own began that no attempt was taken for yet
 }
 
-// claims takes an attempt at a moment for one of the probing's own connections, if
-// there is one left that may have led to it. A node's attempts beside them stay its.
-func (p *probing) claims(at, slack history.Time) bool {
+// claims is the index of the dial that an attempt at a moment may have come of, or -1. A
+// node's attempts beside them stay its.
+func (p *probing) claims(at, slack history.Time) int {
 	if p.to != 0 && at > p.to+slack {
-		return false
+		return -1
 	}
-	i := slices.IndexFunc(p.dials, func(began history.Time) bool { return at >= began-slack })
-	if i < 0 {
-		return false
-	}
-	p.dials = slices.Delete(p.dials, i, i+1)
-	return true
+	return slices.IndexFunc(p.dials, func(began history.Time) bool { return at >= began-slack })
+}
+
+// endsBefore says whether a probing ends before another: one that lasts ends last.
+func (p *probing) endsBefore(other *probing) bool {
+	return p.to != 0 && (other.to == 0 || p.to < other.to)
 }
 
 // clockSlack is how far apart a connection and the span of the probe that made
@@ -171,10 +171,17 @@ func (l *Edges) attribute(edge topology.Edge, at, margin history.Time) string {
 	slack := clockSlack + margin
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	// Of probes side by side the one that ends first takes it: later attempts cannot be its.
+	var by *probing
 	for _, p := range l.probes[edge] {
-		if p.claims(at, slack) {
-			return topology.Witness
+		if p.claims(at, slack) >= 0 && (by == nil || p.endsBefore(by)) {
+			by = p
 		}
+	}
+	if by != nil {
+		i := by.claims(at, slack)
+		by.dials = slices.Delete(by.dials, i, i+1)
+		return topology.Witness
 	}
 	l.attempts[edge]++
 	return edge.From

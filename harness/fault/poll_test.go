@@ -279,6 +279,26 @@ func TestAttribution(t *testing.T) {
 	}
 }
 
+// TestAttributionSideBySide: what comes of two probes is theirs, whichever of their
+// connections is accepted first.
+func TestAttributionSideBySide(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.links.probes[b.edge] = []*probing{
+		{dials: []history.Time{100}},
+		{to: history.Time(10 * time.Second), dials: []history.Time{200}},
+		{to: history.Time(20 * time.Second), dials: []history.Time{150}},
+	}
+	for _, at := range []time.Duration{9 * time.Second, 19 * time.Second, 29 * time.Second} {
+		if got := b.links.attribute(b.edge, history.Time(at), 0); got != topology.Witness {
+			t.Errorf("the attempt at %s is %s's", at, got)
+		}
+	}
+	if got := b.links.attribute(b.edge, history.Time(30*time.Second), 0); got != b.edge.From {
+		t.Errorf("one more attempt is %s's", got)
+	}
+}
+
 func TestOpenRefusesATakenAddress(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
