@@ -119,7 +119,7 @@ func numbersOf(root any) []alterable {
 // judged) is changed alone.
 func apart(all []alterable) [][]alterable {
 	const together = 50
-	rests := regexp.MustCompile("^/(objectives|error_budgets|outcome|promises|faults)\\b")
+	rests := regexp.MustCompile(`^/(objectives|error_budgets|outcome|promises|faults)\b`)
 	alone, others := [][]alterable(nil), []alterable(nil)
 	for _, n := range all {
 		if rests.MatchString(n.path) {

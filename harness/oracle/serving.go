@@ -326,7 +326,7 @@ func losesNoneAtReturn(v *view, f *finding) {
 			switch {
 			case r.Done >= b.end || r.Intended < b.start || anyDuring(held, r.Intended, r.Done):
 			case r.Intended <= b.cut.heal:
-				broken = broken || failed(r) && !(serves && r.Intended < served.until)
+				broken = broken || failed(r) && (!serves || r.Intended >= served.until)
 			default:
 				returned++
 				switch {
