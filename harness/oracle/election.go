@@ -45,18 +45,24 @@ func (v *view) takeOver() history.Time {
 	return history.Time(min(byDefault, silences*v.header.Profile.Silence) + 10*time.Second)
 }
 
-// oneWrites judges the order of uploads: the writer may only change where
-// something befell the one before.
+// oneWrites judges the order of uploads: the writer may only change where something
+// befell the one before. Who is refused because another wrote tried to, and would have
+// replaced what that one wrote in a store that knows no conditions.
 func oneWrites(v *view, f *finding) {
 	f.missing = "no two backup nodes could write the same object, or none did"
 	for _, rivals := range v.rivals() {
 		var last upload
-		for _, u := range uploadsOf(rivals) {
+		wrote := make(map[*node]history.Time) // last
+		for _, u := range writesOf(rivals) {
+			if u.conflicts() {
+				v.addRefused(f, last, u, wrote[u.by])
+				continue
+			}
 			f.opportunities++
 			if last.by != nil && last.by != u.by {
 				v.addUsurper(f, last, u)
 			}
-			last = u
+			last, wrote[u.by] = u, u.at
 		}
 	}
 }
@@ -69,6 +75,16 @@ func (v *view) addUsurper(f *finding, last, u upload) {
 	case !v.befell(last.by, last.at, u.at):
 		f.bad.add(u.by.tells(u.at, history.StoreRequest, "wrote the snapshot %s after %s, which nothing had befallen", seconds(u.at.Sub(last.at)), last.by.Name).on(storeEdge(u.by)))
 	}
+}
+
+// addRefused adds that another tried to write than before, unless it had a reason: what
+// befell it since it wrote itself may have hidden from it that another leads.
+func (v *view) addRefused(f *finding, last, u upload, wrote history.Time) {
+	l := u.by.lifeAt(u.at)
+	if last.by == nil || last.by == u.by || l == nil || v.befell(last.by, last.at, u.at) || v.befell(u.by, max(wrote, l.start), u.at) {
+		return
+	}
+	f.bad.add(u.by.tells(u.at, history.StoreRequest, "was refused when it tried to write the snapshot %s after %s, which nothing had befallen", seconds(u.at.Sub(last.at)), last.by.Name).on(storeEdge(u.by)))
 }
 
 // ails says whether a fault is on a backup node, on its store or on what it gets its

@@ -5,6 +5,7 @@ package oracle
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -69,16 +70,27 @@ type upload struct {
 
 // uploadsOf are the successful uploads by some backup nodes, by time.
 func uploadsOf(nodes []*node) []upload {
+	return slices.DeleteFunc(writesOf(nodes), upload.conflicts)
+}
+
+// writesOf are those and the ones that the store refused because the object was not what
+// the writer had taken it for.
+func writesOf(nodes []*node) []upload {
 	var out []upload
 	for _, n := range nodes {
 		for _, r := range n.requests {
-			if r.method == "PUT" && r.snapshot() && r.good() {
-				out = append(out, upload{r, n})
+			if u := (upload{r, n}); r.method == "PUT" && r.snapshot() && (r.good() || u.conflicts()) {
+				out = append(out, u)
 			}
 		}
 	}
 	byTime(out, func(u upload) history.Time { return u.at })
 	return out
+}
+
+// conflicts says whether the store itself refused the upload's condition.
+func (u upload) conflicts() bool {
+	return u.rule == "" && (u.code == http.StatusPreconditionFailed || u.code == http.StatusConflict)
 }
 
 // uploads are those by any of them.

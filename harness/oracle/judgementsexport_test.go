@@ -123,6 +123,7 @@ var exportJudgements = []judgement{
 	}},
 	{"G9.2", "what was on its way when its writer was frozen is no next upload", Held, func(s *story) { s.lateUpload(http.StatusOK) }},
 	{"G9.3", "nor may it replace what another wrote", Violated, func(s *story) { s.lateUpload(http.StatusOK) }},
+	{"G9.1", "who was frozen may find out by being refused", Held, func(s *story) { s.lateUpload(http.StatusPreconditionFailed) }},
 	{"G9.3", "and does not where it is refused", Held, func(s *story) { s.lateUpload(http.StatusPreconditionFailed) }},
 	{"G4.5", "what was seen before its acknowledgement counts, whatever comes after", Held, func(s *story) {
 		s.residentBehind("dp-1", "latency")
