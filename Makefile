@@ -51,9 +51,9 @@ LDFLAGS   = -X blackout/harness/run.commit=$(COMMIT)
 BUILD     = env CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/
 
 # The suite is one test of the module's root package; everything else is a unit.
-# Its specs mostly wait: up to PROCS of them, or of the changed defects' runs, go on at a time,
-# each in a topology of its own, if the machine has room (harness/admission). The race detector looks on while it runs on
-# the first engine; on a second one it is the same code.
+# Its specs mostly wait: up to PROCS of them run at a time, each in a topology of its own,
+# if the machine has room (harness/admission), and so do changed defects. The race detector
+# looks on while it runs on the first engine; on a second one it is the same code.
 PROCS    ?= 5
 UNITS     = -skip '^TestSuite$$' ./...
 GINKGO    = $(GO) tool ginkgo --procs=$(PROCS) --no-color

@@ -34,13 +34,7 @@ var nemesis = harness.Scenario{
 	Rounds: nemesisOf,
 }
 
-// Nemesis is the nemesis with so many rounds, or as many as there are.
-func Nemesis(rounds int) harness.Scenario {
-	s := nemesis
-	s.Plan = nemesisOf(rounds)
-	return s
-}
-
+// nemesisOf plans for so many rounds, or as many as there are.
 func nemesisOf(rounds int) harness.Planner {
 	return func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
 		return planNemesis(draw, timers, rounds)

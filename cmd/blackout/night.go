@@ -73,12 +73,12 @@ The code is that of the worst run.`,
 
 // choice is what nights are drawn from.
 func choice() (night.Choice, error) {
-	soak, err := scenarios.Find("soak-cut-heal")
-	if err != nil {
-		return night.Choice{}, err
-	}
-	short, err := scenarios.Find("soak-cut-heal-short")
-	return night.Choice{All: scenarios.All, Nemesis: scenarios.Nemesis, MostRounds: 30, Soak: soak, ShortSoak: short}, err
+	c := night.Choice{All: scenarios.All, MostRounds: 30}
+	var errs [3]error
+	c.Nemesis, errs[0] = scenarios.Find("nemesis")
+	c.Soak, errs[1] = scenarios.Find("soak-cut-heal")
+	c.ShortSoak, errs[2] = scenarios.Find("soak-cut-heal-short")
+	return c, errors.Join(errs[:]...)
 }
 
 func (f *nightFlags) night(ctx context.Context, w io.Writer) error {
@@ -171,11 +171,7 @@ func (f *nightFlags) one(ctx context.Context, w io.Writer, i night.Item) night.D
 	}
 	flags := f.runFlags
 	flags.timers = i.Timers
-	again := []string{"run", i.Scenario, "--seed", fmt.Sprint(i.Seed)}
-	if i.Rounds > 0 {
-		again = append(again, "--rounds", fmt.Sprint(i.Rounds))
-	}
-	if o, err = flags.options(w, again); err != nil {
+	if o, err = flags.options(w, againOf(i.Scenario, i.Rounds, i.Seed)); err != nil {
 		return night.DoneOf(i, run.Result{}, err)
 	}
 	result, err := run.CarryOut(ctx, p, o)
@@ -194,10 +190,11 @@ func (f *nightFlags) one(ctx context.Context, w io.Writer, i night.Item) night.D
 
 // scenarioOf is the scenario of an item.
 func scenarioOf(i night.Item) (harness.Scenario, error) {
-	if i.Rounds > 0 {
-		return scenarios.Nemesis(i.Rounds), nil
+	scenario, err := scenarios.Find(i.Scenario)
+	if err == nil && i.Rounds > 0 {
+		return scenario.WithRounds(i.Rounds)
 	}
-	return scenarios.Find(i.Scenario)
+	return scenario, err
 }
 
 // search saves a smaller plan beside the run's and returns its path. That it finds

@@ -153,12 +153,10 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 	if err != nil {
 		return fmt.Errorf("%w: %w", run.ErrUsage, err)
 	}
-	again := []string{"run", name}
 	if f.rounds != 0 {
 		if scenario, err = scenario.WithRounds(f.rounds); err != nil {
 			return fmt.Errorf("%w: %w (--rounds)", run.ErrUsage, err)
 		}
-		again = append(again, "--rounds", strconv.Itoa(f.rounds))
 	}
 	seed, err := parseSeed(f.seed)
 	if err != nil {
@@ -172,7 +170,17 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 	if err != nil {
 		return exit{run.ExitHarness, err}
 	}
-	return f.carryOut(ctx, w, p, append(again, "--seed", strconv.FormatUint(seed, 10)))
+	return f.carryOut(ctx, w, p, againOf(name, f.rounds, seed))
+}
+
+// againOf are the words of the command that gives the plan of a scenario again; rounds
+// are 0 for its own number.
+func againOf(scenario string, rounds int, seed uint64) []string {
+	again := []string{"run", scenario}
+	if rounds != 0 {
+		again = append(again, "--rounds", strconv.Itoa(rounds))
+	}
+	return append(again, "--seed", strconv.FormatUint(seed, 10))
 }
 
 // carryOut carries out a plan, or says what would be done. The words of again are

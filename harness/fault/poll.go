@@ -173,14 +173,14 @@ func (l *Edges) attribute(edge topology.Edge, at, margin history.Time) string {
 	defer l.mu.Unlock()
 	// Of probes side by side the one that ends first takes it: later attempts cannot be its.
 	var by *probing
+	var dial int
 	for _, p := range l.probes[edge] {
-		if p.claims(at, slack) >= 0 && (by == nil || p.endsBefore(by)) {
-			by = p
+		if i := p.claims(at, slack); i >= 0 && (by == nil || p.endsBefore(by)) {
+			by, dial = p, i
 		}
 	}
 	if by != nil {
-		i := by.claims(at, slack)
-		by.dials = slices.Delete(by.dials, i, i+1)
+		by.dials = slices.Delete(by.dials, dial, dial+1)
 		return topology.Witness
 	}
 	l.attempts[edge]++

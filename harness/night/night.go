@@ -50,7 +50,7 @@ func (i Item) String() string {
 // Choice are the scenarios that a night is drawn from.
 type Choice struct {
 	All        []harness.Scenario
-	Nemesis    func(rounds int) harness.Scenario
+	Nemesis    harness.Scenario // may be told how many rounds it has
 	Soak       harness.Scenario
 	ShortSoak  harness.Scenario
 	MostRounds int // of the nemesis
@@ -75,7 +75,7 @@ func Draw(seed uint64, budget time.Duration, c Choice) ([]Item, error) {
 	for order := 1; ; order++ {
 		added := false
 		for _, i := range d.source.Shuffle(fmt.Sprintf("order %d", order), names(c.All)) {
-			if i == c.Soak.Name || i == c.ShortSoak.Name || i == c.Nemesis(1).Name {
+			if i == c.Soak.Name || i == c.ShortSoak.Name || i == c.Nemesis.Name {
 				continue
 			}
 			fits, err := d.add(find(c.All, i), "fast", 0)
@@ -101,13 +101,20 @@ type drawing struct {
 func (d *drawing) nemesis(share time.Duration, c Choice) error {
 	seed := d.seed()
 	for rounds := c.MostRounds; rounds > 0; rounds-- {
-		p, err := c.Nemesis(rounds).NewPlan(seed, topology.Profiles["kong"])
+		s, err := c.Nemesis.WithRounds(rounds)
+		if err != nil {
+			return err
+		}
+		p, err := s.NewPlan(seed, topology.Profiles["kong"])
 		if err == nil && p.Length()+Overhead <= share {
-			_, err = d.add(c.Nemesis(rounds), "kong", rounds)
+			_, err = d.add(s, "kong", rounds)
 			return err
 		}
 	}
-	_, err := d.add(c.Nemesis(1), "fast", 1)
+	s, err := c.Nemesis.WithRounds(1)
+	if err == nil {
+		_, err = d.add(s, "fast", 1)
+	}
 	return err
 }
 

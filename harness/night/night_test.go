@@ -27,22 +27,24 @@ import (
 // those of a Kong.
 func lasting(name string, d time.Duration) harness.Scenario {
 	return harness.Scenario{Name: name, Labels: []label.Label{label.Nightly}, Plan: func(_ plan.Source, p history.Profile) (topology.Topology, []plan.Step) {
+		length := d
 		if p.Name == "kong" {
-			d *= 10
+			length *= 10
 		}
 		t := plan.NewTimetable(p)
 		t.Phase(plan.BringUp, harness.BringUp{})
-		t.Phase("steady", harness.Hold{For: d}, harness.Hold{})
+		t.Phase("steady", harness.Hold{For: length}, harness.Hold{})
 		return topology.Topology{Nodes: []topology.Node{{Name: "cp", Role: topology.ControlPlane}}}, t.Steps()
 	}}
 }
 
 func choice() Choice {
 	c := Choice{
-		Nemesis:    func(rounds int) harness.Scenario { return lasting("nemesis", time.Duration(rounds)*10*time.Second) },
+		Nemesis:    lasting("nemesis", 30*time.Second),
 		MostRounds: 5, Soak: lasting("soak", 2*time.Minute), ShortSoak: lasting("short", time.Minute),
 	}
-	c.All = []harness.Scenario{lasting("a", 30*time.Second), lasting("b", 40*time.Second), lasting("c", time.Hour/2), c.Nemesis(3), c.Soak, c.ShortSoak}
+	c.Nemesis.Rounds = func(rounds int) harness.Planner { return lasting("nemesis", time.Duration(rounds)*10*time.Second).Plan }
+	c.All = []harness.Scenario{lasting("a", 30*time.Second), lasting("b", 40*time.Second), lasting("c", time.Hour/2), c.Nemesis, c.Soak, c.ShortSoak}
 	return c
 }
 
