@@ -123,7 +123,15 @@ var exportJudgements = []judgement{
 	}},
 	{"G9.2", "what was on its way when its writer was frozen is no next upload", Held, func(s *story) { s.lateUpload(http.StatusOK) }},
 	{"G9.3", "nor may it replace what another wrote", Violated, func(s *story) { s.lateUpload(http.StatusOK) }},
-	{"G9.1", "who was frozen may find out by being refused", Held, func(s *story) { s.lateUpload(http.StatusPreconditionFailed) }},
+	{"G9.1", "who was frozen may find out by being refused", Held, func(s *story) {
+		s.exporter("backup-1")
+		s.plane("backup-2", exporting)
+		s.starts(0.5, "backup-2")
+		s.breaks(3, "backup-1", "pause")
+		s.writes(30, "backup-2")
+		s.heals(40, "backup-1")
+		s.asks(40.5, "backup-1", "PUT "+storyObject, http.StatusPreconditionFailed)
+	}},
 	{"G9.3", "and does not where it is refused", Held, func(s *story) { s.lateUpload(http.StatusPreconditionFailed) }},
 	{"G4.5", "what was seen before its acknowledgement counts, whatever comes after", Held, func(s *story) {
 		s.residentBehind("dp-1", "latency")
