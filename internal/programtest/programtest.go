@@ -10,11 +10,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -67,6 +71,11 @@ func (s Server) Start(t *testing.T) string {
 		<-ended
 		t.Fatalf("%s at %s is not up: %s", filepath.Base(binary), address, output.Bytes())
 	}
+	t.Cleanup(func() {
+		if <-ended; process.ProcessState.Exited() { // by itself: nobody killed it
+			t.Errorf("%s at %s has ended during the test: %s", filepath.Base(binary), address, output.Bytes())
+		}
+	})
 	return address
 }
 
@@ -102,17 +111,29 @@ func (s Server) ready(t *testing.T, address string, ended <-chan struct{}) bool 
 	}
 }
 
+// ports counts the ports tried.
+var ports atomic.Int64
+
+// freeAddress is an address on loopback that nobody listens on. Its port is from below
+// those that systems give to whoever asks for any: another test's server could have taken
+// one of those before this one is up, and have answered for it. The other ranges below
+// are those of harness/fault's tests and of harness/engine/local.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := 5_000 + (int64(os.Getpid())*37+ports.Add(1))%5_000
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return listener.Addr().String()
 	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return address
 }
 
 // Files are a certificate and its key as files, and who trusts them.

@@ -7,12 +7,15 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"blackout/internal/gateway/entity"
 )
@@ -80,8 +83,7 @@ func TestGzipBombIsNotInflated(t *testing.T) {
 	}
 }
 
-// A node that takes long over a configuration is heard of all the same, and then
-// applies the newest of those that came meanwhile, and no other.
+// A node that takes long over a configuration is heard of all the same.
 func TestPingsGoOnDuringASlowApply(t *testing.T) {
 	t.Parallel()
 	identity := newIdentity(t)
@@ -101,14 +103,40 @@ func TestPingsGoOnDuringASlowApply(t *testing.T) {
 			t.Fatalf("a ping has the hash %s before it is in force", dp.ConfigHash)
 		}
 	}
-	for n := 2; n <= 4; n++ {
-		server.Publish(Publication{Frame: numbered(t, n)})
+}
+
+// Of the configurations that came while one was applied, the newest is applied next,
+// and no other.
+func TestClientAppliesTheNewestOfThoseThatWait(t *testing.T) {
+	t.Parallel()
+	identity := newIdentity(t)
+	const last = 4
+	var frames [last + 1][]byte
+	for n := range frames {
+		frames[n] = numbered(t, n)
 	}
-	for range 5 { // the control plane's frames are in the client's hands
-		<-recorded
+	applying, received := make(chan struct{}), make(chan error, 1)
+	address := odd(t, identity, func(conn *websocket.Conn, pongs <-chan string) {
+		err := conn.WriteMessage(websocket.BinaryMessage, frames[1])
+		<-applying
+		for _, frame := range frames[2:] {
+			err = errors.Join(err, conn.WriteMessage(websocket.BinaryMessage, frame))
+		}
+		err = errors.Join(err, conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(ioTimeout)))
+		<-pongs // what came before the ping is in the client's hands
+		received <- err
+	})
+	owner := newRecorder()
+	owner.block = make(chan struct{})
+	stop := runClient(t, fast(address, identity), owner)
+	defer stop()
+	<-owner.messages
+	close(applying)
+	if err := <-received; err != nil {
+		t.Fatal(err)
 	}
 	close(owner.block)
-	if message := <-owner.messages; message.Hash != fmt.Sprintf("%032d", 4) {
+	if message := <-owner.messages; message.Hash != fmt.Sprintf("%032d", last) {
 		t.Errorf("the next to be applied is %s, want the newest", message.Hash)
 	}
 	if len(owner.messages) != 0 {
