@@ -4,9 +4,9 @@
 // Package blackout_test is the suite: scenarios, defects and misuse of the
 // harness as specs. It is a thin adapter over harness/run:
 //
-//	go test .                                           every spec but the nightly ones
-//	go test . -ginkgo.label-filter='outage && local'    some of them, by harness/label
-//	go tool ginkgo -p --label-filter='defect'           several at a time, each in a topology of its own
+//	go test . -timeout=0                                                     every spec but the nightly ones
+//	go test . -timeout=0 -ginkgo.label-filter='outage && local && !nightly'  some of them, by harness/label
+//	go tool ginkgo -p --label-filter='defect'                                several at a time, each in a topology of its own
 //
 // BLACKOUT_ENGINE=local or docker keeps it to one engine. Specs that need Docker
 // are left out, and say so, where no daemon answers.

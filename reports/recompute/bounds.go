@@ -30,11 +30,9 @@ func likely(k, n int64, q float64) float64 {
 	if float64(k) > float64(n)*q {
 		from, step = k+1, 1
 	}
-	for i := from; i >= 0 && i <= n; i += step {
-		term := math.Exp(logFactorial(n) - logFactorial(i) - logFactorial(n-i) + float64(i)*math.Log(q) + float64(n-i)*math.Log1p(-q))
-		if sum += term; term <= sum*1e-17 {
-			break
-		}
+	for i, term := from, 1.0; i >= 0 && i <= n && term > sum*1e-17; i += step {
+		term = math.Exp(logFactorial(n) - logFactorial(i) - logFactorial(n-i) + float64(i)*math.Log(q) + float64(n-i)*math.Log1p(-q))
+		sum += term
 	}
 	if step > 0 {
 		return 1 - sum
@@ -43,20 +41,11 @@ func likely(k, n int64, q float64) float64 {
 }
 
 // atMost is the highest probability, at a confidence, of what happened k times in n trials:
-// the one by which k or fewer are only just likely enough (Clopper-Pearson).
+// the one by which k or fewer are only just likely enough (Clopper-Pearson), or 1.
 func atMost(k, n int64, confidence float64) float64 {
-	if n <= 0 || k >= n {
-		return 1
-	}
-	low, high := 0.0, 1.0
-	for q := 0.5; q > low && q < high; q = (low + high) / 2 {
-		if likely(k, n, q) > 1-confidence {
-			low = q
-		} else {
-			high = q
-		}
-	}
-	return high
+	// Bits of numbers from 0 to 1 are in the numbers' order.
+	low := sort.Search(int(math.Float64bits(1)), func(q int) bool { return likely(k, n, math.Float64frombits(uint64(q))) <= 1-confidence })
+	return math.Float64frombits(uint64(low))
 }
 
 // needed is how many trials with so many bad ones it takes to prove a target.

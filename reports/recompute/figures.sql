@@ -31,6 +31,17 @@ CREATE TABLE f AS WITH a AS (SELECT *, ifnull((SELECT min(i) FROM e x WHERE kind
 INSERT INTO figure SELECT '/faults', json_group_array(json_object('edge', edge, 'mode', mode, 'start', json_object('from_ns', begun, 'to_ns', ifnull(active, fin)), 'active', active
   IS NOT NULL, 'end', iif(heal IS NULL, NULL, json_object('from_ns', heal, 'to_ns', healed)), 'heal_witnessed', mended) ORDER BY k) FROM f, run;
 
+-- What came through the edges: the attempts (c) of the node that an edge is for, with the gap before each, and what its meters counted (m).
+CREATE TABLE c AS SELECT *, row_number() OVER (PARTITION BY edge, gap IS NULL ORDER BY gap) nth FROM (SELECT edge, t, t - lag(t) OVER (PARTITION BY edge ORDER BY i) gap FROM e
+  WHERE kind = 'edge.connect' AND (node = '' OR instr(edge, node || '>') = 1));
+CREATE TABLE m AS SELECT a.*, ifnull(j->>'passed', 0) passed, iif(bytes, ifnull(j->>'offered', 0), NULL) offered FROM (SELECT edge, max(kind <> 'fault.inject') metered,
+  max(iif(kind = 'edge.bytes', i, NULL)) bytes, (SELECT count(*) FROM c WHERE c.edge = e.edge) tries, (SELECT max(mode IN ('exit', 'drop', 'flapping')) FROM f WHERE f.edge = e.edge
+  AND active IS NOT NULL) blind, (SELECT count(*) FROM f JOIN c USING (edge) WHERE f.edge = e.edge AND t BETWEEN active AND ifnull(heal, fin)) under FROM e, run WHERE kind IN
+  ('edge.connect', 'edge.bytes', 'fault.inject') AND edge <> '' GROUP BY edge) a LEFT JOIN e ON i = bytes;
+INSERT INTO figure SELECT '/connections', json_group_array(json_object('edge', edge, 'attempts', iif(metered, tries, NULL), 'attempts_under_fault', iif(metered AND (under > 0 OR
+  NOT blind), under, NULL), 'min_gap_ns', (SELECT min(gap) FROM c WHERE c.edge = m.edge), 'median_gap_ns', (SELECT gap FROM c WHERE c.edge = m.edge AND gap IS NOT NULL AND nth =
+  tries / 2), 'offered_bytes', offered) ORDER BY edge) FROM m;
+
 -- Windows (w) in which a fault kept its control plane from giving a data plane a configuration, and the outages (ep) of the control plane that they come to.
 CREATE TABLE w AS SELECT p.node, begun lo, min(ifnull(heal, last), last) hi FROM node p, run JOIN f ON CASE WHEN mode IN ('certificate-wrong', 'certificate-expired') THEN f.node =
   p.node WHEN mode = 'certificate-rotated' THEN p.cp = (SELECT cp FROM node x WHERE x.node = f.node) WHEN mode = 'dns-failure' THEN substr(f.edge, 1, length(p.node) + 1) = p.node
@@ -67,8 +78,10 @@ INSERT INTO figure SELECT '/traffic', json_group_array(json_object('node', node,
   SELECT '/generations', json_group_array(json_object('generation', gen, 'answers', n, 'first_ns', a, 'last_ns', z) ORDER BY nth, gen) FROM (SELECT t.nth, gen, count(*) n,
   min(done) a, max(done) z FROM r JOIN t USING (node) WHERE class = 0 AND gen > 0 GROUP BY t.nth, gen);
 CREATE TABLE metric AS SELECT text, ifnull(j->>'value', 0) v, i FROM e WHERE kind = 'metric' AND node = 'harness' AND ifnull(j->>'error', '') = '';
-INSERT INTO figure SELECT '/measurement', json_group_object(text, CAST(v AS INT)) FROM (SELECT text, v, max(i) FROM metric WHERE text GLOB 'slots_*' GROUP BY text) UNION ALL SELECT
-  '/measurement', json_object('highest_load_average', max(v)) FROM metric WHERE text = 'load_average_1m';
+INSERT INTO figure SELECT '/measurement', json_object(name, CAST((z - iif(name GLOB 'slots_*', 0, a)) * iif(name GLOB '*_ns', 1e9, 1) AS INT)) FROM (SELECT DISTINCT iif(text =
+  'cpu_seconds', 'harness_', '') || replace(text, '_seconds', '_ns') name, first_value(v) OVER w a, last_value(v) OVER w z FROM metric WHERE text GLOB 'slots_*' OR text IN
+  ('cpu_seconds', 'gc_pause_seconds', 'cpu_throttled_seconds', 'cpu_throttled_periods') WINDOW w AS (PARTITION BY text ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED
+  FOLLOWING)) UNION ALL SELECT '/measurement', json_object('highest_load_average', max(v)) FROM metric WHERE text = 'load_average_1m';
 CREATE TABLE slot AS WITH RECURSIVE a AS (SELECT 0 slot UNION ALL SELECT slot + 1 FROM a WHERE slot < 179) SELECT slot FROM a WHERE EXISTS (SELECT 1 FROM r);
 CREATE TABLE inslot AS SELECT slot, fails, count(*) n FROM r GROUP BY slot, fails;
 INSERT INTO figure SELECT '/timeline', json_group_array(json_object('from_ns', CAST(CAST(fin AS REAL) * slot / 180 AS INT), 'to_ns', CAST(CAST(fin AS REAL) * (slot + 1) / 180 AS
@@ -184,7 +197,9 @@ CREATE VIEW judged AS SELECT '/objectives' path, json_group_object(k || ' ' || s
   '$.promises')) UNION ALL SELECT '/outcome/objectives', json_object('proven', total(s = 'PROVEN'), 'violated', total(s = 'VIOLATED'), 'not_measured', total(s = 'NOT MEASURED'),
   'not_proven', total(s = 'NOT PROVEN'), 'invalid', total(s NOT IN ('PROVEN', 'VIOLATED', 'NOT MEASURED', 'NOT PROVEN'))) FROM (SELECT value->>'status' s FROM report, json_each(j,
   '$.objectives')) UNION ALL SELECT '/faults', json_group_array(json_object('witnessed', ifnull(seen, 0) AND instr(value->>'witness', '; but ') = 0) ORDER BY k) FROM f, report,
-  json_each(j, '$.faults') WHERE key = k;
+  json_each(j, '$.faults') WHERE key = k UNION ALL SELECT '/connections', json_group_array(json_object('passed_bytes', iif(bytes AND EXISTS (SELECT 1 FROM f, report, json_each(j,
+  '$.faults') WHERE key = k AND f.edge = m.edge AND active IS NOT NULL AND mode IN ('reset', 'truncate', 'blackhole', 'asymmetric', 'latency', 'jitter', 'bandwidth', 'slicing') AND
+  (passed > 0 OR value->>'witnessed')), passed, NULL)) ORDER BY edge) FROM m;
 -- Both sides, taken apart.
 CREATE VIEW leaf AS SELECT mine, part.path || replace(replace(replace(replace(substr(fullkey, 2), '[', '/'), ']', ''), '.', '/'), '"', '') path, atom FROM (SELECT 1 mine, * FROM
   figure UNION ALL SELECT 1, * FROM judged UNION ALL SELECT 0, '', json_set(j, '$.objectives', json((SELECT json_group_object(key || ' ' || (value->>'indicator'), json(value)) FROM

@@ -38,12 +38,10 @@ var Given = []string{
 	// What oracles say: of promises, of the measurement, of nodes' lives and of configurations.
 	"/promises/*", "/validity/*", "/starts/*/control_plane_gone_ns", "/staleness/changes/*/stored_after_ns", "/objectives/*/[epv]*/*", "/objectives/* recovery-*/in_general/*",
 	"/objectives/* data-plane-rto/in_general/*", "/objectives/* wrong-configuration/samples", "/objectives/* wrong-configuration/bad", "/objectives/* measurement-validity/samples",
-	// What is of the machine and of the harness on it, and of the runs before.
-	"/environment/*", "/baseline/*", "/measurement/*cpu_*", "/measurement/gc_*",
+	// What is of the machine and of the runs before.
+	"/environment/*", "/baseline/*",
 	// What a bootstrap came to: with the same random numbers it would be the same code.
 	"/objectives/* latency-ratio/samples", "/objectives/* latency-ratio/estimate", "/objectives/* latency-ratio/*er", "/objectives/* latency-ratio/needed",
-	// What no verdict rests on.
-	"/connections/*",
 }
 
 // Difference is a value of a report that is not what the recording comes to.
