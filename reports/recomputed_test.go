@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"blackout/harness/history"
+	"blackout/reports/objective"
 	"blackout/reports/recompute"
 	"blackout/reports/slo"
 )
@@ -41,7 +42,21 @@ func recomputedInputs(t *testing.T) map[string]Input {
 	for _, name := range keptRuns {
 		all["run "+name] = keptRun(t, name)
 	}
+	all["a run with more values than a report has"] = manyValues(keptRun(t, "violated"))
 	return all
+}
+
+// manyValues is a run with 310 values of an objective, the worst of which its report has not.
+func manyValues(in Input) Input {
+	in.Indicators = slices.Clone(objective.All)
+	i := slices.IndexFunc(in.Indicators, func(s objective.SLI) bool { return s.Name == "snapshot-staleness" })
+	in.Indicators[i].Measure = func(objective.Run, objective.Query) (m objective.Measurement) {
+		for n := range 310 {
+			m.Values = append(m.Values, objective.Value{At: history.Time(n), Value: float64(n), Text: "a value"})
+		}
+		return m
+	}
+	return in
 }
 
 // differences are between the report in a run's directory and the recording there.
@@ -119,7 +134,7 @@ func numbersOf(root any) []alterable {
 // judged) is changed alone.
 func apart(all []alterable) [][]alterable {
 	const together = 50
-	rests := regexp.MustCompile(`^/(objectives|error_budgets|outcome|promises|faults)\b`)
+	rests := regexp.MustCompile(`^/(objectives|error_budgets|outcome|promises|faults|connections)\b`)
 	alone, others := [][]alterable(nil), []alterable(nil)
 	for _, n := range all {
 		if rests.MatchString(n.path) {

@@ -49,8 +49,7 @@ func (d Degradation) Bounded() bool { return d.Blocks >= minBlocks }
 // blocks of a second with every start equally likely. Neither span may be empty.
 func Ratio(before, during []Timed, p, confidence float64, seed uint64) Degradation {
 	b, d := newSpan(before), newSpan(during)
-	sorted := make([]time.Duration, max(len(before), len(during)))
-	r := Degradation{Before: percentile(before, p, sorted), During: percentile(during, p, sorted), Blocks: min(b.blocks, d.blocks)}
+	r := Degradation{Before: b.percentile(before, p), During: d.percentile(during, p), Blocks: min(b.blocks, d.blocks)}
 	r.Point = float64(r.During) / float64(max(r.Before, 1))
 	if !r.Bounded() {
 		return r
@@ -71,16 +70,6 @@ func Ratio(before, during []Timed, p, confidence float64, seed uint64) Degradati
 	r.Upper = max(ratios[int(math.Ceil(confidence*float64(last)))]*step, r.Point)
 	r.Lower = min(ratios[int(math.Floor((1-confidence)*float64(last)))]/step, r.Point)
 	return r
-}
-
-// percentile is the nearest-rank percentile of values; it needs room to sort them.
-func percentile(values []Timed, p float64, room []time.Duration) time.Duration {
-	sorted := room[:len(values)]
-	for i, v := range values {
-		sorted[i] = v.Value
-	}
-	slices.Sort(sorted)
-	return sorted[rankOf(p, len(sorted))-1]
 }
 
 // span is a time whose values are occurrences by cell and by step of their logarithm.
@@ -125,7 +114,7 @@ func newSpan(values []Timed) *span {
 	}
 	highest := int32(0)
 	for _, v := range values {
-		cell, step := cellOf(v), int32(math.Log2(float64(max(v.Value, 1)))*octave)
+		cell, step := cellOf(v), stepOf(v)
 		steps[cell], highest = append(steps[cell], step), max(highest, step)
 	}
 	s.counts = make([]int, highest+1)
@@ -134,6 +123,32 @@ func newSpan(values []Timed) *span {
 		s.cells[i] = occurrences(of)
 	}
 	return s
+}
+
+// stepOf is the step that a value lies in; a larger value lies in no lower one.
+func stepOf(v Timed) int32 { return int32(math.Log2(float64(max(v.Value, 1))) * octave) }
+
+// percentile is the nearest-rank percentile of the values that the span is of. Only those
+// of one step are sorted.
+func (s *span) percentile(values []Timed, p float64) time.Duration {
+	clear(s.counts)
+	for _, cell := range s.cells {
+		for _, k := range cell {
+			s.counts[k.step] += int(k.count)
+		}
+	}
+	step, rank := 0, rankOf(p, len(values))
+	for ; rank > s.counts[step]; step++ {
+		rank -= s.counts[step]
+	}
+	sorted := make([]time.Duration, 0, s.counts[step])
+	for _, v := range values {
+		if stepOf(v) == int32(step) {
+			sorted = append(sorted, v.Value)
+		}
+	}
+	slices.Sort(sorted)
+	return sorted[rank-1]
 }
 
 // occurrences says how many steps there are of each. It sorts them.

@@ -6,6 +6,7 @@ package stats
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -52,6 +53,29 @@ func TestRatioCovers(t *testing.T) {
 	}
 	if above == trials && below == trials {
 		t.Log("the bounds are wide: they held every time")
+	}
+}
+
+// TestRatioIsOfTheValuesThemselves: however many share a step or have the same value, the
+// percentiles are those of all values in order.
+func TestRatioIsOfTheValuesThemselves(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(7, 8))
+	for _, spread := range []int64{1, 3, 1000, int64(time.Minute)} {
+		for _, n := range []int{1, 2, 99, 1000} {
+			values := make([]Timed, n)
+			inOrder := make([]time.Duration, n)
+			for i := range values {
+				inOrder[i] = time.Duration(random.Int64N(spread)) // 0 is one, too
+				values[i] = Timed{time.Duration(i) * time.Millisecond, inOrder[i]}
+			}
+			slices.Sort(inOrder)
+			for _, p := range []float64{0.001, 0.5, 0.99, 0.9999} {
+				if got, want := Ratio(values, values, p, Confidence, 1).During, inOrder[rankOf(p, n)-1]; got != want {
+					t.Errorf("%d values below %d: the percentile %g is %d, want %d", n, spread, 100*p, got, want)
+				}
+			}
+		}
 	}
 }
 

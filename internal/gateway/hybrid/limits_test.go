@@ -123,7 +123,11 @@ func TestClientAppliesTheNewestOfThoseThatWait(t *testing.T) {
 			err = errors.Join(err, conn.WriteMessage(websocket.BinaryMessage, frame))
 		}
 		err = errors.Join(err, conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(ioTimeout)))
-		<-pongs // what came before the ping is in the client's hands
+		select {
+		case <-pongs: // what came before the ping is in the client's hands
+		case <-time.After(ioTimeout):
+			err = errors.Join(err, errors.New("the ping is not answered"))
+		}
 		received <- err
 	})
 	owner := newRecorder()
@@ -139,6 +143,7 @@ func TestClientAppliesTheNewestOfThoseThatWait(t *testing.T) {
 	if message := <-owner.messages; message.Hash != fmt.Sprintf("%032d", last) {
 		t.Errorf("the next to be applied is %s, want the newest", message.Hash)
 	}
+	stop()
 	if len(owner.messages) != 0 {
 		t.Error("another one is applied after the newest")
 	}
