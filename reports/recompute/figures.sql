@@ -170,36 +170,36 @@ CREATE TABLE goal AS WITH d AS (SELECT rowid doc, j, j->'$.metadata.annotations'
 CREATE TABLE answer AS SELECT k, count(*) samples, sum(bad) bad, count(DISTINCT nth) outages, count(DISTINCT iif(bad, nth, NULL)) hit FROM (SELECT goal.k, nth, class > 0 OR done -
   due > deadline OR sli LIKE 'proxy-%' AND flags & 1 bad FROM goal JOIN r ON goal.phase IN ('run', r.phase) WHERE NOT away AND sli LIKE '%-availability') GROUP BY k;
 
--- From here on it is about what the report says. Of an objective's n samples some are bad: of those that oracles found, the report has the values, up to 64 (of more,
--- how many there are, how many are bad and the worst are given), and of starts and recoveries ([dr]*) the outages.
-CREATE VIEW counted AS SELECT goal.*, v, v->>'kind' kind, v->>'status' status, CASE WHEN v->>'status' = 'INVALID' AND v->>'samples' = 0 THEN 0 WHEN sli LIKE '%-availability' THEN
-  ifnull(x.samples, 0) WHEN sli = 'store-reads-after-boot' THEN (SELECT max(ifnull(sum(max(0, till - t)), 0) / 1000000000, ifnull(sum(requests + dials) > 0, 0)) FROM asked WHERE
-  requests IS NOT NULL) WHEN sli IN ('wrong-configuration', 'latency-ratio', 'measurement-validity') THEN v->>'samples' WHEN v->>'samples' > 64 THEN v->>'samples' ELSE
-  json_array_length(v->'values') END n, CASE WHEN v->>'status' = 'INVALID' AND v->>'samples' = 0 THEN 0 WHEN sli LIKE '%-availability' THEN ifnull(x.bad, 0) WHEN sli =
-  'store-reads-after-boot' THEN (SELECT ifnull(sum(max(requests, dials)), 0) FROM asked) WHEN sli = 'wrong-configuration' OR v->>'samples' > 64 THEN v->>'bad' ELSE (SELECT count(*)
-  FROM json_each(v->'values') WHERE atom IS NULL OR atom > lim) END bad, ifnull(x.outages, iif(sli GLOB '[dr]*', v->>'$.in_general.outages', 0)) outages, ifnull(x.outages - hit,
-  iif(sli GLOB '[dr]*', v->>'$.in_general.clean', 0)) clean FROM goal JOIN (SELECT key k, value v FROM report, json_each(j, '$.objectives')) USING (k) LEFT JOIN answer x USING (k);
+-- From here on it is about what the report says. Of an objective's n samples some are bad: of those that oracles found, the report has the values, up to 64 (where it
+-- has as many, how many there are, how many are bad and the worst are given), and of starts and recoveries ([dr]*) the outages.
+CREATE VIEW counted AS SELECT goal.*, v, most, v->>'kind' kind, v->>'status' status, CASE WHEN v->>'status' = 'INVALID' AND v->>'samples' = 0 THEN 0 WHEN sli LIKE '%-availability'
+  THEN ifnull(samples, 0) WHEN sli = 'store-reads-after-boot' THEN (SELECT max(ifnull(sum(max(0, till - t)), 0) / 1000000000, ifnull(sum(requests + dials) > 0, 0)) FROM asked WHERE
+  requests IS NOT NULL) WHEN most OR sli IN ('wrong-configuration', 'latency-ratio', 'measurement-validity') THEN v->>'samples' ELSE json_array_length(v->'values') END n, CASE WHEN
+  v->>'status' = 'INVALID' AND v->>'samples' = 0 THEN 0 WHEN sli LIKE '%-availability' THEN ifnull(x.bad, 0) WHEN sli = 'store-reads-after-boot' THEN (SELECT
+  ifnull(sum(max(requests, dials)), 0) FROM asked) WHEN sli = 'wrong-configuration' OR most THEN v->>'bad' ELSE (SELECT count(*) FROM json_each(v->'values') WHERE atom IS NULL OR
+  atom > lim) END bad, ifnull(x.outages, iif(sli GLOB '[dr]*', v->>'$.in_general.outages', 0)) outages, ifnull(x.outages - hit, iif(sli GLOB '[dr]*', v->>'$.in_general.clean', 0))
+  clean FROM goal JOIN (SELECT key k, value v, json_array_length(value->'values') = 64 most FROM report, json_each(j, '$.objectives')) USING (k) LEFT JOIN answer x USING (k);
 CREATE VIEW bounded AS SELECT *, max(n - bad, 0) good, kind IN ('share', 'values', 'count') AND n > 0 bounds, atmost(bad, n, confidence) failing FROM counted;
 CREATE VIEW judged AS SELECT '/objectives' path, json_group_object(k || ' ' || sli, json_object('confidence', confidence, 'min_samples', least, 'target', target, 'limit', lim,
-  'invariant', invariant, 'samples', n, 'bad', bad, 'worst', iif(v->>'samples' > 64, v->>'worst', (SELECT max(atom) FROM json_each(v->'values'))), 'estimate', iif(bounds, 1.0 *
-  good / n, NULL), 'lower', iif(bounds, 1 - atmost(n - good, n, confidence), NULL), 'upper', iif(bounds, atmost(good, n, confidence), NULL), 'in_general', json_object('outages',
-  outages, 'clean', clean, 'clean_lower', iif(outages > 0, 1 - atmost(outages - clean, outages, confidence), NULL)), 'needed', CASE WHEN status <> 'NOT PROVEN' OR kind = 'ratio'
-  THEN NULL WHEN invariant THEN nullif(max(least - n, 0), 0) ELSE max(least - n, needed(bad, target, confidence) - n) END, 'status', CASE WHEN status = 'INVALID' OR kind = 'ratio'
-  THEN status WHEN n = 0 THEN 'NOT MEASURED' WHEN kind = 'gate' THEN 'PROVEN' WHEN invariant AND bad > iif(kind = 'count', lim, 0) THEN 'VIOLATED' WHEN NOT invariant AND 1 -
-  atmost(n - bad, n, confidence) > 1 - target THEN 'VIOLATED' WHEN n >= least AND (invariant OR failing <= 1 - target) THEN 'PROVEN' ELSE 'NOT PROVEN' END)) j FROM bounded UNION
-  ALL SELECT '/error_budgets', json_group_array(json_object('target', target, 'confidence', confidence, 'samples', n, 'bad', bad, 'allowed', (1 - target) * n, 'outages', eps,
-  'used', iif(told, bad / ((1 - target) * n), NULL), 'bad_share', iif(told, 1.0 * bad / n, NULL), 'bad_at_most', iif(told, failing, NULL), 'window_ns', win, 'allowance_ns',
-  CAST(may AS INT), 'outage_like_this', json(iif(costs, json_object('outage_ns', long, 'measured', long * bad / n / may, 'at_most', failing * long / may), NULL)),
-  'outage_of_60_min', json(iif(costs, json_object('outage_ns', 3600000000000, 'measured', 36e11 * bad / n / may, 'at_most', failing * 36e11 / may), NULL))) ORDER BY k) FROM (SELECT
-  *, told AND phase = 'outage' AND win > 0 AND eps > 0 costs FROM (SELECT *, status <> 'INVALID' AND n > 0 told, (1 - target) * win may FROM bounded WHERE kind = 'share' AND target
-  IS NOT NULL AND NOT invariant), (SELECT count(*) eps, sum(hi - lo) / count(*) long FROM ep)) UNION ALL SELECT '/outcome', json_object('held', total(s = 'HELD'), 'violated',
-  total(s = 'VIOLATED'), 'not_measured', total(s = 'NOT MEASURED'), 'invalid', total(s NOT IN ('HELD', 'VIOLATED', 'NOT MEASURED'))) FROM (SELECT value->>'status' s FROM report,
-  json_each(j, '$.promises')) UNION ALL SELECT '/outcome/objectives', json_object('proven', total(s = 'PROVEN'), 'violated', total(s = 'VIOLATED'), 'not_measured', total(s =
-  'NOT MEASURED'), 'not_proven', total(s = 'NOT PROVEN'), 'invalid', total(s NOT IN ('PROVEN', 'VIOLATED', 'NOT MEASURED', 'NOT PROVEN'))) FROM (SELECT value->>'status' s FROM
-  report, json_each(j, '$.objectives')) UNION ALL SELECT '/faults', json_group_array(json_object('witnessed', ifnull(seen, 0) AND instr(value->>'witness', '; but ') = 0) ORDER BY
-  k) FROM f, report, json_each(j, '$.faults') WHERE key = k UNION ALL SELECT '/connections', json_group_array(json_object('passed_bytes', iif(bytes AND EXISTS (SELECT 1 FROM f,
-  report, json_each(j, '$.faults') WHERE key = k AND f.edge = m.edge AND active IS NOT NULL AND mode IN ('reset', 'truncate', 'blackhole', 'asymmetric', 'latency', 'jitter',
-  'bandwidth', 'slicing') AND (passed > 0 OR value->>'witnessed')), passed, NULL)) ORDER BY edge) FROM m;
+  'invariant', invariant, 'samples', n, 'bad', bad, 'worst', iif(most, v->>'worst', (SELECT max(atom) FROM json_each(v->'values'))), 'estimate', iif(bounds, 1.0 * good / n, NULL),
+  'lower', iif(bounds, 1 - atmost(n - good, n, confidence), NULL), 'upper', iif(bounds, atmost(good, n, confidence), NULL), 'in_general', json_object('outages', outages, 'clean',
+  clean, 'clean_lower', iif(outages > 0, 1 - atmost(outages - clean, outages, confidence), NULL)), 'needed', CASE WHEN status <> 'NOT PROVEN' OR kind = 'ratio' THEN NULL WHEN
+  invariant THEN nullif(max(least - n, 0), 0) ELSE max(least - n, needed(bad, target, confidence) - n) END, 'status', CASE WHEN status = 'INVALID' OR kind = 'ratio' THEN status
+  WHEN n = 0 THEN 'NOT MEASURED' WHEN kind = 'gate' THEN 'PROVEN' WHEN invariant AND bad > iif(kind = 'count', lim, 0) THEN 'VIOLATED' WHEN NOT invariant AND 1 - atmost(n - bad, n,
+  confidence) > 1 - target THEN 'VIOLATED' WHEN n >= least AND (invariant OR failing <= 1 - target) THEN 'PROVEN' ELSE 'NOT PROVEN' END)) j FROM bounded UNION ALL SELECT
+  '/error_budgets', json_group_array(json_object('target', target, 'confidence', confidence, 'samples', n, 'bad', bad, 'allowed', (1 - target) * n, 'outages', eps, 'used',
+  iif(told, bad / ((1 - target) * n), NULL), 'bad_share', iif(told, 1.0 * bad / n, NULL), 'bad_at_most', iif(told, failing, NULL), 'window_ns', win, 'allowance_ns', CAST(may AS
+  INT), 'outage_like_this', json(iif(costs, json_object('outage_ns', long, 'measured', long * bad / n / may, 'at_most', failing * long / may), NULL)), 'outage_of_60_min',
+  json(iif(costs, json_object('outage_ns', 3600000000000, 'measured', 36e11 * bad / n / may, 'at_most', failing * 36e11 / may), NULL))) ORDER BY k) FROM (SELECT *, told AND phase =
+  'outage' AND win > 0 AND eps > 0 costs FROM (SELECT *, status <> 'INVALID' AND n > 0 told, (1 - target) * win may FROM bounded WHERE kind = 'share' AND target IS NOT NULL AND NOT
+  invariant), (SELECT count(*) eps, sum(hi - lo) / count(*) long FROM ep)) UNION ALL SELECT '/outcome', json_object('held', total(s = 'HELD'), 'violated', total(s = 'VIOLATED'),
+  'not_measured', total(s = 'NOT MEASURED'), 'invalid', total(s NOT IN ('HELD', 'VIOLATED', 'NOT MEASURED'))) FROM (SELECT value->>'status' s FROM report, json_each(j,
+  '$.promises')) UNION ALL SELECT '/outcome/objectives', json_object('proven', total(s = 'PROVEN'), 'violated', total(s = 'VIOLATED'), 'not_measured', total(s = 'NOT MEASURED'),
+  'not_proven', total(s = 'NOT PROVEN'), 'invalid', total(s NOT IN ('PROVEN', 'VIOLATED', 'NOT MEASURED', 'NOT PROVEN'))) FROM (SELECT value->>'status' s FROM report, json_each(j,
+  '$.objectives')) UNION ALL SELECT '/faults', json_group_array(json_object('witnessed', ifnull(seen, 0) AND instr(value->>'witness', '; but ') = 0) ORDER BY k) FROM f, report,
+  json_each(j, '$.faults') WHERE key = k UNION ALL SELECT '/connections', json_group_array(json_object('passed_bytes', iif(bytes AND EXISTS (SELECT 1 FROM f, report, json_each(j,
+  '$.faults') WHERE key = k AND f.edge = m.edge AND active IS NOT NULL AND mode IN ('reset', 'truncate', 'blackhole', 'asymmetric', 'latency', 'jitter', 'bandwidth', 'slicing') AND
+  (passed > 0 OR value->>'witnessed')), passed, NULL)) ORDER BY edge) FROM m;
 -- Both sides, taken apart.
 CREATE VIEW leaf AS SELECT mine, part.path || replace(replace(replace(replace(substr(fullkey, 2), '[', '/'), ']', ''), '.', '/'), '"', '') path, atom FROM (SELECT 1 mine, * FROM
   figure UNION ALL SELECT 1, * FROM judged UNION ALL SELECT 0, '', json_set(j, '$.objectives', json((SELECT json_group_object(key || ' ' || (value->>'indicator'), json(value)) FROM

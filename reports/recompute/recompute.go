@@ -36,7 +36,7 @@ var figures string
 // star stands for anything. The number of an objective in a path is followed by its SLI.
 var Given = []string{
 	// What oracles say: of promises, of the measurement, of nodes' lives and of configurations. So
-	// are, of an objective with more values than the 64 that a report has, samples, bad and worst.
+	// are samples, bad and worst of an objective of which a report has as many values as it may, 64.
 	"/promises/*", "/validity/*", "/starts/*/control_plane_gone_ns", "/staleness/changes/*/stored_after_ns", "/objectives/*/[epv]*/*", "/objectives/* recovery-*/in_general/*",
 	"/objectives/* data-plane-rto/in_general/*", "/objectives/* wrong-configuration/samples", "/objectives/* wrong-configuration/bad", "/objectives/* measurement-validity/samples",
 	// What is of the machine and of the runs before.
