@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -21,6 +20,7 @@ import (
 
 	"blackout/fixtures"
 	"blackout/internal/impostor"
+	"blackout/internal/programtest"
 )
 
 // patience bounds every wait.
@@ -59,7 +59,7 @@ func startDataPlane(t *testing.T, controlPlane string, id fixtures.Identity) *da
 	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "blackout/cmd/gateway").CombinedOutput(); err != nil {
 		t.Fatalf("build the gateway: %v\n%s", err, said)
 	}
-	dp := &dataPlane{t: t, proxy: freeAddress(t), status: freeAddress(t), log: &output{}}
+	dp := &dataPlane{t: t, proxy: programtest.FreeAddress(t), status: programtest.FreeAddress(t), log: &output{}}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	command := exec.CommandContext(ctx, binary)
 	command.Env = []string{"KONG_ROLE=data_plane", "KONG_DATABASE=off", "KONG_PREFIX=" + filepath.Join(dir, "kong"),
@@ -76,16 +76,6 @@ func startDataPlane(t *testing.T, controlPlane string, id fixtures.Identity) *da
 		_ = command.Wait() // killed, and the test is over
 	})
 	return dp
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // await waits until condition holds.
@@ -164,7 +154,7 @@ func TestGatewayBelieves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, address := start(t), freeAddress(t)
+	client, address := start(t), programtest.FreeAddress(t)
 	dp := startDataPlane(t, address, id)
 	dp.await("its Status API answers", func() bool { return dp.hash() != "" })
 	newer, older := table(upstream.Listener.Addr().String(), 7), table(upstream.Listener.Addr().String(), 5)

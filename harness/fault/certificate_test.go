@@ -13,6 +13,7 @@ import (
 
 	"blackout/fixtures"
 	"blackout/internal/impostor"
+	"blackout/internal/programtest"
 )
 
 // cluster is a control plane, played by an impostor, and a data plane that is no
@@ -34,7 +35,7 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, server: impostor.New(slog.New(slog.DiscardHandler)), address: freeAddress(t), held: map[string]fixtures.Identity{"cp": id, "dp-1": id}}
+	c := &cluster{t: t, server: impostor.New(slog.New(slog.DiscardHandler)), address: programtest.FreeAddress(t), held: map[string]fixtures.Identity{"cp": id, "dp-1": id}}
 	t.Cleanup(c.server.CloseAll)
 	c.start(id)
 	return c

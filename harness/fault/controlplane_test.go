@@ -13,6 +13,7 @@ import (
 
 	"blackout/internal/impostor"
 	"blackout/internal/outlet"
+	"blackout/internal/programtest"
 )
 
 // TestEveryPlaneKindHasATest: a kind that is added is tested here too.
@@ -124,7 +125,7 @@ func TestPlanesAreCleanedAfterACrash(t *testing.T) {
 // TestUndoOfWhatIsGone: Toxiproxy and the impostor went with the run.
 func TestUndoOfWhatIsGone(t *testing.T) {
 	t.Parallel()
-	gone := freeAddress(t)
+	gone := programtest.FreeAddress(t)
 	if err := EndScript(t.Context(), map[string]string{"impostor": gone, "script": "x"}); err != nil {
 		t.Error(err)
 	}
@@ -179,7 +180,7 @@ func TestLooksThatProveNothing(t *testing.T) {
 			change: func(p *planes) { p.with.Beside = p.with.Through }, seen: "through an untouched edge: status 503",
 		},
 		"the control plane is gone": {
-			change: func(p *planes) { p.with.Beside = at(freeAddress(p.t)) }, seen: "through an untouched edge: no TLS",
+			change: func(p *planes) { p.with.Beside = at(programtest.FreeAddress(p.t)) }, seen: "through an untouched edge: no TLS",
 		},
 		"another answers in the script's place": {
 			spoil: func(p *planes) {

@@ -21,6 +21,7 @@ import (
 
 	"blackout/fixtures"
 	"blackout/internal/impostor"
+	"blackout/internal/programtest"
 )
 
 // gateway is one node of the reference gateway, a process that can be started
@@ -105,12 +106,12 @@ func newGateways(t *testing.T, binary string) *gateways {
 	api := httptest.NewServer(scripts.Handler())
 	t.Cleanup(func() { api.Close(); scripts.CloseAll() })
 	g := &gateways{
-		planes: &planes{bench: newBench(t), cp: freeAddress(t), scripts: scripts},
+		planes: &planes{bench: newBench(t), cp: programtest.FreeAddress(t), scripts: scripts},
 		held:   map[string]fixtures.Identity{"cp": id, "dp-1": id},
-		admin:  freeAddress(t), proxy: freeAddress(t), upstream: upstream.Listener.Addr().String(),
+		admin:  programtest.FreeAddress(t), proxy: programtest.FreeAddress(t), upstream: upstream.Listener.Addr().String(),
 	}
 	g.lead(g.cp)
-	listen := freeAddress(t)
+	listen := programtest.FreeAddress(t)
 	g.with = ControlPlane{
 		Impostor: impostor.NewClient(api.Listener.Addr().String()), Listen: listen, Upstream: listen, Identity: id,
 		Through: at(g.at), Beside: at(g.other), Ask: question(2 * time.Second),
@@ -119,7 +120,7 @@ func newGateways(t *testing.T, binary string) *gateways {
 	common := map[string]string{"KONG_LOG_LEVEL": "debug", "KONG_BLACKOUT_RECONNECT_MIN": "100ms", "KONG_BLACKOUT_RECONNECT_MAX": "200ms", "KONG_BLACKOUT_SILENCE": "2s", "KONG_BLACKOUT_PING_INTERVAL": "500ms"}
 	node := func(name string, env map[string]string) *gateway {
 		maps.Copy(env, common)
-		env["KONG_PREFIX"], env["KONG_STATUS_LISTEN"] = filepath.Join(dir, name), freeAddress(t)
+		env["KONG_PREFIX"], env["KONG_STATUS_LISTEN"] = filepath.Join(dir, name), programtest.FreeAddress(t)
 		return &gateway{binary: binary, env: env, log: &output{}}
 	}
 	g.nodes = map[string]*gateway{

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"blackout/harness/topology"
+	"blackout/internal/programtest"
 )
 
 // TestCrashIsRecovered: the harness dies with a fault in force, and its ledger
@@ -77,7 +78,7 @@ func TestMendLink(t *testing.T) {
 		"the edge is fine":          {t.Context(), b.links.server.address, b.links.proxyName(b.edge), true},
 		"the edge is another run's": {t.Context(), b.links.server.address, NewEdges(b.links.server.address, b.rec).proxyName(b.edge), true},
 		"the edge is not known":     {t.Context(), b.links.server.address, "dp-0>cp", true},
-		"Toxiproxy is gone":         {t.Context(), freeAddress(t), b.edge.String(), true},
+		"Toxiproxy is gone":         {t.Context(), programtest.FreeAddress(t), b.edge.String(), true},
 		"Toxiproxy is ill":          {t.Context(), ill.Listener.Addr().String(), b.edge.String(), false},
 		"it is another server":      {t.Context(), odd.Listener.Addr().String(), b.edge.String(), false},
 		"there is no time":          {ended, b.links.server.address, b.edge.String(), false},
@@ -226,7 +227,7 @@ func TestFlappingThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := b.links.server
-	b.links.server = newServer(freeAddress(t))
+	b.links.server = newServer(programtest.FreeAddress(t))
 	if err := f.Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}

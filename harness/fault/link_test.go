@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"blackout/harness/topology"
+	"blackout/internal/programtest"
 )
 
 // allowed is what Truncate lets through in these tests, in bytes.
@@ -285,7 +286,7 @@ func TestEdgesThatCannotBeCut(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	dead := topology.Edge{From: fmt.Sprintf("dead-%d", benches.Add(1)), To: "cp"}
-	at := b.open(dead, freeAddress(t))
+	at := b.open(dead, programtest.FreeAddress(t))
 	through := func(address string) Probes {
 		probes := b.probes()
 		probes.Cut = func(ctx context.Context) error { _, err := get(ctx, address); return err }

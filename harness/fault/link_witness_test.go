@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"blackout/harness/topology"
+	"blackout/internal/programtest"
 )
 
 // TestBrokenProbesWitnessNothing: what fails must be the cut edge, and nothing but
@@ -169,7 +170,7 @@ func TestVerdicts(t *testing.T) {
 func TestEndings(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	_, refusal := get(t.Context(), freeAddress(t))
+	_, refusal := get(t.Context(), programtest.FreeAddress(t))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
 	_, timeout := get(ctx, b.at)

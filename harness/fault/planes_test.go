@@ -15,6 +15,7 @@ import (
 	"blackout/harness/topology"
 	"blackout/internal/impostor"
 	"blackout/internal/outlet"
+	"blackout/internal/programtest"
 )
 
 // The generations of these tests: of the real control plane, and of one restored
@@ -47,7 +48,7 @@ func newPlanes(t *testing.T) *planes {
 	p.lead(p.cp)
 	api := httptest.NewServer(p.scripts.Handler())
 	t.Cleanup(func() { api.Close(); p.scripts.CloseAll() })
-	listen := freeAddress(t)
+	listen := programtest.FreeAddress(t)
 	p.with = ControlPlane{
 		Impostor: impostor.NewClient(api.Listener.Addr().String()), Listen: listen, Upstream: listen, Identity: id,
 		Through: at(p.at), Beside: at(p.other), Ask: question(3 * time.Second),

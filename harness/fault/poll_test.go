@@ -17,6 +17,7 @@ import (
 	"blackout/harness/history"
 	"blackout/harness/topology"
 	"blackout/internal/meter"
+	"blackout/internal/programtest"
 )
 
 // polled lets a poller run while f does something, and returns what it recorded.
@@ -303,7 +304,7 @@ func TestOpenRefusesATakenAddress(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	edge := topology.Edge{From: "late", To: "cp"}
-	if err := b.links.Open(t.Context(), edge, b.at, freeAddress(t)); err == nil || !strings.Contains(err.Error(), edge.String()) {
+	if err := b.links.Open(t.Context(), edge, b.at, programtest.FreeAddress(t)); err == nil || !strings.Contains(err.Error(), edge.String()) {
 		t.Errorf("error %v does not name the edge", err)
 	}
 }

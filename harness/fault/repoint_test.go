@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"blackout/harness/topology"
+	"blackout/internal/programtest"
 )
 
 // TestRepoint: live connections end, new ones lead elsewhere, and the meters
@@ -93,7 +94,7 @@ func TestRepointedBehindOurBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.links.Repoint(t.Context(), b.edge, freeAddress(t)); err != nil {
+	if err := b.links.Repoint(t.Context(), b.edge, programtest.FreeAddress(t)); err != nil {
 		t.Fatal(err)
 	}
 	undo := b.links.undoRepoint(b.edge, before)
@@ -156,7 +157,7 @@ func TestRepointErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	there := b.links.server
-	b.links.server = newServer(freeAddress(t))
+	b.links.server = newServer(programtest.FreeAddress(t))
 	if err := b.links.Repoint(t.Context(), b.edge, "x:1"); err == nil || !strings.Contains(err.Error(), b.edge.String()) {
 		t.Errorf("error %v does not name the edge", err)
 	}

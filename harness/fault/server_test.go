@@ -15,7 +15,6 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +26,7 @@ import (
 	"blackout/harness/topology"
 	"blackout/internal/deaf"
 	"blackout/internal/meter"
+	"blackout/internal/programtest"
 	"blackout/internal/toxic"
 )
 
@@ -102,32 +102,11 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) open(edge topology.Edge, upstream string) (listen string) {
 	b.t.Helper()
-	listen = freeAddress(b.t)
+	listen = programtest.FreeAddress(b.t)
 	if err := b.links.Open(b.t.Context(), edge, listen, upstream); err != nil {
 		b.t.Fatal(err)
 	}
 	return listen
-}
-
-// ports counts the ports tried. They are from below those that systems give to
-// clients, which could take an edge's while it is shut.
-var ports atomic.Int64
-
-// freeAddress is an address that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for {
-		port := 10_000 + (int64(os.Getpid())*97+ports.Add(1))%10_000
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		return listener.Addr().String()
-	}
 }
 
 // get reads the peer's page whole through an address, on a fresh connection. It

@@ -14,6 +14,7 @@ import (
 
 	"blackout/fixtures"
 	"blackout/harness/store"
+	"blackout/internal/programtest"
 	"blackout/internal/s3front"
 )
 
@@ -189,7 +190,7 @@ func newVault(t *testing.T) vault {
 		}
 		return s3front.Certificate{Chain: string(server.Certificate), Key: string(server.Key)}
 	}
-	address := freeAddress(t)
+	address := programtest.FreeAddress(t)
 	if err := v.front.Open(t.Context(), "dp-1", s3front.Endpoint{Listen: address, Certificate: certificate(&v.known)}); err != nil {
 		t.Fatal(err)
 	}

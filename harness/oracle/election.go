@@ -19,17 +19,13 @@ var oneWriter = promise{"G9", "Among several backup nodes exactly one writes; an
 		s.breaks(5, "dp-1>cp", "exit")
 	}},
 	{"G9.2", "Another takes over when the writer dies.", "deaths of a writer", takesOverWriting, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "kill")
 		s.changes(5, 2)
 		s.ends(120)
 	}},
 	{"G9.3", "A writer that was paused while another took over does not overwrite what that one wrote.", "pauses of a writer", pausedWritesNoMore, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "pause")
 		s.writes(30, "backup-2")
 		s.heals(40, "backup-1")

@@ -59,6 +59,14 @@ func (s *story) exporter(name string, traits ...trait) {
 	s.holds(2, 1)
 }
 
+// twoExporters tells of the backup nodes backup-1, which has written generation 1, and
+// backup-2, which has not written.
+func (s *story) twoExporters() {
+	s.exporter("backup-1")
+	s.plane("backup-2", exporting)
+	s.starts(0.5, "backup-2")
+}
+
 // uploadAllowance is for how long one upload may last, in spite of a busy machine.
 const uploadAllowance = history.Time(10 * time.Second)
 

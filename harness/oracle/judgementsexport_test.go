@@ -27,17 +27,13 @@ var exportJudgements = []judgement{
 		s.ends(60)
 	}},
 	{"G6.1", "who stands by has to notice first that nobody writes", NotMeasured, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "kill")
 		s.changes(5, 2)
 		s.ends(20)
 	}},
 	{"G6.1", "and has then to write", Violated, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "kill")
 		s.changes(5, 2)
 		s.holds(50, 1)
@@ -101,9 +97,7 @@ var exportJudgements = []judgement{
 		s.breaks(5, "dp-1>cp", "exit")
 	}},
 	{"G9.1", "who loses its control plane with it may hand over", Held, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "cp", "kill")
 		s.writes(20, "backup-2")
 	}},
@@ -113,9 +107,7 @@ var exportJudgements = []judgement{
 		s.breaks(5, "dp-1>cp", "exit")
 	}},
 	{"G9.2", "who takes over in time may be disturbed afterwards", Held, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "kill")
 		s.changes(5, 2)
 		s.writes(12, "backup-2")
@@ -124,9 +116,7 @@ var exportJudgements = []judgement{
 	{"G9.2", "what was on its way when its writer was frozen is no next upload", Held, func(s *story) { s.lateUpload(http.StatusOK) }},
 	{"G9.3", "nor may it replace what another wrote", Violated, func(s *story) { s.lateUpload(http.StatusOK) }},
 	{"G9.1", "who was frozen may find out by being refused", Held, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "pause")
 		s.writes(30, "backup-2")
 		s.heals(40, "backup-1")
@@ -150,9 +140,7 @@ var exportJudgements = []judgement{
 	}},
 	{"G13.6", "where nobody answers it takes its time", NotMeasured, func(s *story) { s.exporterBehind("blackhole") }},
 	{"G13.6", "who stands by has nothing to say", NotMeasured, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-2>store", "exit")
 		s.changes(4, 2)
 		s.heals(20, "backup-2>store")
@@ -173,9 +161,7 @@ func (s *story) killedExporter() {
 // lateUpload tells of a writer that was frozen with an upload on its way, which ended
 // after another had taken over.
 func (s *story) lateUpload(code int) {
-	s.exporter("backup-1")
-	s.plane("backup-2", exporting)
-	s.starts(0.5, "backup-2")
+	s.twoExporters()
 	s.breaks(3, "backup-1", "pause")
 	s.event(3.2, history.Event{Kind: history.StoreRequest, Node: "backup-1", Text: "PUT " + storyObject, Code: code, OK: true, Until: moments(25)})
 	s.changes(5, 3)

@@ -260,40 +260,30 @@ var outageJudgements = []judgement{
 		s.breaks(1.5, "dp-1", "store-unknown-ca")
 	}},
 	{"G9.1", "two that take turns write both", Violated, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.writes(5, "backup-2")
 		s.writes(9, "backup-1")
 		s.breaks(20, "dp-1>cp", "exit")
 	}},
 	{"G9.1", "who is refused has tried to write as well", Violated, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.asks(5, "backup-2", "PUT "+storyObject, http.StatusPreconditionFailed)
 		s.breaks(20, "dp-1>cp", "exit")
 	}},
 	{"G9.1", "and may, after it could not see who leads", Held, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1>store", "exit")
 		s.writes(30, "backup-2")
 		s.heals(40, "backup-1>store")
 		s.asks(40.5, "backup-1", "PUT "+storyObject, http.StatusPreconditionFailed)
 	}},
 	{"G9.1", "a refusal of something else is none", Held, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.asks(5, "backup-2", "PUT "+storyObject, http.StatusForbidden)
 		s.breaks(20, "dp-1>cp", "exit")
 	}},
 	{"G9.1", "a writer that cannot reach the store may be followed", Held, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1>store", "exit")
 		s.writes(30, "backup-2")
 	}},
@@ -303,16 +293,12 @@ var outageJudgements = []judgement{
 		s.breaks(3, "dp-1>cp", "exit")
 	}},
 	{"G9.2", "without a change there is nothing to write", NotMeasured, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "kill")
 		s.ends(120)
 	}},
 	{"G9.3", "an older configuration in the bucket betrays it too", Violated, func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "pause")
 		s.writes(30, "backup-2")
 		s.holds(35, 2)

@@ -210,25 +210,19 @@ var keepers = map[string]func(*story){
 		s.breaks(5, "backup>cp", "exit")
 	},
 	"G9.1": func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "kill")
 		s.writes(8, "backup-2")
 	},
 	"G9.2": func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "kill")
 		s.changes(5, 2)
 		s.writes(20, "backup-2")
 		s.ends(120)
 	},
 	"G9.3": func(s *story) {
-		s.exporter("backup-1")
-		s.plane("backup-2", exporting)
-		s.starts(0.5, "backup-2")
+		s.twoExporters()
 		s.breaks(3, "backup-1", "pause")
 		s.writes(30, "backup-2")
 		s.heals(40, "backup-1")

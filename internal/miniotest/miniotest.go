@@ -61,7 +61,7 @@ func server(t *testing.T, environment []string, arguments ...string) programtest
 		Arguments: func(address string) []string {
 			return append([]string{"server", "--address", address}, append(arguments, dir)...)
 		},
-		Environment: append([]string{"MINIO_ROOT_USER=" + User, "MINIO_ROOT_PASSWORD=" + Password, "MINIO_BROWSER=off"}, environment...),
+		Environment: append([]string{"MINIO_ROOT_USER=" + User, "MINIO_ROOT_PASSWORD=" + Password, "MINIO_BROWSER=off"}, environment...), // its console would take a port, too
 		Health:      health,
 	}
 }

@@ -51,7 +51,7 @@ func Binary(t *testing.T, variable string) string {
 func (s Server) Start(t *testing.T) string {
 	t.Helper()
 	binary := Binary(t, s.Variable)
-	address := freeAddress(t)
+	address := FreeAddress(t)
 	process := exec.CommandContext(t.Context(), binary, s.Arguments(address)...)
 	process.Env = append(os.Environ(), s.Environment...)
 	var output bytes.Buffer
@@ -111,17 +111,17 @@ func (s Server) ready(t *testing.T, address string, ended <-chan struct{}) bool 
 	}
 }
 
-// ports counts the ports tried.
+// ports counts the ports tried; those of a process begin where its number says.
 var ports atomic.Int64
 
-// freeAddress is an address on loopback that nobody listens on. Its port is from below
-// those that systems give to whoever asks for any: another test's server could have taken
-// one of those before this one is up, and have answered for it. The other ranges below
-// are those of harness/fault's tests and of harness/engine/local.
-func freeAddress(t *testing.T) string {
+// FreeAddress is an address on loopback, host:port, that nobody listens on. Its port is from
+// below those that systems give to clients and to whoever asks for any: another test could
+// take one of those before this one's server listens, or while it is down, and would be
+// taken for it. harness/engine/local has the ports behind these.
+func FreeAddress(t *testing.T) string {
 	t.Helper()
 	for {
-		port := 5_000 + (int64(os.Getpid())*37+ports.Add(1))%5_000
+		port := 10_000 + (int64(os.Getpid())*97+ports.Add(1))%10_000
 		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if errors.Is(err, syscall.EADDRINUSE) {
 			continue

@@ -132,15 +132,8 @@ func stepOf(v Timed) int32 { return int32(math.Log2(float64(max(v.Value, 1))) * 
 // of one step are sorted.
 func (s *span) percentile(values []Timed, p float64) time.Duration {
 	clear(s.counts)
-	for _, cell := range s.cells {
-		for _, k := range cell {
-			s.counts[k.step] += int(k.count)
-		}
-	}
-	step, rank := 0, rankOf(p, len(values))
-	for ; rank > s.counts[step]; step++ {
-		rank -= s.counts[step]
-	}
+	s.count(s.cells)
+	step, rank := s.ranked(rankOf(p, len(values)))
 	sorted := make([]time.Duration, 0, s.counts[step])
 	for _, v := range values {
 		if stepOf(v) == int32(step) {
@@ -189,20 +182,33 @@ func (s *span) anywhere(p float64) int {
 	clear(s.counts)
 	total := 0
 	for _, start := range s.starts {
-		for _, cell := range s.cells[start : start+cells] {
-			for _, k := range cell {
-				s.counts[k.step] += int(k.count)
-				total += int(k.count)
-			}
+		total += s.count(s.cells[start : start+cells])
+	}
+	step, _ := s.ranked(rankOf(p, total))
+	return step
+}
+
+// count counts the steps of cells, and returns how many values they have.
+func (s *span) count(cells [][]stepped) (total int) {
+	for _, cell := range cells {
+		for _, k := range cell {
+			s.counts[k.step] += int(k.count)
+			total += int(k.count)
 		}
 	}
-	rank := rankOf(p, total)
+	return total
+}
+
+// ranked is the step of the counted value of a rank, and its rank within that step; 0 if
+// there are not as many.
+func (s *span) ranked(rank int) (step, within int) {
 	for step, count := range s.counts {
-		if rank -= count; rank <= 0 {
-			return step
+		if rank <= count {
+			return step, rank
 		}
+		rank -= count
 	}
-	return 0
+	return 0, 0
 }
 
 // narrow has the draws that follow look around the steps of those before, which is
