@@ -63,9 +63,22 @@ func (m *stored) node(ctx context.Context) store.Answer {
 	return m.at.Node(ctx)
 }
 
-// look reads as the node, and as an untouched account before and after. The error
-// says why nothing can be concluded from it.
-func (m *stored) look(ctx context.Context) (view, error) {
+// looks is how often is looked for one from which something can be concluded.
+const looks = 3
+
+// look reads as the node, and as an untouched account before and after, again if
+// nothing can be concluded from it; the error then says why.
+func (m *stored) look(ctx context.Context) (v view, err error) {
+	for range looks {
+		v, err = m.lookOnce(ctx)
+		if err == nil || v.control.Status == 0 || ctx.Err() != nil {
+			break
+		}
+	}
+	return v, err
+}
+
+func (m *stored) lookOnce(ctx context.Context) (view, error) {
 	before := m.at.Control(ctx)
 	v := view{spec: m.spec, at: m.at, node: m.node(ctx)}
 	v.control = m.at.Control(ctx)

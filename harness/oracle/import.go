@@ -105,7 +105,7 @@ func servesTheSnapshot(v *view, f *finding) {
 			f.opportunities++
 			// After the healing began an answer may show either configuration.
 			if failed(r) || !may(int(r.Generation)) && r.Done <= b.cut.heal {
-				v.blames(f, r, func() Evidence { return b.got(r, " instead of the snapshot's generation") })
+				v.blames(f, &f.bad, b.node, r, func() Evidence { return b.got(r, " instead of the snapshot's generation") })
 			}
 		})
 	}
@@ -220,7 +220,7 @@ func (v *view) servesFromCache(f *finding, of func(boot) bool) {
 					return // a planted generation is G2.4's to judge
 				}
 				if failed(r) || int(r.Generation) != served.generation {
-					v.blames(f, r, func() Evidence { return b.got(r, " after it served generation %d from its cache", served.generation) })
+					v.blames(f, &f.bad, b.node, r, func() Evidence { return b.got(r, " after it served generation %d from its cache", served.generation) })
 				}
 			})
 		}

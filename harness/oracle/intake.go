@@ -61,6 +61,9 @@ func (v *view) takeMetric(e history.Event) {
 		v.throttled.take(e)
 	case e.Text == "slots_saturated" && e.Node != "harness" && e.Stream < len(v.traffic.streams):
 		v.traffic.streams[e.Stream].saturated = int(e.Value)
+	case e.Text == history.ProcessDenied && e.Node != history.Harness && e.Error == "":
+		n := v.node(e.Node)
+		n.denials = append(n.denials, sample{e.At, e.Value})
 	case e.Node != history.Harness && e.Error == "" && slices.ContainsFunc(mustStayFlat, func(g growing) bool { return g.metric == e.Text }):
 		v.node(e.Node).measure(e)
 	}

@@ -22,7 +22,6 @@ type Observed struct {
 
 	Outages  []Outage
 	Away     []Absence
-	Stalls   []Stall // apart, by time
 	Starts   []Boot
 	Exports  []Export
 	Returns  []Return
@@ -31,6 +30,9 @@ type Observed struct {
 	Looked   bool // an independent reader looked into the store
 	Made     []Made
 	Rewound  []string // the data planes whose control plane was given an older database, by name
+
+	control control            // what KeptFrom goes by
+	denials map[string]denials // the same, by node
 }
 
 // Outage is a time in which a fault kept the control plane of a data plane from giving
@@ -45,13 +47,10 @@ type Outage struct {
 	Detection                    time.Duration // how long a new data plane may take to know, by the timers of the run and how the control plane fails
 }
 
-// Stall is a time in which the machine stalled: the upstream itself kept the harness
-// waiting for longer than [StallLimit]. A request that timed out in it has no other owner.
-type Stall struct{ From, To history.Time }
-
-// Stalled says for how long the machine stalled within a time.
-func (o Observed) Stalled(from, to history.Time) time.Duration {
-	return (&control{stalls: o.Stalls}).stalled(from, to)
+// KeptFrom says what of the machine's kept a node from answering within a time, ""
+// for nothing. A request that timed out in it has no other owner.
+func (o Observed) KeptFrom(node string, from, to history.Time) string {
+	return keptFrom(&o.control, node, o.denials[node], from, to)
 }
 
 // Absence is a time in which the harness had ended or frozen a data plane, until it
@@ -105,11 +104,13 @@ func Observe(rec *history.Recording) (Observed, error) {
 	if err := v.pass(source); err != nil {
 		return Observed{}, err
 	}
-	o := Observed{End: v.end, Outages: v.observeOutages(), Away: v.observeAbsences(), Stalls: v.control.stalls, Starts: v.observeBoots(), Exports: v.observeExports(),
+	o := Observed{End: v.end, Outages: v.observeOutages(), Away: v.observeAbsences(), Starts: v.observeBoots(), Exports: v.observeExports(),
 		Returns: v.observeReturns(), Residing: v.observeResidences(), Looked: len(v.objects) > 0, Made: v.observeMade()}
 	o.Void, o.Unfinished = v.usable()
+	o.control, o.denials = v.control, make(map[string]denials)
 	for _, n := range v.nodes {
 		o.Audited = o.Audited || len(n.requests) > 0
+		o.denials[n.Name] = n.denials
 	}
 	for _, n := range v.planes {
 		if len(v.faultsOf(n, "cp-older-database")) > 0 {

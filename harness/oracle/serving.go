@@ -130,7 +130,7 @@ func (v *view) loseNone(f *finding, sort func(*node) []*fault, what string) {
 			}
 			f.opportunities++
 			if failed(r) {
-				v.blames(f, r, func() Evidence { return n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what) })
+				v.blames(f, &f.bad, n, r, func() Evidence { return n.got(r, ", %s after %s", seconds(r.Done.Sub(from)), what) })
 			}
 		})
 	}
@@ -244,14 +244,10 @@ func readyMeansLive(v *view, f *finding) {
 			if anyDuring(held, k.at, k.until) || n.endedBefore(k) {
 				continue // the harness did not let it answer
 			}
-			if v.control.excusesLook(k, k.until) {
-				f.spare(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then did not answer"))
-				continue
+			if !k.ok {
+				v.blamesLook(f, &f.bad, n, k, k.until, n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then answered %s", status(k.code)))
 			}
 			f.opportunities++
-			if !k.ok {
-				f.bad.add(n.tells(k.at, history.ReadyCheck, "said it was ready, and its route then answered %s", status(k.code)))
-			}
 		}
 	}
 }
@@ -299,10 +295,9 @@ func staysReady(v *view, f *finding) {
 			switch {
 			case k.at < n.from():
 				ready = k.code == http.StatusOK
-			case v.control.excusesLook(k, lasts(looks, i, min(n.end, v.end))):
-				f.spare(n.tells(k.at, history.ReadyChange, "did not answer for readiness"))
 			case k.code != http.StatusOK && !v.down(n.node, k.at, max(k.at, k.until)):
-				lost.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after the cut", status(k.code), seconds(k.at.Sub(n.from()))))
+				seen := n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after the cut", status(k.code), seconds(k.at.Sub(n.from())))
+				v.blamesLook(f, &lost, n.node, k, lasts(looks, i, min(n.end, v.end)), seen)
 			}
 		}
 		if ready {
@@ -329,12 +324,8 @@ func losesNoneAtReturn(v *view, f *finding) {
 				broken = broken || failed(r) && (!serves || r.Intended >= served.until)
 			default:
 				returned++
-				switch {
-				case !failed(r):
-				case v.control.excuses(r):
-					f.spare(b.got(r, ""))
-				default:
-					lost.note(r.Done, func() Evidence {
+				if failed(r) {
+					v.blames(f, &lost, b.node, r, func() Evidence {
 						return b.got(r, ", %s after the control plane returned", seconds(r.Done.Sub(b.cut.heal)))
 					})
 				}

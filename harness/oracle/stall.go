@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"blackout/harness/history"
@@ -22,14 +23,17 @@ const StallLimit = 500 * time.Millisecond
 type control struct {
 	asked   map[string]int // how often, by upstream
 	longest time.Duration  // that an answer took; 0: none took long enough to be recorded
-	stalls  []Stall        // apart, by time
+	stalls  []stalled      // apart, by time
 }
+
+// stalled is a time in which the upstream itself kept the harness waiting.
+type stalled struct{ From, To history.Time }
 
 func (c *control) take(e history.Event) {
 	took := e.Until.Sub(e.At)
 	c.longest = max(c.longest, took)
 	if took >= StallLimit || e.Error != "" {
-		c.stalls = append(c.stalls, Stall{e.At, e.Until})
+		c.stalls = append(c.stalls, stalled{e.At, e.Until})
 	}
 }
 
@@ -43,7 +47,7 @@ func (c *control) tell(e history.Event) {
 
 // settle merges stalls that overlap.
 func (c *control) settle() {
-	slices.SortFunc(c.stalls, func(a, b Stall) int { return cmp.Compare(a.From, b.From) })
+	slices.SortFunc(c.stalls, func(a, b stalled) int { return cmp.Compare(a.From, b.From) })
 	merged := c.stalls[:0]
 	for _, s := range c.stalls {
 		if last := len(merged) - 1; last >= 0 && s.From <= merged[last].To {
@@ -56,8 +60,8 @@ func (c *control) settle() {
 }
 
 // amid are the stalls of a time.
-func (c *control) amid(from, to history.Time) []Stall {
-	return slices.DeleteFunc(slices.Clone(c.stalls), func(s Stall) bool { return s.To < from || s.From > to })
+func (c *control) amid(from, to history.Time) []stalled {
+	return slices.DeleteFunc(slices.Clone(c.stalls), func(s stalled) bool { return s.To < from || s.From > to })
 }
 
 // stalled says for how long the machine stalled within a time.
@@ -69,18 +73,59 @@ func (c *control) stalled(from, to history.Time) time.Duration {
 	return sum
 }
 
-// excuses says whether a request came to nothing while the machine stalled, for as long
-// as it takes to call that a stall. Only a time-out has that excuse: a stalled machine
-// makes nobody answer wrongly.
-func (c *control) excuses(r history.Request) bool {
-	return r.Class == history.Timeout && c.stalled(r.Intended, r.Done) >= StallLimit
+// excuse says what of the machine's kept a node from answering a request, "" for
+// nothing: it stalled, for as long as it takes to call that a stall, or for at least half
+// of the time it gave the node no processor. Only a time-out has that excuse: such a
+// machine makes nobody answer wrongly.
+func (v *view) excuse(n *node, r history.Request) string {
+	if r.Class != history.Timeout {
+		return ""
+	}
+	return v.keptFrom(n, r.Intended, r.Done)
 }
 
-// excusesLook says the same of a look that got no answer, when what it saw was so until
+// excuseLook says the same of a look that got no answer, when what it saw was so until
 // some moment. Only changes are recorded: one that outlasts the stall by more than a look
 // has another cause.
-func (c *control) excusesLook(k look, until history.Time) bool {
-	return k.code == 0 && c.stalled(k.at, k.until) >= StallLimit && until.Sub(k.until) <= c.stalled(k.until, until)+lookLimit
+func (v *view) excuseLook(n *node, k look, until history.Time) string {
+	kept := max(v.control.stalled(k.until, until), n.denials.within(k.until, until))
+	if k.code != 0 || until.Sub(k.until) > kept+lookLimit {
+		return ""
+	}
+	return v.keptFrom(n, k.at, k.until)
+}
+
+// keptFrom says what of the machine's kept a node from answering within a time, "" for
+// nothing.
+func (v *view) keptFrom(n *node, from, to history.Time) string {
+	return keptFrom(&v.control, n.Name, n.denials, from, to)
+}
+
+func keptFrom(c *control, node string, d denials, from, to history.Time) string {
+	switch denied := d.within(from, to); {
+	case c.stalled(from, to) >= StallLimit:
+		return "the upstream itself kept the harness waiting: the machine stalled"
+	case denied >= StallLimit && denied >= to.Sub(from)/2:
+		return fmt.Sprintf("the machine kept %s from running for at least %s", node, seconds(denied))
+	}
+	return ""
+}
+
+// denials are samples of for how long a node's process was kept from running, in all.
+type denials []sample
+
+// within is for how long it was at the least within a time: of what was counted between
+// two samples, what did not fit into the rest of it.
+func (d denials) within(from, to history.Time) time.Duration {
+	var sum time.Duration
+	first := max(1, sort.Search(len(d), func(i int) bool { return d[i].at > from }))
+	for i := first; i < len(d) && d[i-1].at < to; i++ {
+		a, b := d[i-1], d[i]
+		inside := min(to, b.at).Sub(max(from, a.at))
+		denied := time.Duration((b.value - a.value) * float64(time.Second))
+		sum += max(0, min(inside, denied-(b.at.Sub(a.at)-inside)))
+	}
+	return sum
 }
 
 // lookLimit is how long the first look after a stall may take, and the time before it.
@@ -94,20 +139,27 @@ func lasts(looks []look, i int, end history.Time) history.Time {
 	return end
 }
 
-// blames adds a counterexample that is a request, unless the machine stalled.
-func (v *view) blames(f *finding, r history.Request, seen func() Evidence) {
-	if v.control.excuses(r) {
-		f.spare(seen())
+// blames notes a counterexample that is a node's request, unless the machine kept the node from answering it.
+func (v *view) blames(f *finding, bad *evidence, n *node, r history.Request, seen func() Evidence) {
+	if why := v.excuse(n, r); why != "" {
+		f.spare(seen(), why)
 		return
 	}
-	f.bad.note(r.Done, seen)
+	bad.note(r.Done, seen)
 }
 
-// spare keeps what a stall may have made from counting as a counterexample; the clause
-// cannot be called held either.
-func (f *finding) spare(seen Evidence) {
-	f.doubts("%s, while the upstream itself kept the harness waiting: the machine stalled", seen.Text)
+// blamesLook does the same with a look, of which what it saw was so until some moment.
+func (v *view) blamesLook(f *finding, bad *evidence, n *node, k look, until history.Time, seen Evidence) {
+	if why := v.excuseLook(n, k, until); why != "" {
+		f.spare(seen, why)
+		return
+	}
+	bad.add(seen)
 }
+
+// spare keeps what the machine may have made from counting as a counterexample; the
+// clause cannot be called held either.
+func (f *finding) spare(seen Evidence, why string) { f.doubts("%s, while %s", seen.Text, why) }
 
 // machineAnswered looks at what the harness asked of the upstream past every gateway.
 func (v *view) machineAnswered() Check {

@@ -170,7 +170,7 @@ func (v *view) serveOn(f *finding, n *node, u unfit) {
 		default:
 			f.opportunities++
 			if failed(r) {
-				v.blames(f, r, func() Evidence {
+				v.blames(f, &f.bad, n, r, func() Evidence {
 					return n.got(r, ", %s after a configuration that it could not be given", seconds(r.Done.Sub(u.at)))
 				})
 			}
@@ -181,13 +181,11 @@ func (v *view) serveOn(f *finding, n *node, u unfit) {
 // stayReady judges the readiness of a data plane that serves on.
 func (v *view) stayReady(f *finding, n *node, u unfit) {
 	for i, k := range n.ready {
-		switch {
-		case k.at <= u.at || k.at > u.until || k.code == http.StatusOK:
-		case v.control.excusesLook(k, lasts(n.ready, i, u.until)):
-			f.spare(n.tells(k.at, history.ReadyChange, "did not answer for readiness"))
-		default:
-			f.bad.add(n.tells(k.at, history.ReadyChange, "answered %s for readiness %s after a configuration that it could not be given", status(k.code), seconds(k.at.Sub(u.at))))
+		if k.at <= u.at || k.at > u.until || k.code == http.StatusOK {
+			continue
 		}
+		v.blamesLook(f, &f.bad, n, k, lasts(n.ready, i, u.until), n.tells(k.at, history.ReadyChange,
+			"answered %s for readiness %s after a configuration that it could not be given", status(k.code), seconds(k.at.Sub(u.at))))
 	}
 }
 

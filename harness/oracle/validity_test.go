@@ -39,12 +39,29 @@ func stalls(from, to float64) mutation {
 	})
 }
 
+// denies keeps a node from running, from a moment on and for so long in each of some
+// half seconds.
+func denies(node string, from float64, each ...float64) mutation {
+	return add(func(s *story) {
+		total := 7.0 // before
+		s.event(from, history.Event{Kind: history.Metric, Node: node, Text: history.ProcessDenied, Value: total})
+		for i, denied := range each {
+			total += denied
+			s.event(from+0.5*float64(i+1), history.Event{Kind: history.Metric, Node: node, Text: history.ProcessDenied, Value: total})
+		}
+	})
+}
+
 func TestBadMeasurementsAreInvalid(t *testing.T) {
 	t.Parallel()
 	lost := request("dp-1", 14, lose(history.Timeout))
 	hung := request("dp-1", 14, func(q *history.Request) {
 		lose(history.Timeout)(q)
 		q.Done = q.Sent + sec(1)
+	})
+	hungLong := request("dp-1", 14, func(q *history.Request) {
+		lose(history.Timeout)(q)
+		q.Done = q.Sent + sec(2)
 	})
 	none := func(int, string, history.Request) bool { return true }
 	half := func(node string) mutation {
@@ -64,37 +81,45 @@ func TestBadMeasurementsAreInvalid(t *testing.T) {
 		violated []string
 		check    string // of validity, that fails
 	}{
-		"dp-1's cut is not witnessed":    {do: unwitnessed(history.FaultWitness, "dp-1>cp"), invalid: []string{"G10.1", "G10.2", "G10.4"}, check: "faults witnessed"},
-		"nobody looked at dp-1's cut":    {do: drop(match{kind: history.FaultWitness, edge: "dp-1>cp"}), invalid: []string{"G10.1", "G10.2", "G10.4"}, check: "faults witnessed"},
-		"nor does a lost request count":  {do: all(unwitnessed(history.FaultWitness, "dp-1>cp"), lost), invalid: []string{"G10.1", "G10.2", "G10.4"}, check: "faults witnessed"},
-		"dp-3's cut is not witnessed":    {do: unwitnessed(history.FaultWitness, "dp-3>cp"), invalid: []string{"G1.1", "G1.3", "G2.1", "G3.1", "G4.1", "G4.2", "G4.6"}, check: "faults witnessed"},
-		"dp-4's cut is not witnessed":    {do: unwitnessed(history.FaultWitness, "dp-4>cp"), invalid: []string{"G4.1", "G4.2", "G4.6", "G13.1"}, check: "faults witnessed"},
-		"the truncation is not":          {do: unwitnessed(history.FaultWitness, "dp-5>store"), invalid: []string{"G2.2", "G3.2"}, check: "faults witnessed"},
-		"dp-2's healing is not":          {do: unwitnessed(history.HealWitness, "dp-2>cp"), invalid: []string{"G4.3", "G10.1"}},
-		"but a lost request stands":      {do: all(unwitnessed(history.HealWitness, "dp-2>cp"), lost), invalid: []string{"G4.3"}, violated: []string{"G10.1"}},
-		"nobody looked at dp-4's edge":   {do: drop(match{kind: history.HealWitness, edge: "dp-4>cp"}), invalid: []string{"G4.3"}},
-		"no request was sent":            {do: dropRequests(none), invalid: exercised, check: "requests sent"},
-		"no fault was injected":          {do: drop(match{kind: history.FaultInject}), invalid: exercised, check: "faults witnessed"},
-		"nothing was recorded":           {do: drop(match{}), invalid: exercised, check: "plan carried out"},
-		"the plan was not carried out":   {do: notOK, invalid: exercised, check: "plan carried out"},
-		"the run has no end":             {do: drop(match{kind: history.RunEnd}), invalid: exercised, check: "plan carried out"},
-		"but what it saw stands":         {do: all(notOK, lost), invalid: without(exercised, "G10.1"), violated: []string{"G10.1"}, check: "plan carried out"},
-		"the harness failed":             {do: failure, invalid: exercised, check: "harness without errors"},
-		"and what it saw before stands":  {do: all(failure, lost), invalid: without(exercised, "G10.1"), violated: []string{"G10.1"}, check: "harness without errors"},
-		"steady state was not reached":   {do: all(lost, add(func(s *story) { s.event(5, history.Event{Kind: history.Unsteady, Text: "dp-1 serves"}) })), invalid: exercised, check: "plan carried out"},
-		"requests failed before a fault": {do: request("dp-1", 6.5, lose(history.Timeout)), invalid: []string{"G10.1"}, check: "quiet before the fault"},
-		"failures masked before a fault": {do: request("dp-2", 6.5, func(q *history.Request) { q.Flags = history.Masked }), invalid: []string{"G10.1"}, check: "quiet before the fault"},
-		"half of dp-1's requests":        {do: half("dp-1"), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
-		"half of dp-3's requests":        {do: half("dp-3"), invalid: []string{"G2.4", "G3.1", "G3.6", "G10.5", "G10.6"}, check: "schedule kept"},
-		"lost while the machine stalled": {do: all(hung, stalls(13.9, 15)), invalid: []string{"G10.1"}, check: "machine answered"},
-		"lost before it stalled":         {do: all(hung, stalls(17, 18)), violated: []string{"G10.1"}, check: "machine answered"},
-		"refused while it stalled":       {do: all(hung, request("dp-1", 14, lose(history.Refused)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
-		"lost at the end of a stall":     {do: all(hung, stalls(13, 14.3)), violated: []string{"G10.1"}, check: "machine answered"},
-		"lost in a short wait":           {do: all(hung, stalls(13.9, 14.3)), violated: []string{"G10.1"}},
-		"one lost in it and one not":     {do: all(hung, request("dp-1", 18, lose(history.Timeout)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
-		"unready while it stalled":       {do: all(unready(15.1), stalls(13.9, 15)), invalid: []string{"G10.4"}, check: "machine answered"},
-		"and long after":                 {do: all(unready(19), stalls(13.9, 15)), violated: []string{"G10.4"}, check: "machine answered"},
-		"none of dp-2's requests":        {do: dropRequests(func(_ int, n string, _ history.Request) bool { return n == "dp-2" }), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
+		"dp-1's cut is not witnessed":     {do: unwitnessed(history.FaultWitness, "dp-1>cp"), invalid: []string{"G10.1", "G10.2", "G10.4"}, check: "faults witnessed"},
+		"nobody looked at dp-1's cut":     {do: drop(match{kind: history.FaultWitness, edge: "dp-1>cp"}), invalid: []string{"G10.1", "G10.2", "G10.4"}, check: "faults witnessed"},
+		"nor does a lost request count":   {do: all(unwitnessed(history.FaultWitness, "dp-1>cp"), lost), invalid: []string{"G10.1", "G10.2", "G10.4"}, check: "faults witnessed"},
+		"dp-3's cut is not witnessed":     {do: unwitnessed(history.FaultWitness, "dp-3>cp"), invalid: []string{"G1.1", "G1.3", "G2.1", "G3.1", "G4.1", "G4.2", "G4.6"}, check: "faults witnessed"},
+		"dp-4's cut is not witnessed":     {do: unwitnessed(history.FaultWitness, "dp-4>cp"), invalid: []string{"G4.1", "G4.2", "G4.6", "G13.1"}, check: "faults witnessed"},
+		"the truncation is not":           {do: unwitnessed(history.FaultWitness, "dp-5>store"), invalid: []string{"G2.2", "G3.2"}, check: "faults witnessed"},
+		"dp-2's healing is not":           {do: unwitnessed(history.HealWitness, "dp-2>cp"), invalid: []string{"G4.3", "G10.1"}},
+		"but a lost request stands":       {do: all(unwitnessed(history.HealWitness, "dp-2>cp"), lost), invalid: []string{"G4.3"}, violated: []string{"G10.1"}},
+		"nobody looked at dp-4's edge":    {do: drop(match{kind: history.HealWitness, edge: "dp-4>cp"}), invalid: []string{"G4.3"}},
+		"no request was sent":             {do: dropRequests(none), invalid: exercised, check: "requests sent"},
+		"no fault was injected":           {do: drop(match{kind: history.FaultInject}), invalid: exercised, check: "faults witnessed"},
+		"nothing was recorded":            {do: drop(match{}), invalid: exercised, check: "plan carried out"},
+		"the plan was not carried out":    {do: notOK, invalid: exercised, check: "plan carried out"},
+		"the run has no end":              {do: drop(match{kind: history.RunEnd}), invalid: exercised, check: "plan carried out"},
+		"but what it saw stands":          {do: all(notOK, lost), invalid: without(exercised, "G10.1"), violated: []string{"G10.1"}, check: "plan carried out"},
+		"the harness failed":              {do: failure, invalid: exercised, check: "harness without errors"},
+		"and what it saw before stands":   {do: all(failure, lost), invalid: without(exercised, "G10.1"), violated: []string{"G10.1"}, check: "harness without errors"},
+		"steady state was not reached":    {do: all(lost, add(func(s *story) { s.event(5, history.Event{Kind: history.Unsteady, Text: "dp-1 serves"}) })), invalid: exercised, check: "plan carried out"},
+		"requests failed before a fault":  {do: request("dp-1", 6.5, lose(history.Timeout)), invalid: []string{"G10.1"}, check: "quiet before the fault"},
+		"failures masked before a fault":  {do: request("dp-2", 6.5, func(q *history.Request) { q.Flags = history.Masked }), invalid: []string{"G10.1"}, check: "quiet before the fault"},
+		"half of dp-1's requests":         {do: half("dp-1"), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
+		"half of dp-3's requests":         {do: half("dp-3"), invalid: []string{"G2.4", "G3.1", "G3.6", "G10.5", "G10.6"}, check: "schedule kept"},
+		"lost while the machine stalled":  {do: all(hung, stalls(13.9, 15)), invalid: []string{"G10.1"}, check: "machine answered"},
+		"lost before it stalled":          {do: all(hung, stalls(17, 18)), violated: []string{"G10.1"}, check: "machine answered"},
+		"refused while it stalled":        {do: all(hung, request("dp-1", 14, lose(history.Refused)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
+		"lost at the end of a stall":      {do: all(hung, stalls(13, 14.3)), violated: []string{"G10.1"}, check: "machine answered"},
+		"lost in a short wait":            {do: all(hung, stalls(13.9, 14.3)), violated: []string{"G10.1"}},
+		"one lost in it and one not":      {do: all(hung, request("dp-1", 18, lose(history.Timeout)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
+		"unready while it stalled":        {do: all(unready(15.1), stalls(13.9, 15)), invalid: []string{"G10.4"}, check: "machine answered"},
+		"and long after":                  {do: all(unready(19), stalls(13.9, 15)), violated: []string{"G10.4"}, check: "machine answered"},
+		"lost while it got no processor":  {do: all(hung, denies("dp-1", 13.9, 0.45, 0.45, 0.5)), invalid: []string{"G10.1"}},
+		"lost while another got none":     {do: all(hung, denies("dp-2", 13.9, 0.45, 0.45, 0.5)), violated: []string{"G10.1"}},
+		"lost while it waited at times":   {do: all(hung, denies("dp-1", 13.9, 0.25, 0.35, 0.3)), violated: []string{"G10.1"}},
+		"lost before it got none":         {do: all(hung, denies("dp-1", 14.6, 0.5, 0.5, 0.5)), violated: []string{"G10.1"}},
+		"lost after it waited for a half": {do: all(hungLong, denies("dp-1", 14, 0.3, 0.5, 0, 0.1)), violated: []string{"G10.1"}},
+		"refused while it got none":       {do: all(hung, request("dp-1", 14, lose(history.Refused)), denies("dp-1", 13.9, 0.5, 0.5, 0.5)), violated: []string{"G10.1"}},
+		"unready while it got none":       {do: all(unready(15.1), denies("dp-1", 13.9, 0.5, 0.5, 0.5)), invalid: []string{"G10.4"}},
+		"and long after it got some":      {do: all(unready(19), denies("dp-1", 13.9, 0.5, 0.5, 0.5)), violated: []string{"G10.4"}},
+		"none of dp-2's requests":         {do: dropRequests(func(_ int, n string, _ history.Request) bool { return n == "dp-2" }), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

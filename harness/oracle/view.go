@@ -61,6 +61,7 @@ type node struct {
 	syncs    []moment            // the same: id and sync_status
 	hashes   []moment            // of the configuration, as its Status API reports it: first and each change
 	figures  map[string][]sample // that must stay flat, by metric
+	denials  denials             // for how long its process was kept from running, in all
 	laments  []moment            // lines of its log that say of something that it went wrong, and name an object of the store
 	tooLarge []moment            // those that say that a payload is
 	lines    int                 // of its log

@@ -5,6 +5,7 @@ package traffic
 
 import (
 	"context"
+	"io/fs"
 	"maps"
 	"os"
 	"runtime/debug"
@@ -18,8 +19,12 @@ import (
 	"blackout/harness/history"
 )
 
-// sampleInterval is how often a [Sampler] looks.
-const sampleInterval = time.Second
+// sampleInterval is how often a [Sampler] looks, and denialInterval how often for how
+// long nodes were kept from running: a probe waits for two seconds.
+const (
+	sampleInterval = time.Second
+	denialInterval = sampleInterval / 2
+)
 
 // Sampler measures the measurement, once a second and at its end: how well the
 // schedules of its probers were kept, and what may have kept them from it. It
@@ -44,11 +49,15 @@ func (s *Sampler) Add(p *Prober) {
 
 // Run samples until ctx ends.
 func (s *Sampler) Run(ctx context.Context, rec *history.Writer) {
-	r := sampling{Sampler: s, rec: rec, unknown: make(map[string]bool)}
-	tick := time.NewTicker(sampleInterval)
+	r := newSampling(s, rec)
+	tick := time.NewTicker(denialInterval)
 	defer tick.Stop()
-	for ctx.Err() == nil {
-		r.sample(ctx)
+	for ticks := 0; ctx.Err() == nil; ticks++ {
+		if ticks%int(sampleInterval/denialInterval) == 0 {
+			r.sample(ctx)
+		} else {
+			r.denied()
+		}
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
@@ -61,7 +70,14 @@ func (s *Sampler) Run(ctx context.Context, rec *history.Writer) {
 type sampling struct {
 	*Sampler
 	rec     *history.Writer
+	root    fs.FS           // of this machine
 	unknown map[string]bool // metrics of which it was said that they cannot be had
+	pids    map[string]int  // of the nodes, at the last whole sample
+	denials map[string]*denial
+}
+
+func newSampling(s *Sampler, rec *history.Writer) *sampling {
+	return &sampling{Sampler: s, rec: rec, root: os.DirFS("/"), unknown: make(map[string]bool), denials: make(map[string]*denial)}
 }
 
 func (s *sampling) sample(ctx context.Context) {
@@ -71,9 +87,10 @@ func (s *sampling) sample(ctx context.Context) {
 	if s.Processes == nil {
 		return
 	}
-	pids := s.Processes(ctx)
-	for _, node := range slices.Sorted(maps.Keys(pids)) {
-		s.process(ctx, node, pids[node])
+	s.pids = s.Processes(ctx)
+	s.denied()
+	for _, node := range slices.Sorted(maps.Keys(s.pids)) {
+		s.process(ctx, node, s.pids[node])
 	}
 }
 
@@ -96,7 +113,7 @@ func (s *sampling) traffic() {
 
 // machine samples what the harness is denied.
 func (s *sampling) machine(ctx context.Context) {
-	throttled, err := readThrottling(os.DirFS("/"))
+	throttled, err := readThrottling(s.root)
 	s.metric(history.Harness, history.ThrottledPeriods, float64(throttled.periods), err)
 	s.metric(history.Harness, history.ThrottledSeconds, throttled.total.Seconds(), err)
 	average, err := load.AvgWithContext(ctx)

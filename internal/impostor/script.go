@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -119,25 +118,21 @@ func (s Script) frame(now time.Time) ([]byte, error) {
 		if size == 0 {
 			size = DefaultBytes
 		}
-		table, err := padded(s.Table, size)
-		if err != nil {
-			return nil, err
-		}
-		return reconfigure(table, now, gzip.NoCompression)
+		return reconfigure(padded(s.Table, size), now, gzip.NoCompression)
 	default:
 		return nil, nil
 	}
 }
 
-// padded is a table with a comment of so many bytes: a data plane that does take
-// it gets a configuration that is as good as the table.
-func padded(table json.RawMessage, size int64) ([]byte, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(table, &object); err != nil {
-		return nil, fmt.Errorf("read config_table: %w", err)
+// padded is a table with a comment of so many bytes before the rest: a data plane that
+// does take it gets a configuration that is as good as the table, which is an object.
+func padded(table json.RawMessage, size int64) []byte {
+	inside := bytes.TrimPrefix(bytes.TrimSpace(table), []byte("{"))
+	comma := ","
+	if bytes.HasPrefix(bytes.TrimSpace(inside), []byte("}")) {
+		comma = ""
 	}
-	object["_comment"] = json.RawMessage(`"` + strings.Repeat("x", int(size)) + `"`)
-	return json.Marshal(object)
+	return slices.Concat([]byte(`{"_comment":"`), bytes.Repeat([]byte("x"), int(size)), []byte(`"`+comma), inside)
 }
 
 // reconfigure is the message that carries a table: JSON, gzip.

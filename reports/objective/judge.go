@@ -136,7 +136,7 @@ func (v *Verdict) conclude(run Run, sli SLI, m Measurement) (Status, string) {
 		if !v.violatedWithout(m.Spared) {
 			return Invalid, m.Stall
 		}
-		reason += fmt.Sprintf("; it is VIOLATED without the %d that a stall of the machine may have made, too", m.Spared)
+		reason += fmt.Sprintf("; it is VIOLATED without the %d that the machine may have made, too", m.Spared)
 	}
 	if status != Violated && run.Unfinished != "" {
 		return Invalid, run.Unfinished

@@ -88,7 +88,7 @@ type Measurement struct {
 
 	Missing string // why there is nothing, if there is nothing
 	Doubt   string // why the measurement is bad, if it is
-	Spared  int    // of a share's bad ones: those that a stall of the machine may have made
+	Spared  int    // of a share's bad ones: those that the machine may have made
 	Stall   string // the first of them, in words
 	Note    string // a sentence that readers should know besides
 

@@ -50,8 +50,8 @@ func availability(r Run, q Query, strict bool) Measurement {
 		if why != "" {
 			m.Bad++
 			first.add(oracle.Evidence{At: a.Done, Node: stream.Node, Kind: oracle.Answer, Text: stream.Node + ": " + why})
-			if r.stalled(a, deadline) {
-				m.Stall = cmp.Or(m.Stall, fmt.Sprintf("%s: %s at %s, while the upstream itself kept the harness waiting: the machine stalled", stream.Node, why, seconds(a.Done.Sub(0))))
+			if excuse := r.excuse(stream.Node, a, deadline); excuse != "" {
+				m.Stall = cmp.Or(m.Stall, fmt.Sprintf("%s: %s at %s, while %s", stream.Node, why, seconds(a.Done.Sub(0)), excuse))
 				m.Spared++
 			}
 		}

@@ -122,11 +122,13 @@ func (r Run) isAway(node string, from, to history.Time) bool {
 	return slices.ContainsFunc(r.away[node], func(a oracle.Absence) bool { return a.From <= to && from <= a.To })
 }
 
-// stalled says whether a request came to nothing, or to an answer past its deadline,
-// while the machine stalled. A failure that the client hid has no such excuse.
-func (r Run) stalled(a history.Request, deadline time.Duration) bool {
-	inTime := a.Class != history.Timeout && (a.Class != history.Good || a.Done.Sub(a.Intended) <= deadline)
-	return !inTime && r.Stalled(a.Intended, a.Done) >= oracle.StallLimit
+// excuse says what of the machine's kept a node from answering a request, or by its
+// deadline, "" for nothing. A failure that the client hid has no such excuse.
+func (r Run) excuse(node string, a history.Request, deadline time.Duration) string {
+	if a.Class != history.Timeout && (a.Class != history.Good || a.Done.Sub(a.Intended) <= deadline) {
+		return ""
+	}
+	return r.KeptFrom(node, a.Intended, a.Done)
 }
 
 // firsts keeps the earliest pieces of evidence.
