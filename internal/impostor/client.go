@@ -19,8 +19,9 @@ import (
 // ErrNoScript is returned, wrapped, by a Client for a name that no open script has.
 var ErrNoScript = errors.New("no script has this name")
 
-// callLimit bounds one call of a Client.
-const callLimit = 15 * time.Second
+// callLimit bounds one call of a Client, also on a machine that is busy with others: a
+// script may carry megabytes.
+const callLimit = 30 * time.Second
 
 // Client drives a [Server] over its control API.
 type Client struct {
