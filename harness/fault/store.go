@@ -63,22 +63,9 @@ func (m *stored) node(ctx context.Context) store.Answer {
 	return m.at.Node(ctx)
 }
 
-// looks is how often is looked for one from which something can be concluded.
-const looks = 3
-
-// look reads as the node, and as an untouched account before and after, again if
-// nothing can be concluded from it; the error then says why.
-func (m *stored) look(ctx context.Context) (v view, err error) {
-	for range looks {
-		v, err = m.lookOnce(ctx)
-		if err == nil || v.control.Status == 0 || ctx.Err() != nil {
-			break
-		}
-	}
-	return v, err
-}
-
-func (m *stored) lookOnce(ctx context.Context) (view, error) {
+// look reads as the node, and as an untouched account before and after. The error
+// says why nothing can be concluded from it.
+func (m *stored) look(ctx context.Context) (view, error) {
 	before := m.at.Control(ctx)
 	v := view{spec: m.spec, at: m.at, node: m.node(ctx)}
 	v.control = m.at.Control(ctx)
@@ -93,9 +80,16 @@ func (m *stored) lookOnce(ctx context.Context) (view, error) {
 	return v, nil
 }
 
+// preparations is how often Prepare looks for once from which something can be
+// concluded. A look at a fault is repeated by who witnesses it.
+const preparations = 3
+
 // Prepare sees that the node would be answered as everybody is.
 func (m *stored) Prepare(ctx context.Context) error {
 	v, err := m.look(ctx)
+	for tries := 1; err != nil && tries < preparations && ctx.Err() == nil; tries++ {
+		v, err = m.look(ctx)
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNotWitnessed, err)

@@ -119,45 +119,44 @@ func TestStoreWitnessIsNotFooled(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec     Spec
 		node     store.Answer
-		controls []store.Answer
+		controls [2]store.Answer
 		inForce  bool
 	}{
-		"refused":                       {Spec{Kind: StoreRefuses}, none, []store.Answer{good, good}, true},
-		"refused to all":                {Spec{Kind: StoreRefuses}, none, []store.Answer{good, none}, false},
-		"refused, and was to all":       {Spec{Kind: StoreRefuses}, none, []store.Answer{none, good}, false},
-		"a hang is no refusal":          {Spec{Kind: StoreRefuses}, late, []store.Answer{good, good}, false},
-		"hangs":                         {Spec{Kind: StoreHangs}, late, []store.Answer{good, good}, true},
-		"hangs where all is slow":       {Spec{Kind: StoreHangs}, late, []store.Answer{good, busy}, false},
-		"hangs, seen at last":           {Spec{Kind: StoreHangs}, late, []store.Answer{good, busy, busy, good, good, good}, true},
-		"hangs, seen too late":          {Spec{Kind: StoreHangs}, late, []store.Answer{good, busy, busy, good, busy, busy, good, good}, false},
-		"a refusal is no hang":          {Spec{Kind: StoreHangs}, none, []store.Answer{good, good}, false},
-		"another status":                {Spec{Kind: StoreStatus, Status: 503}, refusal(500, "InternalError"), []store.Answer{good, good}, false},
-		"the status, without its code":  {Spec{Kind: StoreStatus, Status: 503}, refusal(503, ""), []store.Answer{good, good}, false},
-		"the status without the header": {Spec{Kind: StoreStatus, Status: 503, RetryAfter: time.Second}, refusal(503, "ServiceUnavailable"), []store.Answer{good, good}, false},
-		"everybody's status":            {Spec{Kind: StoreStatus, Status: 404}, refusal(404, "NoSuchKey"), []store.Answer{refusal(404, "NoSuchKey"), refusal(404, "NoSuchKey")}, false},
-		"skewed, with the right date":   {Spec{Kind: StoreSkewed, Delay: time.Hour}, refusal(403, "RequestTimeTooSkewed"), []store.Answer{good, good}, false},
-		"truncated":                     {Spec{Kind: StoreTruncated, Bytes: 10}, cut, []store.Answer{good, good}, true},
-		"truncated too late":            {Spec{Kind: StoreTruncated, Bytes: 9}, cut, []store.Answer{good, good}, false},
-		"flipped":                       {Spec{Kind: StoreFlipped}, other, []store.Answer{good, good}, true},
-		"changed meanwhile":             {Spec{Kind: StoreFlipped}, other, []store.Answer{good, other}, false},
-		"changed, and seen so":          {Spec{Kind: StoreFlipped}, other, []store.Answer{other, other}, false},
-		"cut is not flipped":            {Spec{Kind: StoreFlipped}, cut, []store.Answer{good, good}, false},
-		"slow":                          {Spec{Kind: StoreSlow, Rate: 100}, flow(110, 50*time.Millisecond), []store.Answer{good, good}, true},
-		"slow, not so slow":             {Spec{Kind: StoreSlow, Rate: 100}, flow(140, 50*time.Millisecond), []store.Answer{good, good}, false},
-		"one stall":                     {Spec{Kind: StoreSlow, Rate: 100}, flow(100, 900*time.Millisecond), []store.Answer{good, good}, false},
-		"slow for all":                  {Spec{Kind: StoreSlow, Rate: 100}, flow(110, 50*time.Millisecond), []store.Answer{flow(120, time.Millisecond), flow(120, time.Millisecond)}, false},
-		"at once":                       {Spec{Kind: StoreSlow, Rate: 100}, good, []store.Answer{good, good}, false},
-		"empty":                         {Spec{Kind: StoreEmpty}, store.Answer{Status: 200}, []store.Answer{good, good}, true},
-		"empty for all":                 {Spec{Kind: StoreEmpty}, store.Answer{Status: 200}, []store.Answer{{Status: 200}, {Status: 200}}, false},
+		"refused":                       {Spec{Kind: StoreRefuses}, none, [2]store.Answer{good, good}, true},
+		"refused to all":                {Spec{Kind: StoreRefuses}, none, [2]store.Answer{good, none}, false},
+		"refused, and was to all":       {Spec{Kind: StoreRefuses}, none, [2]store.Answer{none, good}, false},
+		"a hang is no refusal":          {Spec{Kind: StoreRefuses}, late, [2]store.Answer{good, good}, false},
+		"hangs":                         {Spec{Kind: StoreHangs}, late, [2]store.Answer{good, good}, true},
+		"hangs where all is slow":       {Spec{Kind: StoreHangs}, late, [2]store.Answer{good, busy}, false},
+		"a refusal is no hang":          {Spec{Kind: StoreHangs}, none, [2]store.Answer{good, good}, false},
+		"another status":                {Spec{Kind: StoreStatus, Status: 503}, refusal(500, "InternalError"), [2]store.Answer{good, good}, false},
+		"the status, without its code":  {Spec{Kind: StoreStatus, Status: 503}, refusal(503, ""), [2]store.Answer{good, good}, false},
+		"the status without the header": {Spec{Kind: StoreStatus, Status: 503, RetryAfter: time.Second}, refusal(503, "ServiceUnavailable"), [2]store.Answer{good, good}, false},
+		"everybody's status":            {Spec{Kind: StoreStatus, Status: 404}, refusal(404, "NoSuchKey"), [2]store.Answer{refusal(404, "NoSuchKey"), refusal(404, "NoSuchKey")}, false},
+		"skewed, with the right date":   {Spec{Kind: StoreSkewed, Delay: time.Hour}, refusal(403, "RequestTimeTooSkewed"), [2]store.Answer{good, good}, false},
+		"truncated":                     {Spec{Kind: StoreTruncated, Bytes: 10}, cut, [2]store.Answer{good, good}, true},
+		"truncated too late":            {Spec{Kind: StoreTruncated, Bytes: 9}, cut, [2]store.Answer{good, good}, false},
+		"flipped":                       {Spec{Kind: StoreFlipped}, other, [2]store.Answer{good, good}, true},
+		"changed meanwhile":             {Spec{Kind: StoreFlipped}, other, [2]store.Answer{good, other}, false},
+		"changed, and seen so":          {Spec{Kind: StoreFlipped}, other, [2]store.Answer{other, other}, false},
+		"cut is not flipped":            {Spec{Kind: StoreFlipped}, cut, [2]store.Answer{good, good}, false},
+		"slow":                          {Spec{Kind: StoreSlow, Rate: 100}, flow(110, 50*time.Millisecond), [2]store.Answer{good, good}, true},
+		"slow, not so slow":             {Spec{Kind: StoreSlow, Rate: 100}, flow(140, 50*time.Millisecond), [2]store.Answer{good, good}, false},
+		"one stall":                     {Spec{Kind: StoreSlow, Rate: 100}, flow(100, 900*time.Millisecond), [2]store.Answer{good, good}, false},
+		"slow for all":                  {Spec{Kind: StoreSlow, Rate: 100}, flow(110, 50*time.Millisecond), [2]store.Answer{flow(120, time.Millisecond), flow(120, time.Millisecond)}, false},
+		"at once":                       {Spec{Kind: StoreSlow, Rate: 100}, good, [2]store.Answer{good, good}, false},
+		"empty":                         {Spec{Kind: StoreEmpty}, store.Answer{Status: 200}, [2]store.Answer{good, good}, true},
+		"empty for all":                 {Spec{Kind: StoreEmpty}, store.Answer{Status: 200}, [2]store.Answer{{Status: 200}, {Status: 200}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			asked := 0
+			controls := c.controls[:]
 			means, err := NewStore(c.spec, Storage{
 				Node: func(context.Context) store.Answer { return c.node },
 				Control: func(context.Context) store.Answer {
-					asked++
-					return c.controls[(asked-1)%len(c.controls)]
+					next := controls[0]
+					controls = controls[1:]
+					return next
 				},
 			})
 			if err != nil {
@@ -165,6 +164,42 @@ func TestStoreWitnessIsNotFooled(t *testing.T) {
 			}
 			if seen, inForce := means.Look(t.Context()); inForce != c.inForce || seen == "" {
 				t.Errorf("in force %v, seen %q", inForce, seen)
+			}
+		})
+	}
+}
+
+// TestPreparationLooksAgain where nothing can be concluded from a look, for a while.
+func TestPreparationLooksAgain(t *testing.T) {
+	t.Parallel()
+	good := store.Answer{Status: 200, Announced: 100, Bytes: 100, Digest: "good", Took: time.Millisecond}
+	busy, other := good, good
+	busy.Took, other.Digest = nodeBound, "other"
+	for name, c := range map[string]struct {
+		controls []store.Answer // two for each look
+		want     string         // of the error
+	}{
+		"at once":           {[]store.Answer{good, good}, ""},
+		"after a busy time": {[]store.Answer{good, busy, busy, good, good, good}, ""},
+		"after a change":    {[]store.Answer{other, good, good, good}, ""},
+		"busy for too long": {[]store.Answer{good, busy, busy, good, busy, busy, good, good}, "slow for an untouched account too"},
+		"the node's differ": {[]store.Answer{other, other, good, good}, "does not work before the fault"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := 0
+			means, err := NewStore(Spec{Kind: StoreHangs}, Storage{
+				Node:    func(context.Context) store.Answer { return good },
+				Control: func(context.Context) store.Answer { asked++; return c.controls[asked-1] },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch err := means.Prepare(t.Context()); {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("error %v, want one that says %q", err, c.want)
 			}
 		})
 	}

@@ -177,6 +177,7 @@ const (
 	WaitTimeout   Kind = "wait.timeout"   // Text: the condition that did not come about; Node if it is one node's
 	TrafficBegin  Kind = "traffic.begin"  // Node; since schema 2 one per stream: Stream, and At is when its first request is due
 	TrafficEnd    Kind = "traffic.end"    // Node; since schema 2 one per stream: Stream
+	NodeDenied    Kind = "node.denied"    // Node, At, Until: the machine kept its process from running for that long; the time is right to half a second; Error: that cannot be known
 	UpstreamSlow  Kind = "upstream.slow"  // Node: an upstream, At (when it was due), Until, Code, Error: an answer of its to the harness itself, past every gateway, that was bad or came late; see metrics.go
 	Metric        Kind = "metric"         // Node (or "harness"), Text: name with unit, see metrics.go, Value, Stream if it is one's; Error: it cannot be had here
 	ClockSample   Kind = "clock"          // Wall: what the wall clock showed, nanoseconds since 1970

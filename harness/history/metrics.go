@@ -36,11 +36,6 @@ const (
 	ProcessFiles    = "open_fds"
 	ProcessSockets  = "open_sockets" // of the files: connections and listeners
 	ProcessThreads  = "threads"
-
-	// For how long the machine kept a node's process from running at the least, in all:
-	// between two looks the longest wait of one of its threads for a processor, less what
-	// all of them used of one. Twice a second.
-	ProcessDenied = "denied_seconds"
 )
 
 // The metrics that a node tells of itself at /metrics of its Status API.

@@ -72,7 +72,7 @@ const heldLimit = history.Time(8 * time.Second)
 // Toxiproxy shows it a connection once the control plane has taken it, which one whose
 // machine is gone does when it is back, and one whose machine stalls when it goes on.
 func (v *view) heldUp(n *node, from, to history.Time) bool {
-	if v.control.stalled(from-history.Time(v.header.Profile.ReconnectMin), to) > 0 {
+	if v.control.stalls.within(from-history.Time(v.header.Profile.ReconnectMin), to) > 0 {
 		return true
 	}
 	cp := v.nodes[v.controlPlane(n)]

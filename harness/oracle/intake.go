@@ -39,6 +39,10 @@ func (v *view) take(e history.Event) {
 		v.planted = append(v.planted, planting{e.At, e.Generation, e.Text})
 	case history.TrafficBegin, history.TrafficEnd:
 		v.traffic.take(e)
+	case history.NodeDenied:
+		if n := v.node(e.Node); e.Error == "" {
+			n.denials = append(n.denials, delay{e.At, e.Until})
+		}
 	case history.UpstreamSlow:
 		v.control.take(e)
 	case history.Metric:
@@ -61,9 +65,6 @@ func (v *view) takeMetric(e history.Event) {
 		v.throttled.take(e)
 	case e.Text == "slots_saturated" && e.Node != "harness" && e.Stream < len(v.traffic.streams):
 		v.traffic.streams[e.Stream].saturated = int(e.Value)
-	case e.Text == history.ProcessDenied && e.Node != history.Harness && e.Error == "":
-		n := v.node(e.Node)
-		n.denials = append(n.denials, sample{e.At, e.Value})
 	case e.Node != history.Harness && e.Error == "" && slices.ContainsFunc(mustStayFlat, func(g growing) bool { return g.metric == e.Text }):
 		v.node(e.Node).measure(e)
 	}

@@ -31,8 +31,8 @@ type Observed struct {
 	Made     []Made
 	Rewound  []string // the data planes whose control plane was given an older database, by name
 
-	control control            // what KeptFrom goes by
-	denials map[string]denials // the same, by node
+	stalls  delays            // what KeptFrom goes by
+	denials map[string]delays // the same, by node
 }
 
 // Outage is a time in which a fault kept the control plane of a data plane from giving
@@ -50,7 +50,7 @@ type Outage struct {
 // KeptFrom says what of the machine's kept a node from answering within a time, ""
 // for nothing. A request that timed out in it has no other owner.
 func (o Observed) KeptFrom(node string, from, to history.Time) string {
-	return keptFrom(&o.control, node, o.denials[node], from, to)
+	return keptFrom(o.stalls, node, o.denials[node], from, to)
 }
 
 // Absence is a time in which the harness had ended or frozen a data plane, until it
@@ -107,7 +107,7 @@ func Observe(rec *history.Recording) (Observed, error) {
 	o := Observed{End: v.end, Outages: v.observeOutages(), Away: v.observeAbsences(), Starts: v.observeBoots(), Exports: v.observeExports(),
 		Returns: v.observeReturns(), Residing: v.observeResidences(), Looked: len(v.objects) > 0, Made: v.observeMade()}
 	o.Void, o.Unfinished = v.usable()
-	o.control, o.denials = v.control, make(map[string]denials)
+	o.stalls, o.denials = v.control.stalls, make(map[string]delays)
 	for _, n := range v.nodes {
 		o.Audited = o.Audited || len(n.requests) > 0
 		o.denials[n.Name] = n.denials

@@ -55,6 +55,7 @@ type finding struct {
 	missing       string   // why there was no opportunity, if there was none
 	invalid       string   // why its measurement is bad, if it is
 	doubt         string   // why it cannot be called held, if nothing bad was seen
+	spared        string   // what would be a counterexample had the machine not kept a node from running, if anything would
 	finish        []func() // what is left to do when the requests have passed
 }
 
@@ -232,6 +233,8 @@ func (f *finding) status(v *view, void, unfinished string) (Status, string) {
 		return Invalid, f.doubt
 	case f.undone.count > 0:
 		return Violated, f.undone.first[0].Text
+	case f.spared != "":
+		return Invalid, f.spared
 	case len(v.faults) == 0:
 		return NotMeasured, "no fault was in force" + v.unstaged()
 	case f.opportunities == 0:

@@ -6,8 +6,6 @@ package oracle
 import (
 	"cmp"
 	"fmt"
-	"slices"
-	"sort"
 	"time"
 
 	"blackout/harness/history"
@@ -23,17 +21,14 @@ const StallLimit = 500 * time.Millisecond
 type control struct {
 	asked   map[string]int // how often, by upstream
 	longest time.Duration  // that an answer took; 0: none took long enough to be recorded
-	stalls  []stalled      // apart, by time
+	stalls  delays         // in which it kept the harness waiting
 }
-
-// stalled is a time in which the upstream itself kept the harness waiting.
-type stalled struct{ From, To history.Time }
 
 func (c *control) take(e history.Event) {
 	took := e.Until.Sub(e.At)
 	c.longest = max(c.longest, took)
 	if took >= StallLimit || e.Error != "" {
-		c.stalls = append(c.stalls, stalled{e.At, e.Until})
+		c.stalls = append(c.stalls, delay{e.At, e.Until})
 	}
 }
 
@@ -43,34 +38,6 @@ func (c *control) tell(e history.Event) {
 		c.asked = make(map[string]int)
 	}
 	c.asked[e.Node] = max(c.asked[e.Node], int(e.Value))
-}
-
-// settle merges stalls that overlap.
-func (c *control) settle() {
-	slices.SortFunc(c.stalls, func(a, b stalled) int { return cmp.Compare(a.From, b.From) })
-	merged := c.stalls[:0]
-	for _, s := range c.stalls {
-		if last := len(merged) - 1; last >= 0 && s.From <= merged[last].To {
-			merged[last].To = max(merged[last].To, s.To)
-		} else {
-			merged = append(merged, s)
-		}
-	}
-	c.stalls = merged
-}
-
-// amid are the stalls of a time.
-func (c *control) amid(from, to history.Time) []stalled {
-	return slices.DeleteFunc(slices.Clone(c.stalls), func(s stalled) bool { return s.To < from || s.From > to })
-}
-
-// stalled says for how long the machine stalled within a time.
-func (c *control) stalled(from, to history.Time) time.Duration {
-	var sum time.Duration
-	for _, s := range c.stalls {
-		sum += max(0, min(to, s.To).Sub(max(from, s.From)))
-	}
-	return sum
 }
 
 // excuse says what of the machine's kept a node from answering a request, "" for
@@ -88,7 +55,7 @@ func (v *view) excuse(n *node, r history.Request) string {
 // some moment. Only changes are recorded: one that outlasts the stall by more than a look
 // has another cause.
 func (v *view) excuseLook(n *node, k look, until history.Time) string {
-	kept := max(v.control.stalled(k.until, until), n.denials.within(k.until, until))
+	kept := max(v.control.stalls.within(k.until, until), n.denials.within(k.until, until))
 	if k.code != 0 || until.Sub(k.until) > kept+lookLimit {
 		return ""
 	}
@@ -98,34 +65,17 @@ func (v *view) excuseLook(n *node, k look, until history.Time) string {
 // keptFrom says what of the machine's kept a node from answering within a time, "" for
 // nothing.
 func (v *view) keptFrom(n *node, from, to history.Time) string {
-	return keptFrom(&v.control, n.Name, n.denials, from, to)
+	return keptFrom(v.control.stalls, n.Name, n.denials, from, to)
 }
 
-func keptFrom(c *control, node string, d denials, from, to history.Time) string {
-	switch denied := d.within(from, to); {
-	case c.stalled(from, to) >= StallLimit:
+func keptFrom(stalls delays, node string, denials delays, from, to history.Time) string {
+	switch denied := denials.within(from, to); {
+	case stalls.within(from, to) >= StallLimit:
 		return "the upstream itself kept the harness waiting: the machine stalled"
 	case denied >= StallLimit && denied >= to.Sub(from)/2:
-		return fmt.Sprintf("the machine kept %s from running for at least %s", node, seconds(denied))
+		return fmt.Sprintf("the machine kept %s from running for %s", node, seconds(denied))
 	}
 	return ""
-}
-
-// denials are samples of for how long a node's process was kept from running, in all.
-type denials []sample
-
-// within is for how long it was at the least within a time: of what was counted between
-// two samples, what did not fit into the rest of it.
-func (d denials) within(from, to history.Time) time.Duration {
-	var sum time.Duration
-	first := max(1, sort.Search(len(d), func(i int) bool { return d[i].at > from }))
-	for i := first; i < len(d) && d[i-1].at < to; i++ {
-		a, b := d[i-1], d[i]
-		inside := min(to, b.at).Sub(max(from, a.at))
-		denied := time.Duration((b.value - a.value) * float64(time.Second))
-		sum += max(0, min(inside, denied-(b.at.Sub(a.at)-inside)))
-	}
-	return sum
 }
 
 // lookLimit is how long the first look after a stall may take, and the time before it.
@@ -159,7 +109,9 @@ func (v *view) blamesLook(f *finding, bad *evidence, n *node, k look, until hist
 
 // spare keeps what the machine may have made from counting as a counterexample; the
 // clause cannot be called held either.
-func (f *finding) spare(seen Evidence, why string) { f.doubts("%s, while %s", seen.Text, why) }
+func (f *finding) spare(seen Evidence, why string) {
+	f.spared = cmp.Or(f.spared, fmt.Sprintf("%s, while %s", seen.Text, why))
+}
 
 // machineAnswered looks at what the harness asked of the upstream past every gateway.
 func (v *view) machineAnswered() Check {
@@ -172,7 +124,7 @@ func (v *view) machineAnswered() Check {
 		c.Unmeasured, c.Text = true, "not measured: nobody asked the upstream itself"
 		return c
 	}
-	stalls := v.control.amid(v.traffic.firstDue(), v.end)
+	stalls := v.control.stalls.amid(v.traffic.firstDue(), v.end)
 	c.OK = len(stalls) == 0
 	c.Text = fmt.Sprintf("%d requests straight to the upstream, past every gateway", asked)
 	if v.control.longest > 0 {
@@ -181,7 +133,7 @@ func (v *view) machineAnswered() Check {
 	c.Text += fmt.Sprintf(" (limit %s; what times out beyond it is not laid at a gateway's door)", StallLimit)
 	if !c.OK {
 		first := stalls[0]
-		c.Text += fmt.Sprintf("; %d stalls, first from %s to %s", len(stalls), seconds(first.From.Sub(0)), seconds(first.To.Sub(0)))
+		c.Text += fmt.Sprintf("; %d stalls, first from %s to %s", len(stalls), seconds(first.from.Sub(0)), seconds(first.to.Sub(0)))
 	}
 	return c
 }

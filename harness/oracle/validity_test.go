@@ -39,16 +39,10 @@ func stalls(from, to float64) mutation {
 	})
 }
 
-// denies keeps a node from running, from a moment on and for so long in each of some
-// half seconds.
-func denies(node string, from float64, each ...float64) mutation {
+// denies keeps a node from running.
+func denies(node string, from, to float64) mutation {
 	return add(func(s *story) {
-		total := 7.0 // before
-		s.event(from, history.Event{Kind: history.Metric, Node: node, Text: history.ProcessDenied, Value: total})
-		for i, denied := range each {
-			total += denied
-			s.event(from+0.5*float64(i+1), history.Event{Kind: history.Metric, Node: node, Text: history.ProcessDenied, Value: total})
-		}
+		s.event(from, history.Event{Kind: history.NodeDenied, Node: node, Until: moments(to)})
 	})
 }
 
@@ -111,14 +105,15 @@ func TestBadMeasurementsAreInvalid(t *testing.T) {
 		"one lost in it and one not":      {do: all(hung, request("dp-1", 18, lose(history.Timeout)), stalls(13.9, 15)), violated: []string{"G10.1"}, check: "machine answered"},
 		"unready while it stalled":        {do: all(unready(15.1), stalls(13.9, 15)), invalid: []string{"G10.4"}, check: "machine answered"},
 		"and long after":                  {do: all(unready(19), stalls(13.9, 15)), violated: []string{"G10.4"}, check: "machine answered"},
-		"lost while it got no processor":  {do: all(hung, denies("dp-1", 13.9, 0.45, 0.45, 0.5)), invalid: []string{"G10.1"}},
-		"lost while another got none":     {do: all(hung, denies("dp-2", 13.9, 0.45, 0.45, 0.5)), violated: []string{"G10.1"}},
-		"lost while it waited at times":   {do: all(hung, denies("dp-1", 13.9, 0.25, 0.35, 0.3)), violated: []string{"G10.1"}},
-		"lost before it got none":         {do: all(hung, denies("dp-1", 14.6, 0.5, 0.5, 0.5)), violated: []string{"G10.1"}},
-		"lost after it waited for a half": {do: all(hungLong, denies("dp-1", 14, 0.3, 0.5, 0, 0.1)), violated: []string{"G10.1"}},
-		"refused while it got none":       {do: all(hung, request("dp-1", 14, lose(history.Refused)), denies("dp-1", 13.9, 0.5, 0.5, 0.5)), violated: []string{"G10.1"}},
-		"unready while it got none":       {do: all(unready(15.1), denies("dp-1", 13.9, 0.5, 0.5, 0.5)), invalid: []string{"G10.4"}},
-		"and long after it got some":      {do: all(unready(19), denies("dp-1", 13.9, 0.5, 0.5, 0.5)), violated: []string{"G10.4"}},
+		"lost while it got no processor":  {do: all(hung, denies("dp-1", 13.9, 15)), invalid: []string{"G10.1"}},
+		"lost while another got none":     {do: all(hung, denies("dp-2", 13.9, 15)), violated: []string{"G10.1"}},
+		"lost while it waited at times":   {do: all(hung, denies("dp-1", 13.9, 14.4)), violated: []string{"G10.1"}},
+		"lost before it got none":         {do: all(hung, denies("dp-1", 14.6, 16)), violated: []string{"G10.1"}},
+		"lost after it waited for a half": {do: all(hungLong, denies("dp-1", 14, 14.9)), violated: []string{"G10.1"}},
+		"refused while it got none":       {do: all(hung, request("dp-1", 14, lose(history.Refused)), denies("dp-1", 13.9, 15)), violated: []string{"G10.1"}},
+		"unready while it got none":       {do: all(unready(15.1), denies("dp-1", 13.9, 15)), invalid: []string{"G10.4"}},
+		"and long after it got some":      {do: all(unready(19), denies("dp-1", 13.9, 15)), violated: []string{"G10.4"}},
+		"lost while it got none twice":    {do: all(hungLong, denies("dp-1", 15.4, 16.4), denies("dp-1", 13.9, 14.5)), invalid: []string{"G10.1"}},
 		"none of dp-2's requests":         {do: dropRequests(func(_ int, n string, _ history.Request) bool { return n == "dp-2" }), invalid: []string{"G2.4", "G3.6", "G10.1", "G10.2", "G10.6"}, check: "schedule kept"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,49 +4,75 @@
 package traffic
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
+	"syscall"
 	"time"
 
 	"blackout/harness/history"
 )
 
-// denial follows for how long the machine kept a process from running, at the least.
-// Between two looks that is the longest wait of one of its threads for a processor, less
-// what its threads used of one: those may have been what that thread waited for.
+// denialInterval is how often a [Sampler] looks for how long nodes were kept from
+// running: a probe waits for two seconds.
+const denialInterval = sampleInterval / 2
+
+const (
+	// longWait is from when on a wait for a processor, on the average of a thread's, is
+	// more than a busy machine's usual turns: a request needs several of them.
+	longWait = 100 * time.Millisecond
+
+	// leastDenial is from when on what was seen at one look is recorded.
+	leastDenial = denialInterval / 2
+)
+
+// runTime is what the kernel counts of a thread (/proc/PID/task/ID/schedstat): for how
+// long it ran and waited for a processor until it last got one, and how often it got one.
+type runTime struct {
+	used, waited time.Duration
+	turns        int64
+}
+
+// denial follows for how long the machine kept a process from running.
 type denial struct {
 	pid     int
 	threads map[string]runTime // at the last look, by id
-	total   time.Duration
 }
 
-// runTime is what the kernel says of a thread (/proc/PID/task/ID/schedstat).
-type runTime struct{ used, waited time.Duration }
-
-// look looks again, in the /proc of a root, and returns the total. A process that was
-// started anew goes on with the total of the one before it.
+// look looks again, in the /proc of a root, and returns for how long it was since the
+// last look: a wait counts as a whole when it is over.
 func (d *denial) look(root fs.FS, pid int) (time.Duration, error) {
 	threads, err := readRunTimes(root, pid)
 	if err != nil {
 		return 0, err
 	}
-	if d.pid == pid {
-		d.total += kept(d.threads, threads)
-	}
+	last := *d
 	d.pid, d.threads = pid, threads
-	return d.total, nil
+	if last.pid != pid {
+		return 0, nil
+	}
+	return kept(last.threads, threads), nil
 }
 
-// kept is for how long threads were kept from running between two looks at them. Of one
-// that ended meanwhile nothing is known.
+// kept is the longest that a thread waited in turns that came late, less what all of
+// them used: that may be what it waited for. Where one ended, that is not known.
 func kept(before, now map[string]runTime) time.Duration {
 	var used, longest time.Duration
-	for id, t := range now {
-		used += t.used - before[id].used
-		longest = max(longest, t.waited-before[id].waited)
+	for id, was := range before {
+		if is, there := now[id]; !there || is.used < was.used || is.turns < was.turns {
+			return 0
+		}
+	}
+	for id, is := range now {
+		was := before[id]
+		used += is.used - was.used
+		waited, turns := is.waited-was.waited, is.turns-was.turns
+		if turns > 0 && waited >= longWait*time.Duration(turns) {
+			longest = max(longest, waited)
+		}
 	}
 	return max(0, longest-used)
 }
@@ -60,23 +86,29 @@ func readRunTimes(root fs.FS, pid int) (map[string]runTime, error) {
 	}
 	threads := make(map[string]runTime, len(tasks))
 	for _, task := range tasks {
-		text, err := fs.ReadFile(root, dir+"/"+task.Name()+"/schedstat")
-		if errors.Is(err, fs.ErrNotExist) && len(tasks) > 1 {
-			continue // it has ended
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read run times: %w", err)
+		var text []byte
+		if text, err = fs.ReadFile(root, dir+"/"+task.Name()+"/schedstat"); isGone(err) {
+			continue
 		}
 		var t runTime
-		if _, err := fmt.Sscan(string(text), &t.used, &t.waited); err != nil {
-			return nil, fmt.Errorf("read run times %q of thread %s: %w", text, task.Name(), err)
+		if err == nil {
+			_, err = fmt.Sscan(string(text), &t.used, &t.waited, &t.turns)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read run times of thread %s: %w", task.Name(), err)
 		}
 		threads[task.Name()] = t
+	}
+	if len(threads) == 0 {
+		return nil, fmt.Errorf("read run times: %w", cmp.Or(err, fs.ErrNotExist))
 	}
 	return threads, nil
 }
 
-// denied samples for how long the process of each node was kept from running.
+// isGone says whether an error is that of a process or thread that has ended.
+func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
+
+// denied looks for how long the process of each node was kept from running.
 func (s *sampling) denied() {
 	for _, node := range slices.Sorted(maps.Keys(s.pids)) {
 		d := s.denials[node]
@@ -84,10 +116,13 @@ func (s *sampling) denied() {
 			d = new(denial)
 			s.denials[node] = d
 		}
-		total, err := d.look(s.root, s.pids[node])
-		if errors.Is(err, fs.ErrNotExist) && d.pid != 0 {
-			continue // it has ended
+		now := s.rec.Now()
+		kept, err := d.look(s.root, s.pids[node])
+		switch {
+		case err != nil && !isGone(err):
+			s.unknowable(history.Event{Kind: history.NodeDenied, Node: node, Error: err.Error()})
+		case kept >= leastDenial:
+			s.rec.Event(history.Event{At: now - history.Time(kept), Until: now, Kind: history.NodeDenied, Node: node})
 		}
-		s.metric(node, history.ProcessDenied, total.Seconds(), err)
 	}
 }

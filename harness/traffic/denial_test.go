@@ -11,35 +11,41 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"blackout/harness/history"
 )
 
 // proc is a /proc with a process of number 7 and its threads: for how many
-// milliseconds each ran and waited.
-func proc(threads map[int][2]int) fstest.MapFS {
+// milliseconds each ran and waited, and how often it got a processor.
+func proc(threads map[int][3]int) fstest.MapFS {
 	root := make(fstest.MapFS)
 	for id, t := range threads {
-		text := fmt.Sprintf("%d %d 11\n", time.Duration(t[0])*time.Millisecond, time.Duration(t[1])*time.Millisecond)
+		text := fmt.Sprintf("%d %d %d\n", time.Duration(t[0])*time.Millisecond, time.Duration(t[1])*time.Millisecond, t[2])
 		root[fmt.Sprintf("proc/7/task/%d/schedstat", id)] = &fstest.MapFile{Data: []byte(text)}
 	}
 	return root
 }
 
-// TestDenial: what a process used itself is no denial, and neither is what it waited
-// for before the first look.
+// TestDenial: what a process used itself is no denial, nor are many short waits, nor what
+// it waited for before the first look.
 func TestDenial(t *testing.T) {
 	t.Parallel()
-	first := map[int][2]int{7: {100, 5000}, 8: {50, 200}}
+	first := map[int][3]int{7: {100, 5000, 30}, 8: {50, 200, 30}}
 	for name, c := range map[string]struct {
-		next map[int][2]int
+		next map[int][3]int
 		want time.Duration
 	}{
-		"it slept":                 {first, 0},
-		"one waited":               {map[int][2]int{7: {100, 5400}, 8: {50, 200}}, 400 * time.Millisecond},
-		"both waited":              {map[int][2]int{7: {100, 5400}, 8: {50, 500}}, 400 * time.Millisecond},
-		"one ran meanwhile":        {map[int][2]int{7: {100, 5400}, 8: {150, 200}}, 300 * time.Millisecond},
-		"it was its own neighbour": {map[int][2]int{7: {500, 5400}, 8: {450, 600}}, 0},
-		"a new one waited":         {map[int][2]int{7: {100, 5000}, 8: {50, 200}, 9: {10, 310}}, 300 * time.Millisecond},
-		"one ended":                {map[int][2]int{7: {110, 5110}}, 100 * time.Millisecond},
+		"it slept":                  {first, 0},
+		"one waited":                {map[int][3]int{7: {100, 5400, 31}, 8: {50, 200, 30}}, 400 * time.Millisecond},
+		"four times":                {map[int][3]int{7: {100, 5400, 34}, 8: {50, 200, 30}}, 400 * time.Millisecond},
+		"as usual":                  {map[int][3]int{7: {100, 5400, 35}, 8: {50, 200, 30}}, 0},
+		"both waited":               {map[int][3]int{7: {100, 5400, 31}, 8: {50, 500, 31}}, 400 * time.Millisecond},
+		"one ran meanwhile":         {map[int][3]int{7: {100, 5400, 31}, 8: {150, 200, 31}}, 300 * time.Millisecond},
+		"it was its own neighbour":  {map[int][3]int{7: {500, 5400, 31}, 8: {450, 600, 40}}, 0},
+		"a new one waited":          {map[int][3]int{7: {100, 5000, 30}, 8: {50, 200, 30}, 9: {10, 310, 1}}, 300 * time.Millisecond},
+		"one ended":                 {map[int][3]int{7: {110, 5410, 31}}, 0},
+		"one's id was another's":    {map[int][3]int{7: {110, 5410, 31}, 8: {1, 200, 1}}, 0},
+		"it waited beyond a second": {map[int][3]int{7: {101, 7201, 31}, 8: {50, 200, 30}}, 2200 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,31 +60,58 @@ func TestDenial(t *testing.T) {
 	}
 }
 
-// TestDenialOverLives: the process of another life begins anew, and the total goes on.
-func TestDenialOverLives(t *testing.T) {
+// TestDenialOfNobody: the process of another life begins anew, and what cannot be read is
+// an error.
+func TestDenialOfNobody(t *testing.T) {
 	t.Parallel()
-	d := denial{pid: 6, threads: map[string]runTime{"7": {}}, total: time.Second}
+	d := denial{pid: 6, threads: map[string]runTime{"7": {}}}
 	for _, step := range []struct {
-		threads map[int][2]int
+		threads map[int][3]int
 		want    time.Duration
 	}{
-		{map[int][2]int{7: {10, 300}}, time.Second},
-		{map[int][2]int{7: {10, 500}}, time.Second + 200*time.Millisecond},
+		{map[int][3]int{7: {10, 300, 2}}, 0},
+		{map[int][3]int{7: {10, 500, 3}}, 200 * time.Millisecond},
 	} {
 		if got, err := d.look(proc(step.threads), 7); err != nil || got != step.want {
 			t.Errorf("%s, %v, want %s", got, err, step.want)
 		}
 	}
-	if _, err := d.look(fstest.MapFS{}, 7); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("of a process that is gone: %v", err)
+	for name, root := range map[string]fstest.MapFS{
+		"gone":    {},
+		"no file": {"proc/7/task/7/stat": &fstest.MapFile{}},
+	} {
+		if _, err := d.look(root, 7); !isGone(err) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	bad := fstest.MapFS{"proc/7/task/7/schedstat": &fstest.MapFile{Data: []byte("n/a")}}
-	if _, err := d.look(bad, 7); err == nil {
-		t.Error("no error for what is no figure")
+	if _, err := d.look(fstest.MapFS{"proc/7/task/7/schedstat": &fstest.MapFile{Data: []byte("n/a")}}, 7); err == nil || isGone(err) {
+		t.Errorf("what is no figure: %v", err)
 	}
 }
 
-// TestRunTimesOfThisProcess: the kernel counts what the harness takes it to count.
+// TestDenialIsRecorded as a time, and once that it cannot be known.
+func TestDenialIsRecorded(t *testing.T) {
+	t.Parallel()
+	rec := newRecording(t)
+	s := newSampling(new(Sampler), rec.Writer)
+	s.pids = map[string]int{"dp-1": 7, "dp-2": 8}
+	for _, waited := range []int{0, 700, 800} {
+		root := proc(map[int][3]int{7: {10, 300 + waited, 2 + waited/100}})
+		root["proc/8/task/8/schedstat"] = &fstest.MapFile{Data: []byte("n/a")}
+		s.root = root
+		s.denied()
+	}
+	denied, unknown := rec.soFar("dp-1"), rec.soFar("dp-2")
+	if len(denied) != 1 || denied[0].Kind != history.NodeDenied || denied[0].Until.Sub(denied[0].At) != 700*time.Millisecond {
+		t.Errorf("recorded %+v, want 700 ms once", denied)
+	}
+	if len(unknown) != 1 || unknown[0].Kind != history.NodeDenied || unknown[0].Error == "" {
+		t.Errorf("recorded %+v, want an error once", unknown)
+	}
+}
+
+// TestRunTimesOfThisProcess: the kernel tells how long a thread ran in the first figure,
+// and how often in the third. (What it waited depends on others.)
 func TestRunTimesOfThisProcess(t *testing.T) {
 	t.Parallel()
 	root := os.DirFS("/")
@@ -89,14 +122,14 @@ func TestRunTimesOfThisProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used := func(threads map[string]runTime) (sum time.Duration) {
+	sum := func(threads map[string]runTime) (sum runTime) {
 		for _, t := range threads {
-			sum += t.used
+			sum.used, sum.turns = sum.used+t.used, sum.turns+t.turns
 		}
 		return sum
 	}
 	await(t, "the time of a busy process grows", func() bool {
 		now, err := readRunTimes(root, os.Getpid())
-		return err == nil && used(now) >= used(before)+10*time.Millisecond
+		return err == nil && sum(now).used >= sum(before).used+10*time.Millisecond && sum(now).turns > sum(before).turns
 	})
 }

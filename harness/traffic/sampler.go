@@ -5,6 +5,7 @@ package traffic
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -19,12 +20,8 @@ import (
 	"blackout/harness/history"
 )
 
-// sampleInterval is how often a [Sampler] looks, and denialInterval how often for how
-// long nodes were kept from running: a probe waits for two seconds.
-const (
-	sampleInterval = time.Second
-	denialInterval = sampleInterval / 2
-)
+// sampleInterval is how often a [Sampler] looks.
+const sampleInterval = time.Second
 
 // Sampler measures the measurement, once a second and at its end: how well the
 // schedules of its probers were kept, and what may have kept them from it. It
@@ -71,7 +68,7 @@ type sampling struct {
 	*Sampler
 	rec     *history.Writer
 	root    fs.FS           // of this machine
-	unknown map[string]bool // metrics of which it was said that they cannot be had
+	unknown map[string]bool // of what it was said that it cannot be had
 	pids    map[string]int  // of the nodes, at the last whole sample
 	denials map[string]*denial
 }
@@ -179,8 +176,13 @@ func (s *sampling) metric(node, name string, value float64, err error) {
 		s.rec.Event(history.Event{Kind: history.Metric, Node: node, Text: name, Value: value})
 		return
 	}
-	if key := node + " " + name; !s.unknown[key] {
+	s.unknowable(history.Event{Kind: history.Metric, Node: node, Text: name, Error: err.Error()})
+}
+
+// unknowable records once that something cannot be had.
+func (s *sampling) unknowable(e history.Event) {
+	if key := fmt.Sprint(e.Kind, e.Node, e.Text); !s.unknown[key] {
 		s.unknown[key] = true
-		s.rec.Event(history.Event{Kind: history.Metric, Node: node, Text: name, Error: err.Error()})
+		s.rec.Event(e)
 	}
 }

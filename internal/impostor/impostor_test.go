@@ -183,6 +183,16 @@ func sameJSON(a, b string) bool {
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
 }
 
+func TestPaddedTables(t *testing.T) {
+	t.Parallel()
+	for table, keys := range map[string]int{`{}`: 1, ` { } `: 1, "{\n\"a\":1}": 2, ` {"a":{},"b":[]}`: 3} {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(padded(json.RawMessage(table), 10), &object); err != nil || len(object) != keys || string(object["_comment"]) != `"xxxxxxxxxx"` {
+			t.Errorf("%s becomes %s: %v", table, padded(json.RawMessage(table), 10), err)
+		}
+	}
+}
+
 // TestOversizedIsOneGoodFrame: one that raises its limit gets the table.
 func TestOversizedIsOneGoodFrame(t *testing.T) {
 	t.Parallel()

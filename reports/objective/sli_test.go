@@ -97,13 +97,11 @@ func TestSLIs(t *testing.T) {
 		}, strict, Violated, "VIOLATED without the 1"},
 		{"they time out while the data plane gets no processor", func(s *tape) {
 			s.requests("dp-1", 11.5, 12.5, timeOut)
-			s.add(11.5, history.Event{Kind: history.Metric, Node: "dp-1", Text: history.ProcessDenied, Value: 7})
-			s.add(13.5, history.Event{Kind: history.Metric, Node: "dp-1", Text: history.ProcessDenied, Value: 9})
+			s.add(11.5, history.Event{Kind: history.NodeDenied, Node: "dp-1", Until: at(13.5)})
 		}, strict, Invalid, "kept dp-1 from running"},
 		{"while another gets none", func(s *tape) {
 			s.requests("dp-1", 11.5, 12.5, timeOut)
-			s.add(11.5, history.Event{Kind: history.Metric, Node: "dp-2", Text: history.ProcessDenied, Value: 7})
-			s.add(13.5, history.Event{Kind: history.Metric, Node: "dp-2", Text: history.ProcessDenied, Value: 9})
+			s.add(11.5, history.Event{Kind: history.NodeDenied, Node: "dp-2", Until: at(13.5)})
 		}, strict, Violated, "100 of 1700"},
 		{"a client hides failures while it stalls", func(s *tape) {
 			s.requests("dp-1", 11, 13, mask)
