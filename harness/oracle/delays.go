@@ -17,18 +17,18 @@ type delay struct{ from, to history.Time }
 // delays are apart and by time, once they are settled.
 type delays []delay
 
-// settle merges those that overlap.
-func (s *delays) settle() {
-	slices.SortFunc(*s, func(a, b delay) int { return cmp.Compare(a.from, b.from) })
-	merged := (*s)[:0]
-	for _, one := range *s {
+// settled merges those that overlap.
+func (s delays) settled() delays {
+	slices.SortFunc(s, func(a, b delay) int { return cmp.Compare(a.from, b.from) })
+	merged := s[:0]
+	for _, one := range s {
 		if last := len(merged) - 1; last >= 0 && one.from <= merged[last].to {
 			merged[last].to = max(merged[last].to, one.to)
 		} else {
 			merged = append(merged, one)
 		}
 	}
-	*s = merged
+	return merged
 }
 
 // amid are those of a time.

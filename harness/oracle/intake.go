@@ -40,9 +40,7 @@ func (v *view) take(e history.Event) {
 	case history.TrafficBegin, history.TrafficEnd:
 		v.traffic.take(e)
 	case history.NodeDenied:
-		if n := v.node(e.Node); e.Error == "" {
-			n.denials = append(n.denials, delay{e.At, e.Until})
-		}
+		v.control.deny(e)
 	case history.UpstreamSlow:
 		v.control.take(e)
 	case history.Metric:

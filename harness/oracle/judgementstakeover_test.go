@@ -125,6 +125,17 @@ var takeoverJudgements = []judgement{
 		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.9) })
 		s.event(4.3, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: moments(4.8), Code: 200})
 	}},
+	{"G10.10", "a machine that denied it a processor may have made it late", Invalid, func(s *story) {
+		keepers["G10.10"](s)
+		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
+		s.event(4.3, history.Event{Kind: history.NodeDenied, Node: "dp-1", Until: moments(4.8)})
+	}},
+	{"G10.10", "but not one that denied it to another, or does not tell", Violated, func(s *story) {
+		keepers["G10.10"](s)
+		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
+		s.event(4.3, history.Event{Kind: history.NodeDenied, Node: "dp-2", Until: moments(4.8)})
+		s.event(4.3, history.Event{Kind: history.NodeDenied, Node: "dp-1", Until: moments(4.8), Error: "unknown"})
+	}},
 	{"G10.10", "a look in vain is no takeover", NotMeasured, func(s *story) {
 		s.residentBehind("dp-1", "exit")
 		s.serves(6, "dp-1", 0, 0)

@@ -31,8 +31,7 @@ type Observed struct {
 	Made     []Made
 	Rewound  []string // the data planes whose control plane was given an older database, by name
 
-	stalls  delays            // what KeptFrom goes by
-	denials map[string]delays // the same, by node
+	control control // what KeptFrom goes by
 }
 
 // Outage is a time in which a fault kept the control plane of a data plane from giving
@@ -50,7 +49,7 @@ type Outage struct {
 // KeptFrom says what of the machine's kept a node from answering within a time, ""
 // for nothing. A request that timed out in it has no other owner.
 func (o Observed) KeptFrom(node string, from, to history.Time) string {
-	return keptFrom(o.stalls, node, o.denials[node], from, to)
+	return o.control.keptFrom(node, from, to)
 }
 
 // Absence is a time in which the harness had ended or frozen a data plane, until it
@@ -105,12 +104,10 @@ func Observe(rec *history.Recording) (Observed, error) {
 		return Observed{}, err
 	}
 	o := Observed{End: v.end, Outages: v.observeOutages(), Away: v.observeAbsences(), Starts: v.observeBoots(), Exports: v.observeExports(),
-		Returns: v.observeReturns(), Residing: v.observeResidences(), Looked: len(v.objects) > 0, Made: v.observeMade()}
+		Returns: v.observeReturns(), Residing: v.observeResidences(), Looked: len(v.objects) > 0, Made: v.observeMade(), control: v.control}
 	o.Void, o.Unfinished = v.usable()
-	o.stalls, o.denials = v.control.stalls, make(map[string]delays)
 	for _, n := range v.nodes {
 		o.Audited = o.Audited || len(n.requests) > 0
-		o.denials[n.Name] = n.denials
 	}
 	for _, n := range v.planes {
 		if len(v.faultsOf(n, "cp-older-database")) > 0 {

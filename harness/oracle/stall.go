@@ -17,11 +17,13 @@ import (
 // process more.
 const StallLimit = 500 * time.Millisecond
 
-// control is what the harness saw of the upstream itself.
+// control is what the harness saw of the machine: of the upstream itself, and of what
+// kept nodes from running.
 type control struct {
-	asked   map[string]int // how often, by upstream
-	longest time.Duration  // that an answer took; 0: none took long enough to be recorded
-	stalls  delays         // in which it kept the harness waiting
+	asked   map[string]int    // how often, by upstream
+	longest time.Duration     // that an answer took; 0: none took long enough to be recorded
+	stalls  delays            // in which it kept the harness waiting
+	denials map[string]delays // in which a node's process was kept from running, by node
 }
 
 func (c *control) take(e history.Event) {
@@ -40,6 +42,24 @@ func (c *control) tell(e history.Event) {
 	c.asked[e.Node] = max(c.asked[e.Node], int(e.Value))
 }
 
+// deny takes that a node was kept from running, or that it cannot be known.
+func (c *control) deny(e history.Event) {
+	if e.Error != "" {
+		return
+	}
+	if c.denials == nil {
+		c.denials = make(map[string]delays)
+	}
+	c.denials[e.Node] = append(c.denials[e.Node], delay{e.At, e.Until})
+}
+
+func (c *control) settle() {
+	c.stalls = c.stalls.settled()
+	for node, d := range c.denials {
+		c.denials[node] = d.settled()
+	}
+}
+
 // excuse says what of the machine's kept a node from answering a request, "" for
 // nothing: it stalled, for as long as it takes to call that a stall, or for at least half
 // of the time it gave the node no processor. Only a time-out has that excuse: such a
@@ -48,34 +68,34 @@ func (v *view) excuse(n *node, r history.Request) string {
 	if r.Class != history.Timeout {
 		return ""
 	}
-	return v.keptFrom(n, r.Intended, r.Done)
+	return v.control.keptFrom(n.Name, r.Intended, r.Done)
 }
 
 // excuseLook says the same of a look that got no answer, when what it saw was so until
 // some moment. Only changes are recorded: one that outlasts the stall by more than a look
 // has another cause.
 func (v *view) excuseLook(n *node, k look, until history.Time) string {
-	kept := max(v.control.stalls.within(k.until, until), n.denials.within(k.until, until))
-	if k.code != 0 || until.Sub(k.until) > kept+lookLimit {
+	if k.code != 0 || until.Sub(k.until) > v.control.kept(n.Name, k.until, until)+lookLimit {
 		return ""
 	}
-	return v.keptFrom(n, k.at, k.until)
+	return v.control.keptFrom(n.Name, k.at, k.until)
 }
 
 // keptFrom says what of the machine's kept a node from answering within a time, "" for
 // nothing.
-func (v *view) keptFrom(n *node, from, to history.Time) string {
-	return keptFrom(v.control.stalls, n.Name, n.denials, from, to)
-}
-
-func keptFrom(stalls delays, node string, denials delays, from, to history.Time) string {
-	switch denied := denials.within(from, to); {
-	case stalls.within(from, to) >= StallLimit:
+func (c *control) keptFrom(node string, from, to history.Time) string {
+	switch denied := c.denials[node].within(from, to); {
+	case c.stalls.within(from, to) >= StallLimit:
 		return "the upstream itself kept the harness waiting: the machine stalled"
 	case denied >= StallLimit && denied >= to.Sub(from)/2:
 		return fmt.Sprintf("the machine kept %s from running for %s", node, seconds(denied))
 	}
 	return ""
+}
+
+// kept says for how much of a time the machine may have kept a node from answering.
+func (c *control) kept(node string, from, to history.Time) time.Duration {
+	return max(c.stalls.within(from, to), c.denials[node].within(from, to))
 }
 
 // lookLimit is how long the first look after a stall may take, and the time before it.
@@ -89,7 +109,8 @@ func lasts(looks []look, i int, end history.Time) history.Time {
 	return end
 }
 
-// blames notes a counterexample that is a node's request, unless the machine kept the node from answering it.
+// blames notes a counterexample that is a node's request, unless the machine kept the node
+// from answering it.
 func (v *view) blames(f *finding, bad *evidence, n *node, r history.Request, seen func() Evidence) {
 	if why := v.excuse(n, r); why != "" {
 		f.spare(seen(), why)

@@ -4,7 +4,6 @@
 package oracle
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -63,13 +62,15 @@ func answersMeanwhile(v *view, f *finding) {
 				return
 			}
 			f.opportunities++
+			took := r.Done.Sub(r.Sent)
 			switch {
 			case failed(r):
 				v.blames(f, &f.bad, n, r, func() Evidence { return n.got(r, " while it took over generation %d", swaps[i].generation) })
-			case r.Done.Sub(r.Sent) > stall+max(v.control.stalls.within(r.Sent, r.Done), n.denials.within(r.Sent, r.Done)):
-				late.add(n.got(r, " after %s, while it took over generation %d", seconds(r.Done.Sub(r.Sent)), swaps[i].generation))
-			case r.Done.Sub(r.Sent) > stall:
-				f.spare(n.got(r, " after %s", seconds(r.Done.Sub(r.Sent))), cmp.Or(v.keptFrom(n, r.Sent, r.Done), "the machine was busy"))
+			case took <= stall:
+			case took > stall+v.control.kept(n.Name, r.Sent, r.Done):
+				late.add(n.got(r, " after %s, while it took over generation %d", seconds(took), swaps[i].generation))
+			default:
+				f.spare(n.got(r, " after %s", seconds(took)), "the machine kept it waiting for a part of that")
 			}
 		})
 	}

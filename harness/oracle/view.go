@@ -61,7 +61,6 @@ type node struct {
 	syncs    []moment            // the same: id and sync_status
 	hashes   []moment            // of the configuration, as its Status API reports it: first and each change
 	figures  map[string][]sample // that must stay flat, by metric
-	denials  delays              // in which the machine kept its process from running
 	laments  []moment            // lines of its log that say of something that it went wrong, and name an object of the store
 	tooLarge []moment            // those that say that a payload is
 	lines    int                 // of its log
@@ -209,7 +208,6 @@ func (v *view) order() {
 		for _, figures := range n.figures {
 			byTime(figures, func(s sample) history.Time { return s.at })
 		}
-		n.denials.settle()
 		n.live()
 		for _, of := range [][]look{n.ready, n.serves, n.checks, n.probed} {
 			n.ascribe(of)
@@ -227,7 +225,7 @@ func (v *view) order() {
 	byTime(v.planted, func(p planting) history.Time { return p.at })
 	v.settleFaults()
 	v.traffic.settle()
-	v.control.stalls.settle()
+	v.control.settle()
 }
 
 func byTime[T any](all []T, at func(T) history.Time) {

@@ -4,7 +4,6 @@
 package traffic
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,11 +15,11 @@ import (
 	"blackout/harness/history"
 )
 
-// denialInterval is how often a [Sampler] looks for how long nodes were kept from
-// running: a probe waits for two seconds.
-const denialInterval = sampleInterval / 2
-
 const (
+	// denialInterval is how often a [Sampler] looks for how long nodes were kept from
+	// running: a probe waits for two seconds.
+	denialInterval = sampleInterval / 2
+
 	// longWait is from when on a wait for a processor, on the average of a thread's, is
 	// more than a busy machine's usual turns: a request needs several of them.
 	longWait = 100 * time.Millisecond
@@ -86,8 +85,8 @@ func readRunTimes(root fs.FS, pid int) (map[string]runTime, error) {
 	}
 	threads := make(map[string]runTime, len(tasks))
 	for _, task := range tasks {
-		var text []byte
-		if text, err = fs.ReadFile(root, dir+"/"+task.Name()+"/schedstat"); isGone(err) {
+		text, err := fs.ReadFile(root, dir+"/"+task.Name()+"/schedstat")
+		if isGone(err) {
 			continue
 		}
 		var t runTime
@@ -99,11 +98,17 @@ func readRunTimes(root fs.FS, pid int) (map[string]runTime, error) {
 		}
 		threads[task.Name()] = t
 	}
-	if len(threads) == 0 {
-		return nil, fmt.Errorf("read run times: %w", cmp.Or(err, fs.ErrNotExist))
+	if len(threads) > 0 {
+		return threads, nil
 	}
-	return threads, nil
+	if _, err := fs.Stat(root, dir); err != nil {
+		return nil, fmt.Errorf("read run times: %w", err)
+	}
+	return nil, errNoRunTimes
 }
+
+// errNoRunTimes says that this machine does not tell.
+var errNoRunTimes = errors.New("the kernel does not count for how long threads run and wait (no /proc/PID/task/ID/schedstat)")
 
 // isGone says whether an error is that of a process or thread that has ended.
 func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }

@@ -5,7 +5,6 @@ package traffic
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -181,7 +180,7 @@ func (s *sampling) metric(node, name string, value float64, err error) {
 
 // unknowable records once that something cannot be had.
 func (s *sampling) unknowable(e history.Event) {
-	if key := fmt.Sprint(e.Kind, e.Node, e.Text); !s.unknown[key] {
+	if key := string(e.Kind) + " " + e.Node + " " + e.Text; !s.unknown[key] {
 		s.unknown[key] = true
 		s.rec.Event(e)
 	}
