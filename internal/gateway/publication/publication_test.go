@@ -26,9 +26,13 @@ import (
 	"blackout/internal/gateway/storetest"
 )
 
+// patience bounds a transaction. Nothing here is about time, and thousands of rows take
+// more than a minute under the race detector beside other packages.
+const patience = 10 * time.Minute
+
 func open(t *testing.T) *store.Store {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "blackout.db"), Timeout: time.Minute})
+	db, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "blackout.db"), Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
