@@ -70,14 +70,21 @@ const heldLimit = history.Time(8 * time.Second)
 
 // heldUp says whether attempts between two moments may have reached the meter together:
 // Toxiproxy shows it a connection once the control plane has taken it, which one whose
-// machine is gone does when it is back, and one whose machine stalls when it goes on.
+// machine is gone does when it is back, and one whose machine stalls when it goes on. One
+// that the machine kept from running, or whose control plane it did, for as long as the
+// second attempt came too soon, may have made the first so much earlier.
 func (v *view) heldUp(n *node, from, to history.Time) bool {
-	if v.control.stalls.within(from-history.Time(v.header.Profile.ReconnectMin), to) > 0 {
+	shortest := v.header.Profile.ReconnectMin
+	before, early := from-history.Time(shortest), shortest-to.Sub(from)
+	if v.control.stalls.within(before, to) > 0 {
 		return true
 	}
 	cp := v.nodes[v.controlPlane(n)]
 	if cp == nil {
 		return false
+	}
+	if early > 0 && max(v.control.kept(n.Name, before, to), v.control.kept(cp.Name, before, to)) >= early {
+		return true
 	}
 	for i := 1; i < len(cp.lives); i++ {
 		if cp.lives[i-1].end <= to && from <= cp.lives[i].start+heldLimit {

@@ -111,6 +111,11 @@ var takeoverJudgements = []judgement{
 		}
 		s.event(2.9, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: moments(at + 1), Error: "timeout"})
 	}},
+	{"G4.2", "one attempt too soon", Violated, dialsTooSoon("", 0)},
+	{"G4.2", "a machine that kept it from running may have made one come so soon", Held, dialsTooSoon("dp-1", 0.3)},
+	{"G4.2", "or its control plane", Held, dialsTooSoon("cp", 0.3)},
+	{"G4.2", "but not for less than it came too soon", Violated, dialsTooSoon("dp-1", 0.1)},
+	{"G4.2", "nor another node", Violated, dialsTooSoon("dp-2", 0.3)},
 	{"G10.10", "an answer that waits for the apply is late", Violated, func(s *story) {
 		keepers["G10.10"](s)
 		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
@@ -166,4 +171,24 @@ func (s *story) returns(killed, started float64) {
 	s.stops(killed, "cp")
 	s.heals(started, "cp")
 	s.starts(started, "cp")
+}
+
+// dialsTooSoon dials again after 0.3 s once, when the machine kept a node from running for
+// so many seconds before the first of the two attempts.
+func dialsTooSoon(node string, denied float64) func(*story) {
+	return func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		at := 3.0
+		for i := range 20 {
+			s.dials("dp-1", "dp-1>cp", at)
+			if i == 10 {
+				if node != "" {
+					s.event(at-denied, history.Event{Kind: history.NodeDenied, Node: node, Until: moments(at)})
+				}
+				at += 0.3
+				continue
+			}
+			at += 0.6 + 0.1*float64(i%4)
+		}
+	}
 }

@@ -236,7 +236,7 @@ func (f *finding) addSilences(v *view, t trier, limit time.Duration) {
 	what, last := "it was running", t.from
 	for i, next := range append(slices.Clone(t.attempts), t.to) {
 		for _, s := range v.awakeTimes(t, last, next) {
-			if gap := s.to.Sub(s.from); gap > limit+v.control.stalls.within(s.from, s.to) {
+			if gap := s.to.Sub(s.from); gap > limit+v.control.kept(t.Name, s.from, s.to) {
 				f.undone.add(t.tells(s.from, "", "did not dial the control plane for %s after %s (limit %s)", seconds(gap), cmp.Or(s.after, what), seconds(limit)).on(v.cpEdge(t.node)))
 			}
 		}

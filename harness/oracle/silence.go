@@ -16,7 +16,7 @@ func noticesSilence(v *view, f *finding) {
 	for _, r := range v.residents(func(n *node) []*fault { return v.faultsOf(n, "half-open") }) {
 		for _, cut := range r.faults {
 			due := cut.active + history.Time(limit)
-			due += history.Time(v.control.stalls.within(cut.active, due))
+			due += history.Time(v.control.kept(r.Name, cut.active, due))
 			until := min(cut.heal, r.end, v.end)
 			if cut.active == never || v.down(r.node, cut.inject, min(due, until)) {
 				continue

@@ -20,20 +20,13 @@ const (
 	// running: a probe waits for two seconds.
 	denialInterval = sampleInterval / 2
 
-	// longWait is from when on a wait for a processor, on the average of a thread's, is
-	// more than a busy machine's usual turns: a request needs several of them.
-	longWait = 100 * time.Millisecond
-
 	// leastDenial is from when on what was seen at one look is recorded.
-	leastDenial = denialInterval / 2
+	leastDenial = denialInterval / 10
 )
 
 // runTime is what the kernel counts of a thread (/proc/PID/task/ID/schedstat): for how
-// long it ran and waited for a processor until it last got one, and how often it got one.
-type runTime struct {
-	used, waited time.Duration
-	turns        int64
-}
+// long it ran, and waited for a processor until it last got one.
+type runTime struct{ used, waited time.Duration }
 
 // denial follows for how long the machine kept a process from running.
 type denial struct {
@@ -56,22 +49,21 @@ func (d *denial) look(root fs.FS, pid int) (time.Duration, error) {
 	return kept(last.threads, threads), nil
 }
 
-// kept is the longest that a thread waited in turns that came late, less what all of
-// them used: that may be what it waited for. Where one ended, that is not known.
+// kept is the longest that a thread waited in all, less what all of them used: that may be
+// what it waited for. It need not be one long wait: on a machine that is shared by too many
+// it is some hundred short ones for a few milliseconds of work each second. Where a thread
+// ended, it is not known.
 func kept(before, now map[string]runTime) time.Duration {
 	var used, longest time.Duration
 	for id, was := range before {
-		if is, there := now[id]; !there || is.used < was.used || is.turns < was.turns {
+		if is, there := now[id]; !there || is.used < was.used {
 			return 0
 		}
 	}
 	for id, is := range now {
 		was := before[id]
 		used += is.used - was.used
-		waited, turns := is.waited-was.waited, is.turns-was.turns
-		if turns > 0 && waited >= longWait*time.Duration(turns) {
-			longest = max(longest, waited)
-		}
+		longest = max(longest, is.waited-was.waited)
 	}
 	return max(0, longest-used)
 }
@@ -91,7 +83,7 @@ func readRunTimes(root fs.FS, pid int) (map[string]runTime, error) {
 		}
 		var t runTime
 		if err == nil {
-			_, err = fmt.Sscan(string(text), &t.used, &t.waited, &t.turns)
+			_, err = fmt.Sscan(string(text), &t.used, &t.waited)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read run times of thread %s: %w", task.Name(), err)
