@@ -22,11 +22,12 @@ type Control struct {
 	dir string // of its lock files
 
 	// limit is how many tasks may run or wait for a processor, on the average and for
-	// each processor, where a further run is admitted beside others. A machine that does
-	// not tell admits all.
+	// each processor, where a further run is admitted beside others: in the window, and in
+	// the last minute, for a run that is quiet now may be about to start ten nodes, and so
+	// may the one that comes. A machine that does not tell admits all.
 	limit float64
 
-	queue   func() (float64, error) // tasks for each processor; replaced by tests
+	queue   func() (queue, error) // replaced by tests
 	window  time.Duration
 	settled time.Duration
 	retry   time.Duration
@@ -140,11 +141,11 @@ func (c *Control) enter(ctx context.Context, door, hall *os.File) error {
 		}
 		now, err := c.queue()
 		if err != nil {
-			now = 0 // this machine does not tell
+			now = queue{} // this machine does not tell
 		}
-		sum += now - tasks[n%looks]
-		tasks[n%looks] = now
-		if n < looks-1 || time.Since(last.ModTime()) < c.settled || sum > c.limit*looks {
+		sum += now.now - tasks[n%looks]
+		tasks[n%looks] = now.now
+		if n < looks-1 || time.Since(last.ModTime()) < c.settled || max(sum/looks, now.lately) > c.limit {
 			continue
 		}
 		// That fails where a run is alone.

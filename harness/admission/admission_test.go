@@ -22,7 +22,7 @@ import (
 func hurried(dir string, tasks *atomic.Int64) *Control {
 	return &Control{
 		dir: dir, limit: 3, window: 5 * time.Millisecond, settled: 4 * time.Millisecond, retry: time.Millisecond,
-		queue: func() (float64, error) { return float64(tasks.Load()), nil },
+		queue: func() (queue, error) { return queue{now: float64(tasks.Load())}, nil },
 	}
 }
 
@@ -84,17 +84,30 @@ func TestAdmitsAsSoonAsItHasBeenQuiet(t *testing.T) {
 	const busy = looks * 3 / 2
 	seen := 0
 	c := hurried(t.TempDir(), nil)
-	c.queue = func() (float64, error) {
+	c.queue = func() (queue, error) {
 		if seen++; seen <= busy {
-			return c.limit + 1, nil
+			return queue{now: c.limit + 1}, nil
 		}
-		return c.limit, nil
+		return queue{now: c.limit}, nil
 	}
 	defer admitted(t, begin(t.Context(), c.Admit))()
 	admitted(t, begin(t.Context(), c.Admit))()
 	if seen != busy+looks {
 		t.Errorf("let in after %d looks, want %d: no more than a window after the machine was quiet", seen, busy+looks)
 	}
+}
+
+// A run that is quiet for a moment may be loud again.
+func TestAdmitsNobodyBesideARunThatWasLoudLately(t *testing.T) {
+	var lately atomic.Int64
+	lately.Store(4)
+	c := hurried(t.TempDir(), nil)
+	c.queue = func() (queue, error) { return queue{lately: float64(lately.Load())}, nil }
+	defer admitted(t, begin(t.Context(), c.Admit))()
+	second := begin(t.Context(), c.Admit)
+	waits(t, second)
+	lately.Store(3)
+	admitted(t, second)()
 }
 
 func TestAdmitsTheNextRunWhenTheLastOneLeaves(t *testing.T) {
@@ -137,7 +150,7 @@ func TestAdmitsARunAlone(t *testing.T) {
 
 func TestAMachineThatDoesNotTellAdmitsAll(t *testing.T) {
 	c := hurried(t.TempDir(), nil)
-	c.queue = func() (float64, error) { return 0, errors.ErrUnsupported }
+	c.queue = func() (queue, error) { return queue{}, errors.ErrUnsupported }
 	defer admitted(t, begin(t.Context(), c.Admit))()
 	admitted(t, begin(t.Context(), c.Admit))()
 }
@@ -203,19 +216,19 @@ func TestARunThatWasKilledHasLeft(t *testing.T) {
 	}
 }
 
-func TestRunnable(t *testing.T) {
-	for text, want := range map[string]int{
-		"0.20 0.18 0.12 1/80 11206\n":       0,
-		"17.61 14.18 7.64 40/878 2223\n":    39,
-		"17.61 14.18 7.64 0/878 2223 more ": 0,
+func TestParse(t *testing.T) {
+	for text, want := range map[string]queue{
+		"0.20 0.18 0.12 1/80 11206\n":       {0, 0.2},
+		"17.61 14.18 7.64 40/878 2223\n":    {39, 17.61},
+		"17.61 14.18 7.64 0/878 2223 more ": {0, 17.61},
 	} {
-		if got, err := runnable(text); err != nil || got != want {
-			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
+		if got, err := parse(text); err != nil || got != want {
+			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "0.20 0.18", "0.20 0.18 0.12 x/80 1"} {
-		if got, err := runnable(text); err == nil {
-			t.Errorf("%q: %d and no error", text, got)
+	for _, text := range []string{"", "0.20 0.18", "0.20 0.18 0.12 x/80 1", "x 0.18 0.12 1/80 1"} {
+		if got, err := parse(text); err == nil {
+			t.Errorf("%q: %v and no error", text, got)
 		}
 	}
 }
