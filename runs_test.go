@@ -44,7 +44,15 @@ func needs(ctx SpecContext, engine string) {
 }
 
 // room is where runs are side by side, those of other processes included.
-var room = must(admission.New(admission.Limit))
+var room = must(admission.New(limits()))
+
+// limits are those of the suite's engine, and of Docker where it has runs on both.
+func limits() admission.Limits {
+	if os.Getenv(suiteEngine) == run.Local {
+		return admission.Processes
+	}
+	return admission.Containers
+}
 
 func must(c *admission.Control, err error) *admission.Control {
 	if err != nil {

@@ -93,7 +93,7 @@ func newCampaign(ctx context.Context, o options, root string, files []string) (*
 		fmt.Printf("%7.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}}
 	c.build = c.gateway
-	control, err := admission.New(o.queue)
+	control, err := admission.New(admission.Limits{Now: o.queue, Lately: admission.Processes.Lately})
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.engine, "engine", run.Local, "where to run: local, docker")
 	flags.Uint64Var(&o.seed, "seed", 7, "of the defects' runs, and of what is drawn")
 	flags.IntVar(&o.parallel, "parallel", 2, "how many runs at a time, if the machine has room for them")
-	flags.Float64Var(&o.queue, "queue", admission.Limit, "begin no run beside others while more tasks run or wait for each processor")
+	flags.Float64Var(&o.queue, "queue", admission.Processes.Now, "begin no run beside others while more tasks run or wait for each processor")
 	flags.StringSliceVar(&o.only, "only", nil, "judge these defects alone")
 	flags.StringSliceVar(&o.scenarios, "scenarios", nil, "run these in place of those that the patches name: scenarios, families, or all, until one of them catches")
 	flags.Var(&o.clean, "clean", "how often the good gateway is judged, NAME=N, and N for every other scenario; or none")

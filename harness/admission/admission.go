@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -21,12 +22,7 @@ import (
 type Control struct {
 	dir string // of its lock files
 
-	// limit is how many tasks may run or wait for a processor, on the average and for
-	// each processor, where a further run is admitted beside others: in the window, and in
-	// the last minute, for a run that is quiet now may be about to start ten nodes, and so
-	// may the one that comes. A machine that does not tell admits all.
-	limit float64
-
+	limits  Limits
 	queue   func() (queue, error) // replaced by tests
 	window  time.Duration
 	settled time.Duration
@@ -47,23 +43,38 @@ const (
 	lockInterval = 100 * time.Millisecond
 )
 
-// Limit is how many tasks for each processor leave room for a further run. On Docker a
-// run by itself keeps two slow processors at about three each, and is mostly alone there:
-// with three such runs side by side they came to fifty, and no gateway kept its times.
-const Limit = 2
+// Limits are how many tasks may run or wait for a processor, on the average and for each
+// processor, where a further run is admitted beside others. A machine that does not tell
+// admits all.
+type Limits struct {
+	Now    float64 // in the last seconds
+	Lately float64 // in about the last minute
+}
+
+var (
+	// Processes are the limits beside runs whose nodes are processes, which start at once.
+	Processes = Limits{Now: 2, Lately: math.Inf(1)}
+
+	// Containers are the limits beside runs on Docker, where it takes a slow machine's
+	// processors seconds to start a node: a run that is quiet now may be about to start
+	// ten, and so may the one that comes. By itself such a run keeps two slow processors
+	// at about three tasks each, and is mostly alone there: with three side by side they
+	// came to fifty, and no gateway kept its times.
+	Containers = Limits{Now: 2, Lately: 2}
+)
 
 // New is a control for the runs of this user on this machine.
-func New(limit float64) (*Control, error) {
+func New(limits Limits) (*Control, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return nil, fmt.Errorf("find a place for the locks of runs: %w", err)
 	}
-	return In(filepath.Join(cache, "blackout", "admission"), limit), nil
+	return In(filepath.Join(cache, "blackout", "admission"), limits), nil
 }
 
 // In is a control for the runs that share a directory, which is made.
-func In(dir string, limit float64) *Control {
-	return &Control{dir: dir, limit: limit, queue: queued, window: window, settled: settling, retry: lockInterval}
+func In(dir string, limits Limits) *Control {
+	return &Control{dir: dir, limits: limits, queue: queued, window: window, settled: settling, retry: lockInterval}
 }
 
 // Admit waits until there is room for a run beside those that go on; one that would be
@@ -119,8 +130,8 @@ func (c *Control) open() (door, hall *os.File, err error) {
 	return door, hall, nil
 }
 
-// enter waits until the hall is empty, or has been quiet of late and who was admitted last
-// has settled.
+// enter waits until the hall is empty, or has been quiet and who was admitted last has
+// settled.
 func (c *Control) enter(ctx context.Context, door, hall *os.File) error {
 	last, err := door.Stat()
 	if err != nil {
@@ -145,7 +156,8 @@ func (c *Control) enter(ctx context.Context, door, hall *os.File) error {
 		}
 		sum += now.now - tasks[n%looks]
 		tasks[n%looks] = now.now
-		if n < looks-1 || time.Since(last.ModTime()) < c.settled || max(sum/looks, now.lately) > c.limit {
+		loud := sum > c.limits.Now*looks || now.lately > c.limits.Lately
+		if n < looks-1 || time.Since(last.ModTime()) < c.settled || loud {
 			continue
 		}
 		// That fails where a run is alone.

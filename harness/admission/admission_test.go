@@ -21,7 +21,7 @@ import (
 // how many tasks are queued.
 func hurried(dir string, tasks *atomic.Int64) *Control {
 	return &Control{
-		dir: dir, limit: 3, window: 5 * time.Millisecond, settled: 4 * time.Millisecond, retry: time.Millisecond,
+		dir: dir, limits: Limits{Now: 3, Lately: 3}, window: 5 * time.Millisecond, settled: 4 * time.Millisecond, retry: time.Millisecond,
 		queue: func() (queue, error) { return queue{now: float64(tasks.Load())}, nil },
 	}
 }
@@ -86,9 +86,9 @@ func TestAdmitsAsSoonAsItHasBeenQuiet(t *testing.T) {
 	c := hurried(t.TempDir(), nil)
 	c.queue = func() (queue, error) {
 		if seen++; seen <= busy {
-			return queue{now: c.limit + 1}, nil
+			return queue{now: c.limits.Now + 1}, nil
 		}
-		return queue{now: c.limit}, nil
+		return queue{now: c.limits.Now}, nil
 	}
 	defer admitted(t, begin(t.Context(), c.Admit))()
 	admitted(t, begin(t.Context(), c.Admit))()
@@ -108,6 +108,14 @@ func TestAdmitsNobodyBesideARunThatWasLoudLately(t *testing.T) {
 	waits(t, second)
 	lately.Store(3)
 	admitted(t, second)()
+}
+
+// Where nodes are processes only the moment counts.
+func TestAdmitsARunOfProcessesWhenTheMachineIsQuiet(t *testing.T) {
+	c := hurried(t.TempDir(), nil)
+	c.limits, c.queue = Processes, func() (queue, error) { return queue{now: 1, lately: 100}, nil }
+	defer admitted(t, begin(t.Context(), c.Admit))()
+	admitted(t, begin(t.Context(), c.Admit))()
 }
 
 func TestAdmitsTheNextRunWhenTheLastOneLeaves(t *testing.T) {
@@ -180,7 +188,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 // A run that was killed has left: the kernel knows who holds a lock.
 func TestARunThatWasKilledHasLeft(t *testing.T) {
 	if dir := os.Getenv("ADMISSION_TEST_DIR"); dir != "" {
-		leave, err := In(dir, Limit).AdmitAlone(t.Context())
+		leave, err := In(dir, Containers).AdmitAlone(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
