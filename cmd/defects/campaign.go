@@ -93,7 +93,12 @@ func newCampaign(ctx context.Context, o options, root string, files []string) (*
 		fmt.Printf("%7.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}}
 	c.build = c.gateway
-	control, err := admission.New(admission.Limits{Now: o.queue, Lately: admission.Processes.Lately})
+	limits := admission.Processes
+	if o.engine == run.Docker {
+		limits = admission.Containers
+	}
+	limits.Now = o.queue
+	control, err := admission.New(limits)
 	if err != nil {
 		return nil, err
 	}

@@ -52,14 +52,14 @@ type Limits struct {
 }
 
 var (
-	// Processes are the limits beside runs whose nodes are processes, which start at once.
+	// Processes are the limits of a run whose nodes are processes, which start at once.
 	Processes = Limits{Now: 2, Lately: math.Inf(1)}
 
-	// Containers are the limits beside runs on Docker, where it takes a slow machine's
-	// processors seconds to start a node: a run that is quiet now may be about to start
-	// ten, and so may the one that comes. By itself such a run keeps two slow processors
-	// at about three tasks each, and is mostly alone there: with three side by side they
-	// came to fifty, and no gateway kept its times.
+	// Containers are the limits of a run on Docker among others there, where it takes a
+	// slow machine's processors seconds to start a node: a run that is quiet now may be
+	// about to start ten, and so may the one that comes. By itself such a run keeps two
+	// slow processors at about three tasks each, and is mostly alone there: with three side
+	// by side they came to fifty, and no gateway kept its times.
 	Containers = Limits{Now: 2, Lately: 2}
 )
 

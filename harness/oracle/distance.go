@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"blackout/harness/history"
+	"blackout/harness/topology"
 )
 
 // distanceSlack is how much shorter than the shortest delay a distance may be: the
@@ -29,7 +30,7 @@ func keepsDistance(v *view, f *finding) {
 			}
 			f.opportunities++
 			if short {
-				f.bad.add(t.tells(t.attempts[i+1], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gaps[i]), seconds(p.ReconnectMin)).on(v.cpEdge(t.node)))
+				v.blamesDistance(f, t.node, t.attempts[i], t.attempts[i+1])
 			}
 		}
 		if spread := slices.Max(gaps) - slices.Min(gaps); spread < (p.ReconnectMax-p.ReconnectMin)/8 {
@@ -56,8 +57,8 @@ func neverStorms(v *view, f *finding) {
 					continue
 				}
 				f.opportunities++
-				if gap := dials[i].Sub(dials[i-1]); gap < shortest-distanceSlack {
-					f.bad.add(n.tells(dials[i], history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gap), seconds(shortest)).on(v.cpEdge(n)))
+				if dials[i].Sub(dials[i-1]) < shortest-distanceSlack {
+					v.blamesDistance(f, n, dials[i-1], dials[i])
 				}
 			}
 		}
@@ -70,21 +71,14 @@ const heldLimit = history.Time(8 * time.Second)
 
 // heldUp says whether attempts between two moments may have reached the meter together:
 // Toxiproxy shows it a connection once the control plane has taken it, which one whose
-// machine is gone does when it is back, and one whose machine stalls when it goes on. One
-// that the machine kept from running, or whose control plane it did, for as long as the
-// second attempt came too soon, may have made the first so much earlier.
+// machine is gone does when it is back, and one whose machine stalls when it goes on.
 func (v *view) heldUp(n *node, from, to history.Time) bool {
-	shortest := v.header.Profile.ReconnectMin
-	before, early := from-history.Time(shortest), shortest-to.Sub(from)
-	if v.control.stalls.within(before, to) > 0 {
+	if v.control.stalls.within(from-history.Time(v.header.Profile.ReconnectMin), to) > 0 {
 		return true
 	}
 	cp := v.nodes[v.controlPlane(n)]
 	if cp == nil {
 		return false
-	}
-	if early > 0 && max(v.control.kept(n.Name, before, to), v.control.kept(cp.Name, before, to)) >= early {
-		return true
 	}
 	for i := 1; i < len(cp.lives); i++ {
 		if cp.lives[i-1].end <= to && from <= cp.lives[i].start+heldLimit {
@@ -92,6 +86,23 @@ func (v *view) heldUp(n *node, from, to history.Time) bool {
 		}
 	}
 	return false
+}
+
+// denialError is how long after it a time may be recorded in which the machine kept a
+// process from running: the kernel is asked twice a second.
+const denialError = history.Time(500 * time.Millisecond)
+
+// blamesDistance notes that an attempt came too soon after another one, unless the machine
+// may have made it so: Toxiproxy takes a data plane's attempt as late as it gets a processor.
+func (v *view) blamesDistance(f *finding, n *node, from, to history.Time) {
+	shortest, gap := v.header.Profile.ReconnectMin, to.Sub(from)
+	seen := n.tells(to, history.EdgeConnect, "dialled again after %s (at least %s)", seconds(gap), seconds(shortest)).on(v.cpEdge(n))
+	denied := v.control.denials[topology.Toxiproxy].within(from-history.Time(shortest), from+denialError)
+	if denied >= shortest-distanceSlack-gap {
+		f.spare(seen, fmt.Sprintf("the machine kept Toxiproxy from running for %s", seconds(denied)))
+		return
+	}
+	f.bad.add(seen)
 }
 
 // addRash adds attempts of a life that follow the loss of a connection too soon. It was

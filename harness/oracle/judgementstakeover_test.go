@@ -111,11 +111,35 @@ var takeoverJudgements = []judgement{
 		}
 		s.event(2.9, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: moments(at + 1), Error: "timeout"})
 	}},
-	{"G4.2", "one attempt too soon", Violated, dialsTooSoon("", 0)},
-	{"G4.2", "a machine that kept it from running may have made one come so soon", Held, dialsTooSoon("dp-1", 0.3)},
-	{"G4.2", "or its control plane", Held, dialsTooSoon("cp", 0.3)},
-	{"G4.2", "but not for less than it came too soon", Violated, dialsTooSoon("dp-1", 0.1)},
-	{"G4.2", "nor another node", Violated, dialsTooSoon("dp-2", 0.3)},
+	{"G4.2", "one attempt too soon", Violated, dialsTooSoon("", 0, 0)},
+	{"G4.2", "Toxiproxy may have seen the one before too late", Invalid, dialsTooSoon("toxiproxy", -0.3, 0)},
+	{"G4.2", "and the machine may be seen later to have kept it", Invalid, dialsTooSoon("toxiproxy", 0.1, 0.4)},
+	{"G4.2", "but not for less than it came too soon", Violated, dialsTooSoon("toxiproxy", -0.1, 0)},
+	{"G4.2", "nor long before", Violated, dialsTooSoon("toxiproxy", -2, -0.9)},
+	{"G4.2", "nor long after", Violated, dialsTooSoon("toxiproxy", 0.5, 1)},
+	{"G4.2", "a data plane that waits dials later", Violated, dialsTooSoon("dp-1", -0.3, 0)},
+	{"G4.9", "Toxiproxy may have seen the one before too late", Invalid, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.heals(8, "dp-1>cp")
+		s.dials("dp-1", "dp-1>cp", 8.3, 8.6)
+		s.denies("toxiproxy", 7.9, 8.2)
+	}},
+	{"G4.8", "as much later as the machine kept it from running, up to when it dials", Held, silentUntil(17.5, 6, 10, 12.5, 15)},
+	{"G4.8", "and no later", Violated, silentUntil(19, 6, 10, 12.5, 15)},
+	{"G4.1", "as much later as the machine kept it from running", Held, func(s *story) {
+		s.outageBefore("dp-1", "blackhole")
+		s.keepsDialling("dp-1", "dp-1>cp", 2.2, 10)
+		s.denies("dp-1", 11, 19)
+		s.keepsDialling("dp-1", "dp-1>cp", 19, 30)
+		s.heals(30, "dp-1>cp")
+	}},
+	{"G4.1", "and not as another was", Violated, func(s *story) {
+		s.outageBefore("dp-1", "blackhole")
+		s.keepsDialling("dp-1", "dp-1>cp", 2.2, 10)
+		s.denies("dp-2", 11, 19)
+		s.keepsDialling("dp-1", "dp-1>cp", 19, 30)
+		s.heals(30, "dp-1>cp")
+	}},
 	{"G10.10", "an answer that waits for the apply is late", Violated, func(s *story) {
 		keepers["G10.10"](s)
 		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
@@ -173,9 +197,13 @@ func (s *story) returns(killed, started float64) {
 	s.starts(started, "cp")
 }
 
-// dialsTooSoon dials again after 0.3 s once, when the machine kept a node from running for
-// so many seconds before the first of the two attempts.
-func dialsTooSoon(node string, denied float64) func(*story) {
+func (s *story) denies(node string, from, to float64) {
+	s.event(from, history.Event{Kind: history.NodeDenied, Node: node, Until: moments(to)})
+}
+
+// dialsTooSoon dials again after 0.3 s once. The machine kept a node from running between
+// two moments, in seconds from the first of the two attempts.
+func dialsTooSoon(node string, from, to float64) func(*story) {
 	return func(s *story) {
 		s.outageBefore("dp-1", "reset")
 		at := 3.0
@@ -183,12 +211,25 @@ func dialsTooSoon(node string, denied float64) func(*story) {
 			s.dials("dp-1", "dp-1>cp", at)
 			if i == 10 {
 				if node != "" {
-					s.event(at-denied, history.Event{Kind: history.NodeDenied, Node: node, Until: moments(at)})
+					s.denies(node, at+from, at+to)
 				}
 				at += 0.3
 				continue
 			}
 			at += 0.6 + 0.1*float64(i%4)
 		}
+	}
+}
+
+// silentUntil is a data plane that dials anew at a moment, and was kept from running in
+// the times between pairs of others.
+func silentUntil(dials float64, denied ...float64) func(*story) {
+	return func(s *story) {
+		s.residentBehind("dp-1", "half-open")
+		for i := 0; i < len(denied); i += 2 {
+			s.denies("dp-1", denied[i], denied[i+1])
+		}
+		s.dials("dp-1", "dp-1>cp", dials)
+		s.heals(30, "dp-1>cp")
 	}
 }

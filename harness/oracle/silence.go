@@ -15,13 +15,16 @@ func noticesSilence(v *view, f *finding) {
 	limit := p.Silence + p.PingInterval + p.ReconnectMax + p.DialTimeout + attemptSlack
 	for _, r := range v.residents(func(n *node) []*fault { return v.faultsOf(n, "half-open") }) {
 		for _, cut := range r.faults {
-			due := cut.active + history.Time(limit)
-			due += history.Time(v.control.kept(r.Name, cut.active, due))
 			until := min(cut.heal, r.end, v.end)
+			dials := v.dialled(r.node, v.cpEdge(r.node), cut.inject, until)
+			silent := until
+			if len(dials) > 0 {
+				silent = dials[0]
+			}
+			due := cut.active + history.Time(limit+v.control.kept(r.Name, cut.active, silent))
 			if cut.active == never || v.down(r.node, cut.inject, min(due, until)) {
 				continue
 			}
-			dials := v.dialled(r.node, v.cpEdge(r.node), cut.inject, until)
 			if len(dials) == 0 && until < due {
 				continue
 			}

@@ -41,6 +41,7 @@ func TestDenial(t *testing.T) {
 		"a new one waited":          {map[int][2]int{7: {100, 5000}, 8: {50, 200}, 9: {10, 310}}, 300 * time.Millisecond},
 		"one ended":                 {map[int][2]int{7: {110, 5410}}, 0},
 		"one's id was another's":    {map[int][2]int{7: {110, 5410}, 8: {1, 200}}, 0},
+		"it waited for its turns":   {map[int][2]int{7: {103, 5600}, 8: {50, 200}}, 597 * time.Millisecond},
 		"it waited beyond a second": {map[int][2]int{7: {101, 7201}, 8: {50, 200}}, 2200 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +90,7 @@ func TestDenialIsRecorded(t *testing.T) {
 	rec := newRecording(t)
 	s := newSampling(new(Sampler), rec.Writer)
 	s.pids = map[string]int{"dp-1": 7, "dp-2": 8}
-	for _, waited := range []int{0, 700} {
+	for _, waited := range []int{0, 49, 749} {
 		root := proc(map[int][2]int{7: {10, 300 + waited}})
 		root["proc/8/task/8/schedstat"] = &fstest.MapFile{Data: []byte("n/a")}
 		s.root = root
