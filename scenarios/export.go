@@ -73,6 +73,19 @@ func (e *exportPlan) change() {
 	e.Then(harness.Change{Generation: e.generation})
 }
 
+// replacing makes four changes of which the last comes while another one waits for its
+// delay, also where that is a second: the first is exported at once, the second a second
+// after it, the third waits then. A control plane pushes changes together that are closer
+// to each other.
+func (e *exportPlan) replacing() {
+	for i := range 4 {
+		if i > 0 {
+			e.Then(harness.Hold{For: e.draw.Duration("apart", 340*time.Millisecond, 360*time.Millisecond), Why: "the next change is pushed by itself"})
+		}
+		e.change()
+	}
+}
+
 // served waits until all data planes serve the newest generation.
 func (e *exportPlan) served() {
 	e.promptly(harness.AwaitServing{Nodes: e.planes, Generation: e.generation})
@@ -123,12 +136,15 @@ func planExportCoalesces(draw plan.Source, timers history.Profile) (topology.Top
 	e.Then(harness.Configure{Generation: e.generation, Routes: e.routes, Disabled: 3})
 	e.served()
 	e.stored(e.soon())
-	for range draw.Between("changes", 5, 7) {
+	for range draw.Between("changes", 4, 6) {
 		e.change()
 		e.hold("pause", timers.ExportDelay/20, "the next change comes inside the delay")
 	}
-	for range 3 { // of which one at least is the second inside a delay
-		e.change()
+	for range 2 {
+		e.served()
+		e.stored(e.soon())
+		e.hold("quiet", timers.ExportDelay, "the next change is exported at once")
+		e.replacing()
 	}
 	e.served()
 	e.stored(e.soon())

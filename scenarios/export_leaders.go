@@ -4,6 +4,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"time"
 
 	"blackout/harness"
@@ -128,7 +129,7 @@ func planExportLeaderLost(draw plan.Source, timers history.Profile) (topology.To
 // documentation advises against.
 var exportDual = harness.Scenario{
 	Name:      "export-dual",
-	Summary:   "control plane and data plane both export; the data plane loses the control plane",
+	Summary:   "control plane and data plane both export; the data plane loses the control plane, and then many connect to that and nothing changes",
 	Labels:    []label.Label{label.Export, label.Nightly, label.Outage},
 	Promises:  []string{"G3", "G5", "G6", "G7", "G9"},
 	Exercises: []string{"G3.1", "G5.1", "G5.3", "G6.1", "G6.2", "G6.3", "G6.4", "G6.5", "G7.1", "G9.1"},
@@ -153,6 +154,15 @@ func planExportDual(draw plan.Source, timers history.Profile) (topology.Topology
 	e.Phase("outage", harness.Inject{Faults: []fault.Spec{{Kind: fault.Exit, Edge: e.top.CPEdge(backup)}}})
 	e.change()
 	e.stored(takenOver)
+	var crowd harness.ScaleOut
+	var names []string
+	for i := range draw.Between("crowd", 6, 8) {
+		names = append(names, fmt.Sprintf("dp-%d", i+3))
+		crowd.Nodes = append(crowd.Nodes, topology.Node{Name: names[i], Role: topology.DataPlane, Import: true})
+	}
+	e.Then(crowd, harness.AwaitServing{Nodes: names, Generation: e.generation})
+	e.planes = append(e.planes, names...)
+	e.hold("many have connected", 2*timers.ExportDelay, "nothing has changed, and the control plane is to export nothing")
 	e.boot("dp-2")
 	return e.finish()
 }

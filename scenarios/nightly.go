@@ -24,7 +24,7 @@ var nightlies = []harness.Scenario{nemesis, soak, shortSoak}
 // together; its rounds are drawn from rows in which all pairs meet.
 var nemesis = harness.Scenario{
 	Name:     "nemesis",
-	Summary:  "rounds of change, cut, scale-out and healing, composed pairwise from cut mode, load, shape, number and order",
+	Summary:  "rounds of change, cut, scale-out and healing, composed pairwise from cut mode, load, shape, number, order and what else befalls",
 	Labels:   []label.Label{label.Nightly, label.Outage, label.ScaleOut},
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{
@@ -48,7 +48,11 @@ var (
 	shapes   = []int{20, 100, 300} // routes beside the probed one
 	growths  = []growth{{0, false}, {1, false}, {2, false}, {1, true}, {2, true}}
 	changes  = []bool{false, true} // whether the configuration changes before the cut
+	besides  = []fault.Kind{nothingElse, fault.Restart, fault.Pause, fault.StoreRefuses}
 )
+
+// nothingElse is that nothing but the control plane fails.
+const nothingElse fault.Kind = ""
 
 // growth is how many data planes are added, and whether before the cut or during
 // it. Number and order are one factor: where nothing is added there is no order,
@@ -66,16 +70,21 @@ type round struct {
 	routes      int
 	growth      growth
 	changeFirst bool // the configuration changes before the cut, not during it
+	beside      fault.Kind
 }
 
 // rounds draws rounds in which every two levels of any two factors meet, in a
 // drawn order, but first one that needs the fallback: without it, a run of few
-// rounds might not exercise it.
-func rounds(draw plan.Source) []round {
-	levels := []int{len(cutModes), len(rates), len(shapes), len(growths), len(changes)}
+// rounds might not exercise it. Where so many are wanted, all meet again, in another one.
+func rounds(draw plan.Source, least int) []round {
+	levels := []int{len(cutModes), len(rates), len(shapes), len(growths), len(changes), len(besides)}
 	var out []round
-	for _, r := range draw.Pairwise("rounds", levels, nil) {
-		out = append(out, round{cut: cutModes[r[0]], rate: rates[r[1]], routes: shapes[r[2]], growth: growths[r[3]], changeFirst: changes[r[4]]})
+	for name := "rounds"; len(out) < max(least, 1); name = fmt.Sprintf("rounds from %d", len(out)+1) {
+		for _, r := range draw.Pairwise(name, levels, nil) {
+			out = append(out, round{
+				cut: cutModes[r[0]], rate: rates[r[1]], routes: shapes[r[2]], growth: growths[r[3]], changeFirst: changes[r[4]], beside: besides[r[5]],
+			})
+		}
 	}
 	if first := slices.IndexFunc(out, round.imports); first > 0 {
 		out[0], out[first] = out[first], out[0]
@@ -125,10 +134,10 @@ func planNemesis(draw plan.Source, timers history.Profile, n int) (topology.Topo
 		Timetable: plan.NewTimetable(timers), draw: draw, timers: timers,
 		top: residents, planes: []string{running1, running2},
 	}
-	drawn := rounds(draw)
+	drawn := rounds(draw, n)
 	c.Phase(plan.BringUp, harness.BringUp{})
 	c.configure(drawn[0], true)
-	for _, r := range drawn[:min(n, len(drawn))] {
+	for _, r := range drawn[:n] {
 		c.Phase("steady")
 		if r.number > 1 {
 			c.configure(r, false)
@@ -192,6 +201,7 @@ func (c *campaign) disturb(r round) {
 			return []fault.Spec{r.fault(c.draw, edge)}
 		})
 	}
+	c.befall(r)
 	if !r.changeFirst {
 		c.Then(harness.Change{Generation: c.next()})
 	}
@@ -199,6 +209,22 @@ func (c *campaign) disturb(r round) {
 		For: c.timers.Silence + c.timers.ReconnectMax + c.timers.DialTimeout + c.draw.Duration(r.name("outage"), 0, time.Second),
 		Why: "everybody notices",
 	})
+}
+
+// befall lets the round's other fault befall somebody who was there before: a data plane,
+// or the store of the backup node.
+func (c *campaign) befall(r round) {
+	switch r.beside {
+	case fault.Restart:
+		c.Then(
+			harness.Inject{Faults: []fault.Spec{{Kind: fault.Restart, Node: running1}}},
+			harness.AwaitServing{Nodes: []string{running1}, Generation: c.generation},
+		)
+	case fault.Pause:
+		c.Then(harness.Inject{Faults: []fault.Spec{{Kind: fault.Pause, Node: running2}}})
+	case fault.StoreRefuses:
+		c.Then(harness.Inject{Faults: []fault.Spec{{Kind: fault.StoreRefuses, Node: backup}}})
+	}
 }
 
 // add adds the round's data planes with faults on their edges to the control

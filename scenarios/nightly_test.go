@@ -19,7 +19,7 @@ import (
 func TestRounds(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
-		all := rounds(plan.NewSource(seed))
+		all := rounds(plan.NewSource(seed), 1)
 		if !all[0].imports() {
 			t.Errorf("seed %d: nothing imports in the first round, %+v", seed, all[0])
 		}
@@ -38,6 +38,9 @@ func TestRounds(t *testing.T) {
 			for _, first := range changes {
 				meets("a cut and a change", func(r round) bool { return r.cut == cut && r.changeFirst == first })
 			}
+			for _, beside := range besides {
+				meets("a cut and another fault", func(r round) bool { return r.cut == cut && r.beside == beside })
+			}
 		}
 		for i, r := range all {
 			if r.number != i+1 {
@@ -54,7 +57,7 @@ func TestNemesisOfAllRounds(t *testing.T) {
 	number := 0
 	long := nemesis
 	long.Plan = func(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
-		number = len(rounds(draw))
+		number = len(rounds(draw, 1)) + 5
 		return planNemesis(draw, timers, number)
 	}
 	p, err := long.NewPlan(7, topology.Profiles["fast"])
@@ -62,18 +65,26 @@ func TestNemesisOfAllRounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	cuts := make(map[fault.Kind]int)
+	befallen := make(map[fault.Kind]int)
 	injections, nodes := 0, len(p.Topology.DataPlanes())
 	for _, s := range p.Steps {
 		switch a := s.Action.(type) {
 		case harness.ScaleOut:
 			nodes += len(a.Nodes)
 		case harness.Inject:
+			if len(a.Faults) == 1 {
+				befallen[a.Faults[0].Kind]++
+				continue
+			}
 			injections++
 			cuts[a.Faults[0].Kind]++
 			if len(a.Faults) != nodes {
 				t.Errorf("step %d cuts %d edges of %d data planes", s.Number, len(a.Faults), nodes)
 			}
 		}
+	}
+	if len(befallen) != len(besides)-1 {
+		t.Errorf("beside the cuts: %v", befallen)
 	}
 	if injections != number || len(cuts) != len(cutModes) {
 		t.Errorf("%d cuts in %d rounds, of kinds %v", injections, number, cuts)

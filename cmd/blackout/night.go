@@ -73,7 +73,7 @@ The code is that of the worst run.`,
 
 // choice is what nights are drawn from.
 func choice() (night.Choice, error) {
-	c := night.Choice{All: scenarios.All, MostRounds: 30}
+	c := night.Choice{All: scenarios.All, MostRounds: 60}
 	var errs [3]error
 	c.Nemesis, errs[0] = scenarios.Find("nemesis")
 	c.Soak, errs[1] = scenarios.Find("soak-cut-heal")
@@ -164,14 +164,14 @@ func (f *nightFlags) one(ctx context.Context, w io.Writer, i night.Item) night.D
 	if err != nil {
 		return night.DoneOf(i, run.Result{}, err)
 	}
-	o := run.Options{Seed: i.Seed, Timers: i.Timers}
+	o := run.Options{Seed: i.Seed, Timers: i.Timers, Budget: i.Length}
 	p, err := o.Draw(scenario)
 	if err != nil {
 		return night.DoneOf(i, run.Result{}, err)
 	}
 	flags := f.runFlags
 	flags.timers = i.Timers
-	if o, err = flags.options(w, againOf(i.Scenario, i.Rounds, i.Seed)); err != nil {
+	if o, err = flags.options(w, againOf(i.Scenario, i.Rounds, i.Seed, i.Length)); err != nil {
 		return night.DoneOf(i, run.Result{}, err)
 	}
 	result, err := run.CarryOut(ctx, p, o)
@@ -201,7 +201,7 @@ func scenarioOf(i night.Item) (harness.Scenario, error) {
 // none does not change what the night came to.
 func (f *nightFlags) search(ctx context.Context, w io.Writer, result run.Result, o run.Options, clause string) string {
 	o.Progress = nil
-	r, err := smaller(ctx, w, result.Plan, o, shrink.Options{Clause: clause, Runs: 60, For: f.searchFor})
+	r, err := smaller(ctx, w, result.Plan, o, shrink.Options{Clause: clause, Runs: 60, For: f.searchFor, Budget: result.Plan.Length()})
 	path := besides(result.Dir)
 	if err == nil {
 		err = savePlan(path, r.Plan)

@@ -170,13 +170,16 @@ func runScenario(ctx context.Context, w io.Writer, name string, f runFlags) erro
 	if err != nil {
 		return exit{run.ExitHarness, err}
 	}
-	return f.carryOut(ctx, w, p, againOf(name, f.rounds, seed))
+	return f.carryOut(ctx, w, p, againOf(name, f.rounds, seed, p.Length()))
 }
 
-// againOf are the words of the command that gives the plan of a scenario again; rounds
-// are 0 for its own number.
-func againOf(scenario string, rounds int, seed uint64) []string {
+// againOf are the words of the command that gives the plan of a scenario again, which
+// lasts so long; rounds are 0 for its own number.
+func againOf(scenario string, rounds int, seed uint64, length time.Duration) []string {
 	again := []string{"run", scenario}
+	if length > harness.DefaultBudget {
+		again = append(again, "--budget", length.String())
+	}
 	if rounds != 0 {
 		again = append(again, "--rounds", strconv.Itoa(rounds))
 	}

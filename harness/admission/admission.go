@@ -53,7 +53,7 @@ type Limits struct {
 
 var (
 	// Processes are the limits of a run whose nodes are processes, which start at once.
-	Processes = Limits{Now: 2, Lately: math.Inf(1)}
+	Processes = Limits{Now: 3, Lately: math.Inf(1)}
 
 	// Containers are the limits of a run on Docker among others there, where it takes a
 	// slow machine's processors seconds to start a node: a run that is quiet now may be

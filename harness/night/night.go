@@ -105,6 +105,7 @@ func (d *drawing) nemesis(share time.Duration, c Choice) error {
 		if err != nil {
 			return err
 		}
+		s.Budget = share
 		p, err := s.NewPlan(seed, topology.Profiles["kong"])
 		if err == nil && p.Length()+Overhead <= share {
 			_, err = d.add(s, "kong", rounds)

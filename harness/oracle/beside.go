@@ -76,10 +76,18 @@ func lastSeen(seen []object, from, to history.Time) (object, bool) {
 }
 
 // What requests beside an export may take: as long as anywhere, or else so little that
-// a busy machine may be the cause.
+// a busy machine may be the cause. Half of them it keeps waiting less easily than a few.
+var besideLimits = []struct {
+	slower string        // how many requests took longer
+	beyond int           // one in so many
+	floor  time.Duration // slower than that is noticed by users
+	times  time.Duration // and than so many times what requests elsewhere took
+}{
+	{"one request in twenty", 20, 250 * time.Millisecond, 10},
+	{"every second request", 2, 50 * time.Millisecond, 4},
+}
+
 const (
-	besideFloor = 250 * time.Millisecond // slower than that is noticed by users
-	besideTimes = 10                     // and than so many times what requests elsewhere took
 	besideLead  = history.Time(2 * time.Second)
 	besideLeast = 10 // requests to either
 )
@@ -92,8 +100,8 @@ type beside struct {
 	its, elsewhere paces
 }
 
-// exportsBeside judges the 95th percentile of the requests that were due from the
-// beginning of the delay before an upload, or 2 s before it, until its end.
+// exportsBeside judges the median and the 95th percentile of the requests that were due
+// from the beginning of the delay before an upload, or 2 s before it, until its end.
 func exportsBeside(v *view, f *finding) {
 	f.missing = "no backup node was asked for anything while it exported, beside a data plane that does not export"
 	lead := min(history.Time(v.header.Profile.ExportDelay), besideLead)
@@ -129,9 +137,12 @@ func (f *finding) besides(windows []*beside) {
 			continue
 		}
 		f.opportunities++
-		its, elsewhere := b.its.most(), b.elsewhere.most()
-		if its > besideFloor && its > besideTimes*elsewhere {
-			f.bad.add(b.by.tells(b.at, Answer, "needed more than %s for one request in twenty while it exported, and data planes that do not export %s at most", its-paceStep, elsewhere).on(storeEdge(b.by)))
+		for _, limit := range besideLimits {
+			its, elsewhere := b.its.exceeded(limit.beyond), b.elsewhere.exceeded(limit.beyond)
+			if its > limit.floor && its > limit.times*elsewhere {
+				f.bad.add(b.by.tells(b.at, Answer, "needed more than %s for %s while it exported, and data planes that do not export %s at most", its-paceStep, limit.slower, elsewhere).on(storeEdge(b.by)))
+				break
+			}
 		}
 	}
 }
@@ -156,11 +167,11 @@ func (p *paces) add(r history.Request) {
 	p.steps[max(step, 0)]++
 }
 
-// most is what 95 % of the requests did not exceed, rounded up.
-func (p *paces) most() time.Duration {
+// exceeded is what no more than one request in so many exceeded, rounded up.
+func (p *paces) exceeded(beyond int) time.Duration {
 	more := 0
 	for i, n := range slices.Backward(p.steps[:]) {
-		if more += n; more*20 > p.count {
+		if more += n; more*beyond > p.count {
 			return time.Duration(i+1) * paceStep
 		}
 	}

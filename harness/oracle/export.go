@@ -239,29 +239,40 @@ func (v *view) writerBefore(n *node, at history.Time) (writer *node, last histor
 // dated by the uploads.
 func (v *view) heldBy(c change, deadline history.Time) (held, known bool) {
 	for _, n := range v.exporters() {
+		older := false // it was seen to hold an older one until the next look
 		for _, o := range v.snapshotsOf(n) {
 			switch {
 			case o.err != "" || v.isPlanted(o.generation):
+				older = false
 			case o.generation < c.generation:
+				older = o.followed
 				known = known || o.followed || o.at > deadline
+			case o.at <= deadline || older:
+				return o.at <= deadline, true
 			default:
-				return o.at <= deadline || v.uploadedBetween(c.at, deadline, o.at), true
+				return v.uploadedBetween(c.at, deadline, o.at)
 			}
 		}
 	}
 	return false, known
 }
 
-// uploadedBetween says whether what was found in the store at a moment was
-// uploaded from one moment to another.
-func (v *view) uploadedBetween(from, to, found history.Time) bool {
-	last := upload{}
+// uploadedBetween says whether what was found in the store at a moment was uploaded from
+// one moment to another, and whether that is known: what was on its way then may have been
+// found already.
+func (v *view) uploadedBetween(from, to, found history.Time) (was, known bool) {
+	within := func(u upload) bool { return u.by != nil && u.at >= from && u.until <= to }
+	var before, meanwhile upload
 	for _, u := range v.uploads() {
-		if u.until <= found {
-			last = u
+		switch {
+		case u.until <= found:
+			before = u
+		case u.at <= found:
+			meanwhile = u
 		}
 	}
-	return last.by != nil && last.at >= from && last.until <= to
+	known = meanwhile.by == nil || within(before) == within(meanwhile)
+	return known && within(before), known
 }
 
 func coalesces(v *view, f *finding) {

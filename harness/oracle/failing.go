@@ -66,6 +66,7 @@ func waitsForControlPlane(v *view, f *finding) {
 		}
 		f.opportunities++
 		f.addLive(b, "although it may not import and the control plane was gone")
+		f.addFailing(b)
 		for _, r := range b.requestsIn(b.life) {
 			if !b.Export {
 				f.bad.add(b.tells(r.at, history.StoreRequest, "sent %s although it may not import", r).on(storeEdge(b.node)))
@@ -87,6 +88,17 @@ func (f *finding) addUnserved(v *view, b boot) {
 	f.rests = append(append(f.rests, b.cut), met...)
 	f.opportunities++
 	f.addLive(b, "although it could not import and the control plane was gone")
+	f.addFailing(b)
+}
+
+// addFailing adds what a new data plane answered before the control plane was back, other
+// than that it has no such route, which is what it has to say without a configuration.
+func (f *finding) addFailing(b boot) {
+	for _, k := range in(b.serves, b.life) {
+		if !slices.Contains([]int{0, http.StatusOK, http.StatusNotFound}, k.code) && k.until < b.cut.heal {
+			f.bad.add(b.tells(k.at, history.ServeChange, "answered with status %d instead of %d without a configuration", k.code, http.StatusNotFound))
+		}
+	}
 }
 
 func saysWhy(v *view, f *finding) {

@@ -38,6 +38,20 @@ var bootJudgements = []judgement{
 		s.probes("dp-1", 3, 5, 1)
 		s.breaks(6, "dp-1>cp", "exit")
 	}},
+	{"G13.1", "one that may not import and answers that it failed", Violated, func(s *story) {
+		keepers["G13.1"](s)
+		s.serves(4, "dp-1", http.StatusBadGateway, 0)
+	}},
+	{"G13.1", "one that answers that it has no route, or not at all", Held, func(s *story) {
+		keepers["G13.1"](s)
+		s.serves(3, "dp-1", 0, 0)
+		s.serves(4, "dp-1", http.StatusNotFound, 0)
+	}},
+	{"G13.1", "one whose store denied everything and that fails", Violated, func(s *story) {
+		denied(s)
+		s.serves(9, "dp-1", http.StatusServiceUnavailable, 0)
+		s.heals(20, "dp-1>cp")
+	}},
 	{"G13.1", "one whose store denied everything", Violated, func(s *story) { denied(s); s.live(9, "dp-1", 1); s.heals(20, "dp-1>cp") }},
 	{"G13.1", "one whose store denied everything and that waits", Held, func(s *story) { denied(s); s.heals(20, "dp-1>cp"); s.live(21, "dp-1", 1) }},
 	{"G13.1", "one whose store was denied at first", NotMeasured, func(s *story) {

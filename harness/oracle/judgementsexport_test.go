@@ -81,6 +81,23 @@ var exportJudgements = []judgement{
 		s.answers("backup", 4, 6, slow)
 		s.answers("dp-1", 4, 6, slow)
 	}},
+	{"G6.6", "a few that are late may be the machine's", Held, func(s *story) {
+		s.exporterProbed()
+		s.answers("backup", 4, 4.5, func(r *history.Request) { r.Done = r.Sent + moments(0.24) })
+	}},
+	{"G6.6", "half of them may not", Violated, func(s *story) {
+		s.exporterProbed()
+		s.answers("backup", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(0.08) })
+	}},
+	{"G6.6", "unless others wait as well", Held, func(s *story) {
+		s.exporterProbed()
+		s.answers("backup", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(0.08) })
+		s.answers("dp-1", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(0.025) })
+	}},
+	{"G6.6", "nor what is hardly noticed", Held, func(s *story) {
+		s.exporterProbed()
+		s.answers("backup", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(0.045) })
+	}},
 	{"G6.6", "what is lost is slow", Violated, func(s *story) {
 		s.exporterProbed()
 		s.answers("backup", 4, 6, lose(history.Refused))

@@ -222,6 +222,23 @@ var outageJudgements = []judgement{
 		s.changes(3, 2)
 		s.breaks(32, "backup>cp", "exit")
 	}},
+	{"G6.1", "and is what the upload before did not bring", Violated, func(s *story) {
+		s.exporter("backup")
+		s.event(2.1, history.Event{Kind: history.StoreObject, Node: "store", Text: storyObject, Generation: 1, Until: moments(2.2)})
+		s.changes(3, 2)
+		s.writes(4, "backup")
+		s.writes(30, "backup")
+		s.event(30.005, history.Event{Kind: history.StoreObject, Node: "store", Text: storyObject, Generation: 2, Until: moments(30.02)})
+		s.breaks(32, "backup>cp", "exit")
+	}},
+	{"G6.1", "an upload on its way may have brought it late, and the one before in time", NotMeasured, func(s *story) {
+		s.exporter("backup")
+		s.changes(3, 2)
+		s.writes(5, "backup")
+		s.writes(100, "backup")
+		s.holds(100.005, 2)
+		s.breaks(101, "backup>cp", "exit")
+	}},
 	{"G6.1", "another store's object is not this one's", Violated, func(s *story) {
 		s.exporter("backup")
 		s.changes(3, 2)

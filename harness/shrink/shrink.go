@@ -36,7 +36,7 @@ type Runner func(ctx context.Context, p plan.Plan) (Outcome, error)
 type Options struct {
 	Clause   string        // that the plan must violate: "G4.1"
 	Runs     int           // at most so many
-	For      time.Duration // no run begins later; 0: no bound
+	For      time.Duration // no run begins later, counted from the end of the first; 0: no bound
 	Budget   time.Duration // of a plan's length; 0: the default
 	Progress func(string)  // is told of each candidate; may be nil
 }
@@ -58,6 +58,7 @@ var ErrPasses = errors.New("the plan does not fail")
 func Search(ctx context.Context, p plan.Plan, try Runner, o Options) (Result, error) {
 	s := &search{ctx: ctx, try: try, options: o, began: time.Now(), tried: make(map[string]bool)}
 	first, err := s.run(focused(p, o.Clause), "the plan itself")
+	s.began = time.Now() // a long plan is to leave time for smaller ones
 	if err != nil {
 		return Result{Plan: p, Runs: s.runs}, err
 	}
