@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"blackout/harness/engine"
@@ -45,6 +46,38 @@ func TestPortsAreUniqueAndBelowTheEphemeralRange(t *testing.T) {
 			if n, err := strconv.Atoi(port); err != nil || n < firstPort || n > lastPort {
 				t.Fatalf("port %s is outside %d to %d", port, firstPort, lastPort)
 			}
+		}
+	}
+}
+
+// TestPortsAreFreeWhileProcessesStart: one that has not begun its program yet has what its
+// parent listened on when it was forked.
+func TestPortsAreFreeWhileProcessesStart(t *testing.T) {
+	t.Parallel()
+	p := newPorts(loopback, "forks")
+	defer func() { _ = p.release() }()
+	ctx, stop := context.WithCancel(t.Context())
+	var starting sync.WaitGroup
+	for range 4 {
+		starting.Go(func() {
+			for ctx.Err() == nil {
+				_ = exec.CommandContext(ctx, "true").Run() // that it starts is enough
+			}
+		})
+	}
+	defer starting.Wait()
+	defer stop()
+	for range 500 {
+		address, err := p.take()
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -60,15 +60,12 @@ func (p *ports) take() (string, error) {
 		}
 		address := p.at(p.next)
 		p.next++
-		listener, err := bind(address)
+		free, err := isFree(address)
 		if err != nil {
 			return "", err
 		}
-		if listener == nil {
+		if !free {
 			continue
-		}
-		if err := listener.Close(); err != nil {
-			return "", fmt.Errorf("give back port %s: %w", address, err)
 		}
 		return address, nil
 	}
@@ -104,6 +101,20 @@ func (p *ports) release() error {
 	}
 	p.guards, p.next, p.end = nil, 0, 0
 	return errors.Join(errs...)
+}
+
+// isFree says whether nothing is bound to an address, and nothing is when it returns.
+func isFree(address string) (free bool, err error) {
+	unforked(func() {
+		var listener net.Listener
+		if listener, err = bind(address); listener == nil {
+			return
+		}
+		if free, err = true, listener.Close(); err != nil {
+			err = fmt.Errorf("give back port %s: %w", address, err)
+		}
+	})
+	return free, err
 }
 
 // bind listens on an address; a taken one yields no listener and no error.
