@@ -104,6 +104,21 @@ func TestNemesisAndSoak(t *testing.T) {
 	}
 }
 
+// TestLongNemesis lasts for its share of the night, also if that is more than other plans
+// may last.
+func TestLongNemesis(t *testing.T) {
+	t.Parallel()
+	c := choice()
+	c.MostRounds = 100
+	items, err := Draw(7, 6*time.Hour, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := items[0]; first.Rounds != 71 || first.Length <= harness.DefaultBudget {
+		t.Errorf("the first run is %s, want 71 rounds of 100 s in two hours", first)
+	}
+}
+
 var aNight = Night{Began: "2026-01-02T03:04:05Z", Commit: "abc", Seed: 7, Engine: "local", Budget: time.Hour, Items: 3}
 
 // result is that of a run with a verdict on G13.

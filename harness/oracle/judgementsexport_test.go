@@ -75,29 +75,11 @@ var exportJudgements = []judgement{
 		s.writes(3, "backup")
 		s.breaks(5, "backup>cp", "exit")
 	}},
-	{"G6.6", "a busy machine makes both slow", Held, func(s *story) {
-		s.exporterProbed()
-		slow := func(r *history.Request) { r.Done = r.Sent + moments(0.4) }
-		s.answers("backup", 4, 6, slow)
-		s.answers("dp-1", 4, 6, slow)
-	}},
-	{"G6.6", "a few that are late may be the machine's", Held, func(s *story) {
-		s.exporterProbed()
-		s.answers("backup", 4, 4.5, func(r *history.Request) { r.Done = r.Sent + moments(0.24) })
-	}},
-	{"G6.6", "half of them may not", Violated, func(s *story) {
-		s.exporterProbed()
-		s.answers("backup", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(0.08) })
-	}},
-	{"G6.6", "unless others wait as well", Held, func(s *story) {
-		s.exporterProbed()
-		s.answers("backup", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(0.08) })
-		s.answers("dp-1", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(0.025) })
-	}},
-	{"G6.6", "nor what is hardly noticed", Held, func(s *story) {
-		s.exporterProbed()
-		s.answers("backup", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(0.045) })
-	}},
+	{"G6.6", "a busy machine makes both slow", Held, exportsSlowly(6, 0.4, 0.4)},
+	{"G6.6", "a few that are late may be the machine's", Held, exportsSlowly(4.5, 0.24, 0)},
+	{"G6.6", "half of them may not", Violated, exportsSlowly(6, 0.08, 0)},
+	{"G6.6", "unless others wait as well", Held, exportsSlowly(6, 0.08, 0.025)},
+	{"G6.6", "nor what is hardly noticed", Held, exportsSlowly(6, 0.045, 0)},
 	{"G6.6", "what is lost is slow", Violated, func(s *story) {
 		s.exporterProbed()
 		s.answers("backup", 4, 6, lose(history.Refused))
@@ -193,4 +175,18 @@ func (s *story) exportingControlPlane() {
 	s.starts(0.1, "cp")
 	s.writes(1.2, "cp")
 	s.holds(1.3, 1)
+}
+
+// exportsSlowly is a backup node that uploads from 4 to 6 s, whose answers from 4 s to a
+// moment take so many seconds, and those of a data plane that does not export so many; 0:
+// as they do.
+func exportsSlowly(to, its, elsewhere float64) func(*story) {
+	return func(s *story) {
+		s.exporterProbed()
+		for node, took := range map[string]float64{"backup": its, "dp-1": elsewhere} {
+			if took > 0 {
+				s.answers(node, 4, to, func(r *history.Request) { r.Done = r.Sent + moments(took) })
+			}
+		}
+	}
 }

@@ -126,20 +126,8 @@ var takeoverJudgements = []judgement{
 	}},
 	{"G4.8", "as much later as the machine kept it from running, up to when it dials", Held, silentUntil(17.5, 6, 10, 12.5, 15)},
 	{"G4.8", "and no later", Violated, silentUntil(19, 6, 10, 12.5, 15)},
-	{"G4.1", "as much later as the machine kept it from running", Held, func(s *story) {
-		s.outageBefore("dp-1", "blackhole")
-		s.keepsDialling("dp-1", "dp-1>cp", 2.2, 10)
-		s.denies("dp-1", 11, 19)
-		s.keepsDialling("dp-1", "dp-1>cp", 19, 30)
-		s.heals(30, "dp-1>cp")
-	}},
-	{"G4.1", "and not as another was", Violated, func(s *story) {
-		s.outageBefore("dp-1", "blackhole")
-		s.keepsDialling("dp-1", "dp-1>cp", 2.2, 10)
-		s.denies("dp-2", 11, 19)
-		s.keepsDialling("dp-1", "dp-1>cp", 19, 30)
-		s.heals(30, "dp-1>cp")
-	}},
+	{"G4.1", "as much later as the machine kept it from running", Held, pausesWhileDenied("dp-1")},
+	{"G4.1", "and not as another was", Violated, pausesWhileDenied("dp-2")},
 	{"G10.10", "an answer that waits for the apply is late", Violated, func(s *story) {
 		keepers["G10.10"](s)
 		s.answers("dp-1", 4.2, 4.3, func(r *history.Request) { r.Done = moments(5.5) })
@@ -218,6 +206,18 @@ func dialsTooSoon(node string, from, to float64) func(*story) {
 			}
 			at += 0.6 + 0.1*float64(i%4)
 		}
+	}
+}
+
+// pausesWhileDenied is the data plane dp-1, which does not dial for 9 s. The machine kept a
+// node from running for 8 of them.
+func pausesWhileDenied(node string) func(*story) {
+	return func(s *story) {
+		s.outageBefore("dp-1", "blackhole")
+		s.keepsDialling("dp-1", "dp-1>cp", 2.2, 10)
+		s.denies(node, 11, 19)
+		s.keepsDialling("dp-1", "dp-1>cp", 19, 30)
+		s.heals(30, "dp-1>cp")
 	}
 }
 

@@ -54,6 +54,10 @@ func TestPortsAreUniqueAndBelowTheEphemeralRange(t *testing.T) {
 // parent listened on when it was forked.
 func TestPortsAreFreeWhileProcessesStart(t *testing.T) {
 	t.Parallel()
+	program, err := exec.LookPath("true")
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := newPorts(loopback, "forks")
 	defer func() { _ = p.release() }()
 	ctx, stop := context.WithCancel(t.Context())
@@ -61,7 +65,7 @@ func TestPortsAreFreeWhileProcessesStart(t *testing.T) {
 	for range 4 {
 		starting.Go(func() {
 			for ctx.Err() == nil {
-				_ = exec.CommandContext(ctx, "true").Run() // that it starts is enough
+				_ = exec.CommandContext(ctx, program).Run() // that it starts is enough
 			}
 		})
 	}
