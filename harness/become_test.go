@@ -141,6 +141,7 @@ func TestCheckRefusesAnotherNodeOfAName(t *testing.T) {
 		"with a right": {topology.Node{Name: "dp-1", Role: topology.DataPlane, Import: true}, false},
 		"another role": {topology.Node{Name: "dp-1", Role: topology.ControlPlane}, true},
 		"with a disk":  {topology.Node{Name: "dp-1", Role: topology.DataPlane, Disk: 1 << 20}, true},
+		"for TLS":      {topology.Node{Name: "dp-1", Role: topology.DataPlane, Import: true, ProxyTLS: true}, true},
 		"by TLS":       {topology.Node{Name: "dp-1", Role: topology.DataPlane, Import: true, StoreTLS: true}, true},
 	} {
 		for _, again := range []plan.Action{ScaleOut{Nodes: []topology.Node{c.back}}, Become{without.With(c.back)}} {

@@ -109,6 +109,12 @@ func (c *checker) step(s plan.Step) error {
 		if err := a.check(); err != nil {
 			return err
 		}
+	case Compare:
+		for _, name := range a.Nodes {
+			if n, _ := c.now.Node(name); n.Role != topology.DataPlane || !n.ProxyTLS {
+				return fmt.Errorf("%s can't be asked for certificates: name data planes that have ProxyTLS", name)
+			}
+		}
 	}
 	if err := c.faults(s); err != nil {
 		return err
@@ -136,8 +142,8 @@ func (c *checker) change(a plan.Action) error {
 	}
 	for _, n := range c.now.Nodes {
 		was, ran := c.ran[n.Name]
-		if ran && (was.Role != n.Role || was.Disk != n.Disk || was.Database != n.Database || was.StoreTLS != n.StoreTLS) {
-			return fmt.Errorf("%s comes back: its role, disk, database and TLS to the store must be as they were", n.Name)
+		if ran && (was.Role != n.Role || was.Disk != n.Disk || was.Database != n.Database || was.StoreTLS != n.StoreTLS || was.ProxyTLS != n.ProxyTLS) {
+			return fmt.Errorf("%s comes back: its role, disk, database and TLS, to the store and to clients, must be as they were", n.Name)
 		}
 		c.ran[n.Name] = n
 	}

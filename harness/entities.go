@@ -6,7 +6,9 @@ package harness
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +22,7 @@ import (
 
 // addEntities adds an entity of every kind.
 func (c *Cluster) addEntities(ctx context.Context, upstream service) error {
-	server, err := c.authority.Server("entities.example")
+	server, err := c.authority.Server(fixtures.NamedHost)
 	if err != nil {
 		return err
 	}
@@ -36,7 +38,7 @@ func (c *Cluster) addEntities(ctx context.Context, upstream service) error {
 }
 
 // Compare asks data planes for what shows their entities, one after the other, and
-// records what they answer.
+// records what they answer. They must have ProxyTLS.
 type Compare struct {
 	Nodes []string `json:"nodes"`
 }
@@ -56,28 +58,50 @@ func (a Compare) Lasts(history.Profile) time.Duration {
 
 // Do implements Action.
 func (a Compare) Do(ctx context.Context, c *Cluster) error {
-	client := &http.Client{Timeout: adminTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{
+		Timeout:       adminTimeout,
+		Transport:     &http.Transport{TLSClientConfig: c.authority.ClientTLS(fixtures.NamedHost)},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	defer client.CloseIdleConnections()
 	for _, node := range a.Nodes {
-		address, err := c.endpoint(ctx, node, portProxy)
+		at, err := c.proxies(ctx, node)
 		if err != nil {
 			c.progress("  %s is not asked: %v", node, err)
 			continue // its end is in the recording, for the oracles
 		}
 		for _, p := range fixtures.Probes {
 			e := history.Event{Kind: history.ProbeAnswer, Node: node, At: c.rec.Now()}
-			said, err := ask(ctx, client, address, p)
+			said, err := ask(ctx, client, at, p)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			e.Until, e.Code, e.Text = c.rec.Now(), said.code, p.Name+": "+said.text
 			if err != nil {
-				e.Text = p.Name + ": " + traffic.Classify(err).String()
+				e.Text = p.Name + ": " + unanswered(err)
 			}
 			c.rec.Event(e)
 		}
 	}
 	return nil
+}
+
+// unanswered says why a probe has no answer.
+func unanswered(err error) string {
+	var unknown *tls.CertificateVerificationError
+	if errors.As(err, &unknown) {
+		return "a certificate that is not the configuration's"
+	}
+	return traffic.Classify(err).String()
+}
+
+// proxies are the URLs at which a data plane proxies.
+type proxies struct{ plain, tls string }
+
+func (c *Cluster) proxies(ctx context.Context, node string) (proxies, error) {
+	plain, err1 := c.endpoint(ctx, node, portProxy)
+	overTLS, err2 := c.endpoint(ctx, node, portProxyTLS)
+	return proxies{"http://" + plain, "https://" + overTLS}, errors.Join(err1, err2)
 }
 
 // said is what came back of a probe: all of it that a configuration determines.
@@ -87,8 +111,12 @@ type said struct {
 }
 
 // ask sends a probe to a data plane.
-func ask(ctx context.Context, client *http.Client, address string, p fixtures.Probe) (said, error) {
-	req, err := http.NewRequestWithContext(ctx, cmp.Or(p.Method, http.MethodGet), "http://"+address+p.Path, nil)
+func ask(ctx context.Context, client *http.Client, at proxies, p fixtures.Probe) (said, error) {
+	to := at.plain
+	if p.TLS {
+		to = at.tls
+	}
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(p.Method, http.MethodGet), to+p.Path, nil)
 	if err != nil {
 		return said{}, err
 	}

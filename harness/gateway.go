@@ -21,10 +21,11 @@ import (
 
 // The ports of a gateway node.
 const (
-	portProxy   = "proxy"
-	portAdmin   = "admin"
-	portCluster = "cluster"
-	portStatus  = "status"
+	portProxy    = "proxy"
+	portProxyTLS = "proxy-tls" // of data planes with ProxyTLS
+	portAdmin    = "admin"
+	portCluster  = "cluster"
+	portStatus   = "status"
 )
 
 // Where the snapshot lives. The version is the one that the nodes are told to
@@ -42,10 +43,14 @@ func snapshotKey() string { return prefix + "/" + version + "/config.json" }
 
 // gatewayPorts are the ports that a node has by its role.
 func gatewayPorts(n topology.Node) []string {
-	if n.Role == topology.ControlPlane {
+	switch {
+	case n.Role == topology.ControlPlane:
 		return []string{portAdmin, portCluster, portStatus}
+	case n.ProxyTLS:
+		return []string{portProxy, portProxyTLS, portStatus}
+	default:
+		return []string{portProxy, portStatus}
 	}
-	return []string{portProxy, portStatus}
 }
 
 // addNode opens a node's edges, puts the faults given for it in force, and only
@@ -221,6 +226,9 @@ func (c *Cluster) gatewayEnv(site engine.Site, n topology.Node) map[string]strin
 	}
 	env["KONG_DATABASE"] = "off"
 	env["KONG_PROXY_LISTEN"] = site.Listen(portProxy)
+	if n.ProxyTLS {
+		env["KONG_PROXY_LISTEN"] += ", " + site.Listen(portProxyTLS) + " ssl"
+	}
 	return env
 }
 

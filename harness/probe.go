@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -128,9 +127,7 @@ func (c *Cluster) holdStoreEdge(ctx context.Context, edge topology.Edge) (fault.
 		return nil, err
 	}
 	if n, _ := c.topology.Node(edge.From); n.StoreTLS {
-		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM(c.authority.Certificate)
-		secure := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: c.edgeHost(edge), MinVersion: tls.VersionTLS12})
+		secure := tls.Client(conn, c.authority.ClientTLS(c.edgeHost(edge)))
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}

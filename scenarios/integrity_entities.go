@@ -29,7 +29,12 @@ var everyEntity = harness.Scenario{
 
 func planEveryEntity(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
 	const restarted, added = running2, importer
-	top := pair().With(topology.Node{Name: restarted, Role: topology.DataPlane, Import: true})
+	top := topology.Topology{}.With(
+		topology.Node{Name: "cp", Role: topology.ControlPlane},
+		topology.Node{Name: backup, Role: topology.DataPlane, Export: true},
+		topology.Node{Name: running1, Role: topology.DataPlane, Import: true, ProxyTLS: true},
+		topology.Node{Name: restarted, Role: topology.DataPlane, Import: true, ProxyTLS: true},
+	)
 	before := []string{backup, running1, restarted}
 	old, good, newest := 1, 2, 3
 	t := plan.NewTimetable(timers)
@@ -49,7 +54,7 @@ func planEveryEntity(draw plan.Source, timers history.Profile) (topology.Topolog
 		harness.Inject{Faults: cutAll(top, before...)},
 		harness.Inject{Faults: []fault.Spec{{Kind: fault.Restart, Node: restarted}}},
 		harness.ScaleOut{
-			Nodes:  []topology.Node{{Name: added, Role: topology.DataPlane, Import: true}},
+			Nodes:  []topology.Node{{Name: added, Role: topology.DataPlane, Import: true, ProxyTLS: true}},
 			Faults: []fault.Spec{{Kind: fault.Reset, Edge: top.CPEdge(added)}},
 		},
 		harness.AwaitServing{Nodes: []string{restarted, added}, Generation: good},

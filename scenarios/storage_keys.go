@@ -15,10 +15,12 @@ import (
 )
 
 // storageOtherVersion has objects of other versions in the bucket: beside the right one,
-// as an upgrade leaves them behind, and in its place.
+// as an upgrade leaves them behind, and in its place. Beside them is a store that is
+// behind with the object itself: what it shows was exported once, and is served until the
+// control plane returns.
 var storageOtherVersion = harness.Scenario{
 	Name:     "storage-other-version",
-	Summary:  "data planes are added during an outage; older and newer versions' objects lie beside theirs, and for one there is no other",
+	Summary:  "data planes are added during an outage; other versions' objects lie beside theirs, for one there is no other, and one is shown an older state of its own",
 	Labels:   storageLabels(label.Nightly),
 	Promises: []string{"G1", "G2", "G3", "G4", "G5", "G10", "G13"},
 	Exercises: []string{
@@ -37,10 +39,12 @@ func planStorageOtherVersion(draw plan.Source, timers history.Profile) (topology
 		importing("dp-beside"),
 		importing("dp-instead", fault.Spec{Kind: fault.StoreOtherVersion, Node: "dp-instead"}),
 		answering("dp-404", 404, 0),
+		importing("dp-stale", fault.Spec{Kind: fault.StoreStale, Node: "dp-stale", Generation: storageOld}),
 	)
 	r.Then(
 		harness.AwaitServing{Nodes: names[:1], Generation: storageGood},
-		harness.StartTraffic{Nodes: names[:1]},
+		harness.AwaitServing{Nodes: names[3:], Generation: storageOld},
+		harness.StartTraffic{Nodes: []string{names[0], names[3]}},
 	)
 	r.hold("others", 5, "another version's object is nobody's")
 	r.Then(harness.Change{Generation: storageNewest})

@@ -58,7 +58,7 @@ It ends with 0 if a plan that fails was saved, and with 7 if the plan does not f
 	c.Flags().StringVar(&f.clause, "clause", "", "the clause that must stay violated; by default the first that the run's recording violates")
 	c.Flags().StringVar(&f.result, "result", "", "file for the smaller plan; by default smaller.json beside the plan")
 	c.Flags().IntVar(&f.runs, "runs", 60, "at most so many runs")
-	c.Flags().DurationVar(&f.within, "for", time.Hour, "no run begins later than this")
+	c.Flags().DurationVar(&f.within, "for", time.Hour, "no run begins later than this after the first, which shows that the plan fails")
 	f.add(c)
 	return c
 }

@@ -76,6 +76,10 @@ type Node struct {
 	// its own only, AES256.
 	Encryption string `json:"encryption,omitempty"`
 
+	// ProxyTLS lets a data plane proxy at a second port too, over TLS: there it shows
+	// the certificates of its configuration.
+	ProxyTLS bool `json:"proxy_tls,omitempty"`
+
 	// Disk is the size in bytes of a file system of its own for the node's prefix,
 	// which disk faults need; 0: none.
 	Disk int64 `json:"disk,omitempty"`

@@ -9,12 +9,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"blackout/fixtures"
 	"blackout/internal/gateway/admin"
 	"blackout/internal/gateway/clustertest"
+	"blackout/internal/gateway/entity"
+	"blackout/internal/gateway/store"
 	"blackout/internal/gateway/storetest"
 )
 
@@ -27,6 +31,35 @@ func pair(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return strings.Trim(string(text), "{}")
+}
+
+// TestEntitiesOfEveryKind: what the harness takes through export and import has every
+// kind that there is, and the Admin API takes all of it.
+func TestEntitiesOfEveryKind(t *testing.T) {
+	t.Parallel()
+	authority, err := fixtures.NewAuthority("an authority")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := authority.Server(fixtures.NamedHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAPI(t)
+	for _, call := range fixtures.Entities(fixtures.Backdrop{Host: "upstream", Port: 80, Authority: authority.Certificate, Server: server}) {
+		text, err := json.Marshal(call.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.json(call.Method, call.Path, string(text)); got.status != http.StatusOK && got.status != http.StatusCreated {
+			t.Errorf("%s %s: %d %s", call.Method, call.Path, got.status, got.text)
+		}
+	}
+	for _, schema := range append(entity.All(), entity.Credentials()...) {
+		if rows, _, err := a.store.List(t.Context(), schema, store.Query{Size: 1}); err != nil || len(rows) == 0 {
+			t.Errorf("there is none of %s (error %v)", schema.Name, err)
+		}
+	}
 }
 
 func TestCertificatesAndTheirNames(t *testing.T) {
