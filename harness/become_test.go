@@ -6,6 +6,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,23 @@ func TestParameterGoesAway(t *testing.T) {
 	}
 	if second["KONG_CLUSTER_CONTROL_PLANE"] != "toxiproxy:dp-1>cp" {
 		t.Errorf("it lost its edge: %v", second)
+	}
+}
+
+// TestProxyTLS: such a node has a port more, at which it speaks TLS.
+func TestProxyTLS(t *testing.T) {
+	t.Parallel()
+	c, _ := becoming(t)
+	for want, n := range map[string]topology.Node{
+		"0.0.0.0:proxy":                        {Name: "dp-1", Role: topology.DataPlane},
+		"0.0.0.0:proxy, 0.0.0.0:proxy-tls ssl": {Name: "dp-1", Role: topology.DataPlane, ProxyTLS: true},
+	} {
+		if got := c.gatewayEnv(place{name: "dp-1"}, n)["KONG_PROXY_LISTEN"]; got != want {
+			t.Errorf("listens on %q, want %q", got, want)
+		}
+		if reserved := slices.Contains(gatewayPorts(n), portProxyTLS); reserved != n.ProxyTLS {
+			t.Errorf("a port for TLS is reserved: %v, want %v", reserved, n.ProxyTLS)
+		}
 	}
 }
 

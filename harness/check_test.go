@@ -73,7 +73,6 @@ func TestNewPlanRefuses(t *testing.T) {
 		"no such fault": {func(_ *topology.Topology, s *[]plan.Step) {
 			(*s)[2].Action = Inject{Faults: []fault.Spec{{Kind: "gremlin"}}}
 		}, `step 3 (inject): unknown fault "gremlin"`},
-		"no certificates":  {func(_ *topology.Topology, s *[]plan.Step) { (*s)[5].Action = Compare{Nodes: []string{"dp-1"}} }, "step 6 (compare): dp-1 can't be asked for certificates: name data planes that have ProxyTLS"},
 		"no control plane": {func(top *topology.Topology, _ *[]plan.Step) { top.Nodes = top.Nodes[1:] }, "control plane"},
 		"falling times":    {func(_ *topology.Topology, s *[]plan.Step) { (*s)[3].At = 0; (*s)[2].At = 0; (*s)[4].At = -1 }, "step 5 (await-attempts)"},
 		"healed in part":   {func(_ *topology.Topology, s *[]plan.Step) { (*s)[6].Action = Heal{Targets: []string{"dp-1>cp"}} }, "reset on dp-2>cp, injected in step 4, is never healed"},

@@ -67,7 +67,7 @@ type Cluster struct {
 	progress func(format string, args ...any)
 
 	identity  fixtures.Identity   // the cluster's
-	authority *fixtures.Authority // of the stores' certificates
+	authority *fixtures.Authority // of the certificates of stores, and of the entities'
 	witnessID string              // as a data plane of the control planes
 	root      rootAccount
 	links     *fault.Edges

@@ -202,7 +202,7 @@ func TestGoesOn(t *testing.T) {
 func TestTell(t *testing.T) {
 	o := asked(t, "1 G2.3", preamble+diff)
 	o.tell = true
-	if err := campaignOf(t, o).carryOut(t.Context()); !errors.Is(err, errShown) || !strings.Contains(err.Error(), "not judged") {
+	if err := campaignOf(t, o).carryOut(t.Context()); !errors.Is(err, errShown) || !strings.Contains(err.Error(), "not judged yet: 1, first polls") {
 		t.Errorf("error %v, want one that says what is not judged", err)
 	}
 	if text, err := os.ReadFile(o.table); err != nil || !strings.Contains(string(text), "| polls | G2.3 | not judged yet in cp-outage-scale-out |") {

@@ -174,18 +174,18 @@ func one(so bool) int {
 // problems is the error for what is not as it should be.
 func (t table) problems() error {
 	var wrong []string
-	var unjudged []trial
+	var unjudged []string
 	n := t.count()
 	for _, j := range t.defects {
 		switch {
 		case !j.done:
-			unjudged = append(unjudged, j.outcome.trial)
+			unjudged = append(unjudged, j.defect.Name)
 		case !j.outcome.caught():
 			wrong = append(wrong, fmt.Sprintf("%s: not caught, %s", j.outcome.trial, outcomes[j.outcome.Exit]))
 		}
 	}
 	if len(unjudged) > 0 {
-		wrong = append(wrong, fmt.Sprintf("runs not judged: %d, first %s", len(unjudged), unjudged[0]))
+		wrong = append(wrong, fmt.Sprintf("not judged yet: %d, first %s", len(unjudged), unjudged[0]))
 	}
 	if float64(n.named) < enough*float64(n.caught) {
 		wrong = append(wrong, fmt.Sprintf("the right promise was named for %d of %d caught: at least %.0f %% are needed", n.named, n.caught, 100*enough))

@@ -17,8 +17,14 @@ func answersAlike(v *view, f *finding) {
 	boots := v.boots()
 	for _, b := range boots {
 		for _, k := range in(b.probed, b.life) {
+			if k.at > b.cut.heal {
+				continue
+			}
 			like, ok := v.likeness(boots, k)
-			if !ok || k.at > b.cut.heal {
+			if !ok {
+				if like.by != "" {
+					f.doubts("%s, which ran on, has no answer to compare with %q", like.by, k.text)
+				}
 				continue
 			}
 			f.rests = append(f.rests, b.cut)
@@ -30,14 +36,18 @@ func answersAlike(v *view, f *finding) {
 	}
 }
 
-// likeness is what a running data plane answered to the same probe, and who it was.
+// likeness is what a running data plane answered to the same probe, and who it was; or
+// who was asked, and did not answer.
 func (v *view) likeness(boots []boot, k look) (like struct{ by, text string }, ok bool) {
 	name, _, _ := strings.Cut(k.text, ": ")
 	for _, n := range v.planes {
 		for _, o := range n.probed {
 			asked, _, _ := strings.Cut(o.text, ": ")
-			if asked == name && o.code != 0 && !startedDark(boots, n, o) && !v.changedBetween(o.at, k.at) {
-				like.by, like.text = n.Name, o.text
+			if asked != name || startedDark(boots, n, o) || v.changedBetween(o.at, k.at) {
+				continue
+			}
+			like.by, like.text = n.Name, o.text
+			if o.code != 0 {
 				return like, true
 			}
 		}

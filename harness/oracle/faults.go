@@ -171,6 +171,7 @@ var (
 	untrustedStore = []string{"store-unknown-ca", "store-other-host"}
 	slowsStore     = []string{"store-slow", "latency", "jitter", "bandwidth", "slicing"}
 	damagingStore  = []string{"truncate", "store-truncated", "store-flipped", "store-empty", "store-altered", "store-bare", "store-foreign", "store-bomb"}
+	behindStore    = "store-stale" // it shows an older state of the snapshot
 	diskKinds      = []string{"disk-wiped", "disk-corrupted", "disk-full", "disk-read-only"}
 	losesCache     = []string{"disk-wiped", "disk-corrupted"}
 	endsNode       = []string{"kill", "terminate", "pause", "restart", "crash-loop"}
@@ -257,15 +258,25 @@ func (v *view) storeFaultAt(n *node, t history.Time) *fault {
 	return nil
 }
 
-// storeIllAt says whether a node's store did at a moment more than to be slow.
+// storeIllAt says whether a node's store did at a moment more than to be slow or behind.
 func (v *view) storeIllAt(n *node, t history.Time) bool {
-	return slices.ContainsFunc(v.storeFaults(n), func(f *fault) bool { return f.at(t) && !f.is(slowsStore...) })
+	return slices.ContainsFunc(v.storeFaults(n), func(f *fault) bool { return f.at(t) && !f.is(slowsStore...) && !f.is(behindStore) })
 }
 
 // slowedAt is what made a node's store slow, and no worse, at a moment; nil if nothing did.
-func (v *view) slowedAt(n *node, t history.Time) *fault {
-	if f := v.storeFaultAt(n, t); f != nil && !v.storeIllAt(n, t) {
-		return f
+func (v *view) slowedAt(n *node, t history.Time) *fault { return v.mildAt(n, t, slowsStore...) }
+
+// behindAt is what shows a node an older state of the snapshot at a moment, and nothing
+// worse; nil if nothing does.
+func (v *view) behindAt(n *node, t history.Time) *fault { return v.mildAt(n, t, behindStore) }
+
+// mildAt is the first fault of some kinds of a node's store at a moment, if that does
+// nothing worse than to be slow or behind then.
+func (v *view) mildAt(n *node, t history.Time, kinds ...string) *fault {
+	for _, f := range v.storeFaults(n) {
+		if f.at(t) && f.is(kinds...) && !v.storeIllAt(n, t) {
+			return f
+		}
 	}
 	return nil
 }

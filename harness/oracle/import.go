@@ -56,8 +56,11 @@ var importsWhole = promise{"G3", "The imported configuration is validated whole,
 
 // snapshots says which generations a new data plane may have found in the bucket:
 // the one that an independent reader last saw there, and those that were uploaded
-// since.
+// since; or the older one that its store shows it.
 func (v *view) snapshots(b boot) (may func(generation int) bool, known bool) {
+	if behind := v.behindAt(b.node, b.start); behind != nil {
+		return func(generation int) bool { return generation == behind.generation }, behind.generation > 0
+	}
 	var last object
 	for _, o := range v.snapshotsOf(b.node) {
 		if o.at < b.start {
@@ -83,8 +86,10 @@ func servesTheSnapshot(v *view, f *finding) {
 		if !inTime && (v.rushed(b) || v.slowedDown(b)) {
 			continue // there was no time for it
 		}
-		if slow := v.slowedAt(b.node, b.start); slow != nil {
-			f.rests = append(f.rests, slow)
+		for _, mild := range []*fault{v.slowedAt(b.node, b.start), v.behindAt(b.node, b.start)} {
+			if mild != nil {
+				f.rests = append(f.rests, mild)
+			}
 		}
 		f.rests = append(f.rests, b.cut)
 		f.opportunities++ // its start

@@ -28,6 +28,19 @@ var bootJudgements = []judgement{
 	{"G3.1", "a slow read that is not over asks nothing", NotMeasured, func(s *story) { slowly(s, 40); s.heals(30, "dp-1>cp") }},
 	{"G3.1", "a slow read that is given up early", Violated, func(s *story) { slowly(s, 0); s.heals(30, "dp-1>cp") }},
 	{"G3.1", "a slow read that is given up in the end", NotMeasured, func(s *story) { slowly(s, -20); s.heals(30, "dp-1>cp") }},
+	{"G3.1", "the older state that a store shows serves as well", Held, func(s *story) { behind(s, 1); s.live(4, "dp-1", 1); s.probes("dp-1", 5, 8, 1) }},
+	{"G3.1", "the older state that a store shows must serve", Violated, func(s *story) { behind(s, 1); s.ready(6, "dp-1", 503, "no configuration available") }},
+	{"G3.1", "what the store's other readers find is not what it was shown", Violated, func(s *story) { behind(s, 1); s.live(4, "dp-1", 2); s.probes("dp-1", 5, 8, 2) }},
+	{"G3.1", "an older state of no known generation", NotMeasured, func(s *story) { behind(s, 0); s.live(4, "dp-1", 1); s.probes("dp-1", 5, 8, 1) }},
+	{"G2.1", "a snapshot that is behind is read once, too", Violated, func(s *story) { behind(s, 1); s.reads(3.5, "dp-1"); s.live(4, "dp-1", 1) }},
+	{"G3.7", "a running data plane that was asked and has no answer", Invalid, func(s *story) {
+		s.residentBehind("dp-1", "exit")
+		s.outageBefore("dp-2", "reset")
+		s.probed(6, "dp-1", 200, "host: 200, kept")
+		s.probed(6.5, "dp-1", 0, "certificate: refused")
+		s.probed(7, "dp-2", 200, "host: 200, kept")
+		s.probed(7.5, "dp-2", 200, "certificate: 200, kept")
+	}},
 	{"G5.2", "a leftover beside the right object", Held, func(s *story) { leftover(s, 1) }},
 	{"G5.2", "a leftover that is used beside the right object", Violated, func(s *story) { leftover(s, 500) }},
 	{"G5.2", "a leftover that nobody could meet", NotMeasured, func(s *story) {
@@ -329,4 +342,15 @@ func denied(s *story) {
 	s.outageBefore("dp-1", "reset")
 	s.breaks(1.5, "dp-1", "store-status")
 	s.readsInVain(2.5, "dp-1", http.StatusNotFound)
+}
+
+// behind tells of a new data plane whose store shows it an older generation than the
+// second, which others find there.
+func behind(s *story, generation int) {
+	s.holds(0.5, 2)
+	s.outageBefore("dp-1", "reset")
+	s.breaks(1.5, "dp-1", "store-stale")
+	s.injection("dp-1").Generation = generation
+	s.reads(3, "dp-1")
+	s.heals(20, "dp-1>cp")
 }

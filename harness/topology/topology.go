@@ -207,9 +207,9 @@ func (t Topology) To(next Topology) (Difference, error) {
 	return d, nil
 }
 
-// placed is what a node's edges and account depend on.
+// placed is what a node's edges, ports and account depend on.
 func (t Topology) placed(n Node) string {
-	return fmt.Sprint(t.Edges(n), n.Export, n.Database, n.StoreTLS)
+	return fmt.Sprint(t.Edges(n), n.Export, n.Database, n.StoreTLS, n.ProxyTLS)
 }
 
 // Node is the gateway node of a name.
@@ -352,6 +352,9 @@ func (t Topology) validate(n Node) error {
 	case ControlPlane:
 		if n.Import {
 			return fmt.Errorf("topology: %s: a control plane cannot import a snapshot", n.Name)
+		}
+		if n.ProxyTLS {
+			return fmt.Errorf("topology: %s: a control plane does not proxy, over TLS or without", n.Name)
 		}
 	case DataPlane:
 		if dialled, ok := t.Node(n.ControlPlane); n.ControlPlane != "" && (!ok || dialled.Role != ControlPlane) {

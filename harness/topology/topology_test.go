@@ -89,6 +89,7 @@ func TestValidate(t *testing.T) {
 		{"the database's name", []Node{cp, {Name: Database, Role: DataPlane}}, "reserved"},
 		{"unknown role", []Node{cp, {Name: "d", Role: "spare"}}, "unknown role"},
 		{"importing control plane", []Node{{Name: "cp", Role: ControlPlane, Import: true}}, "cannot import"},
+		{"proxying control plane", []Node{{Name: "cp", Role: ControlPlane, ProxyTLS: true}}, "does not proxy"},
 		{"filled", []Node{{Name: "cp", Role: ControlPlane, Routes: 1}}, ""},
 		{"filled data plane", []Node{cp, {Name: "d", Role: DataPlane, Routes: 1}}, "d: 1 routes at the start"},
 		{"filled with less than nothing", []Node{{Name: "cp", Role: ControlPlane, Routes: -1}}, "cp: -1 routes at the start"},

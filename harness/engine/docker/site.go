@@ -23,6 +23,7 @@ const dataDir = "/data"
 // kong.conf), so that a recording reads as the field is used to.
 var wellKnownPorts = map[string]uint16{
 	"proxy":     8000,
+	"proxy-tls": 8443,
 	"admin":     8001,
 	"cluster":   8005,
 	"telemetry": 8006,
