@@ -70,9 +70,9 @@ func (c *Cluster) planeMeans(ctx context.Context, spec fault.Spec) (fault.Means,
 }
 
 // asking is how the harness asks a control plane for its configuration: as a data
-// plane of its own.
+// plane of its own, which can run whatever plugin it configures.
 func (c *Cluster) asking() outlet.Options {
-	return outlet.Options{NodeID: c.witnessID, Hostname: topology.Witness, Version: version, Wait: askWait}
+	return outlet.Options{NodeID: c.witnessID, Hostname: topology.Witness, Version: version, Plugins: fixtures.Plugins(), Wait: askWait}
 }
 
 func newWitnessID() string { return uuid.NewString() }

@@ -25,9 +25,9 @@ var damagedSnapshots = harness.Scenario{
 	Name:     "integrity-snapshots",
 	Summary:  "data planes are added while the control plane is gone, and each reads a snapshot that is damaged in a way of its own",
 	Labels:   []label.Label{label.Integrity, label.Fast, label.Outage, label.ScaleOut},
-	Promises: []string{"G2", "G3", "G4", "G10", "G13"},
+	Promises: []string{"G2", "G3", "G4", "G10", "G12", "G13"},
 	Exercises: []string{
-		"G2.1", "G2.2", "G3.1", "G3.2", "G3.4", "G3.6", "G4.1", "G4.3", "G10.1", "G10.2", "G10.3", "G13.2", "G13.3",
+		"G2.1", "G2.2", "G3.1", "G3.2", "G3.4", "G3.6", "G4.1", "G4.3", "G10.1", "G10.2", "G10.3", "G12.2", "G13.2", "G13.3",
 	},
 	Plan: planDamagedSnapshots,
 }
@@ -99,11 +99,11 @@ func pair() topology.Topology {
 	)
 }
 
-// settle brings a pair up on a configuration.
+// settle brings a pair up on a configuration, which has a credential to keep.
 func settle(t *plan.Timetable, generation, routes int) {
 	t.Phase(plan.BringUp,
 		harness.BringUp{},
-		harness.Configure{Generation: generation, Routes: routes},
+		harness.Configure{Generation: generation, Routes: routes, Guarded: true},
 		harness.AwaitServing{Nodes: []string{backup, running1}, Generation: generation, Steady: true},
 		harness.AwaitSnapshot{Generation: generation, Steady: true},
 	)

@@ -32,7 +32,7 @@ var exports = promise{"G6", "Every change reaches the store within the export de
 		s.event(3, history.Event{Kind: history.StoreObject, Text: storyObject, Error: "unexpected end of JSON input"})
 		s.breaks(5, "backup>cp", "exit")
 	}},
-	{"G6.4", "A backup is never replaced by an empty one.", "looks", neverEmptied, func(s *story) {
+	{"G6.4", "A backup is never replaced by an empty one, or by one that nobody made.", "looks", neverEmptied, func(s *story) {
 		s.holds(3, 1)
 		s.holds(4, 0)
 		s.breaks(5, "backup>cp", "exit")
@@ -315,12 +315,16 @@ func neverEmptied(v *view, f *finding) {
 	f.missing = "nobody looked twice into the bucket"
 	type place struct{ store, key string }
 	held := make(map[place]bool) // there was a configuration
+	made := v.made()
 	for _, o := range v.objects {
 		at := place{o.store, o.key}
 		if held[at] && (o.err == "" || o.err == history.ObjectGone) {
 			f.opportunities++
-			if o.generation == 0 {
+			switch {
+			case o.generation == 0:
 				f.bad.add(o.found("without a configuration, where there had been one"))
+			case len(v.changes.sent) > 0 && !made[o.generation]:
+				f.bad.add(o.found("with generation %d, which nobody made", o.generation))
 			}
 		}
 		held[at] = held[at] || o.generation > 0

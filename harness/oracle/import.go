@@ -268,13 +268,7 @@ func nothingInvented(v *view, f *finding) {
 	if len(v.changes.sent) == 0 {
 		return
 	}
-	made := make(map[int]bool)
-	for _, c := range v.changes.sent {
-		made[c.generation] = true
-	}
-	for _, p := range v.planted {
-		made[p.generation] = true
-	}
+	made := v.made()
 	for _, n := range v.planes {
 		v.answers(f, n, func(r history.Request) {
 			if r.Class != history.Good {
@@ -286,4 +280,16 @@ func nothingInvented(v *view, f *finding) {
 			}
 		})
 	}
+}
+
+// made are the generations that were sent to the Admin API or planted in a bucket.
+func (v *view) made() map[int]bool {
+	made := make(map[int]bool)
+	for _, c := range v.changes.sent {
+		made[c.generation] = true
+	}
+	for _, p := range v.planted {
+		made[p.generation] = true
+	}
+	return made
 }

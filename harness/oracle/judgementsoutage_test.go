@@ -256,6 +256,12 @@ var outageJudgements = []judgement{
 		s.event(4, history.Event{Kind: history.StoreObject, Text: storyObject, Error: history.ObjectGone})
 		s.breaks(5, "backup>cp", "exit")
 	}},
+	{"G6.4", "a backup that nobody made", Violated, func(s *story) {
+		s.changes(2, 1)
+		s.holds(3, 1)
+		s.holds(4, 2)
+		s.breaks(5, "backup>cp", "exit")
+	}},
 	{"G6.4", "another version's has its own history", NotMeasured, func(s *story) {
 		s.holds(3, 1)
 		s.event(4, history.Event{Kind: history.StoreObject, Text: "blackout/backup/3.8.0/config.json"})
@@ -374,6 +380,22 @@ var outageJudgements = []judgement{
 	{"G10.6", "an older database is followed", NotMeasured, func(s *story) {
 		s.residentBehind("dp-1", "cp-older-database")
 		s.answers("dp-1", 3, 6, show(2))
+	}},
+	{"G10.7", "restarted, and serving from its cache", Held, func(s *story) {
+		s.restartBehind("dp-1", "cp-empty-configuration")
+		s.live(6, "dp-1", 1)
+		s.ends(60)
+	}},
+	{"G10.7", "restarted, and serving nothing", Violated, func(s *story) {
+		s.restartBehind("dp-1", "cp-empty-configuration")
+		s.serves(6, "dp-1", http.StatusNotFound, 0)
+		s.ends(60)
+	}},
+	{"G10.7", "restarted shortly before its control plane is well", NotMeasured, func(s *story) {
+		s.restartBehind("dp-1", "cp-empty-configuration")
+		s.serves(6, "dp-1", http.StatusNotFound, 0)
+		s.heals(6.5, "dp-1>cp")
+		s.ends(60)
 	}},
 	{"G10.7", "going on with what it had", Held, func(s *story) { s.residentBehind("dp-1", "cp-empty-configuration") }},
 	{"G11.1", "another's backup is not its own", NotMeasured, func(s *story) {

@@ -346,6 +346,29 @@ func refusesNothing(v *view, f *finding) {
 	emptied := func(n *node) []*fault { return v.faultsOf(n, "cp-empty-configuration") }
 	v.keepGenerations(f, emptied)
 	v.loseNone(f, emptied, "an empty configuration was offered to it")
+	for _, n := range v.planes {
+		for _, cut := range emptied(n) {
+			v.startsFromCache(f, n, cut)
+		}
+	}
+}
+
+// startsFromCache adds the lives of a data plane with a usable cache that begin under a
+// fault in spite of which they have to serve from it.
+func (v *view) startsFromCache(f *finding, n *node, cut *fault) {
+	for _, l := range n.lives {
+		b := boot{n, l, cut, !v.cached(n, l)}
+		served, ok := n.firstGood(l)
+		inTime := ok && served.at <= cut.heal
+		if !cut.at(l.start) || b.fresh || !n.looked(l) || !inTime && v.rushed(b) {
+			continue
+		}
+		f.rests = append(f.rests, cut)
+		f.opportunities++
+		if !inTime {
+			f.undone.add(b.tells(b.start, "", "did not serve from its cache, %s after its restart", seconds(b.until(v).Sub(b.start))))
+		}
+	}
 }
 
 func outlivesItsDisk(v *view, f *finding) {
