@@ -123,10 +123,11 @@ func planStorageFaults(draw plan.Source, timers history.Profile, all ...latecome
 
 // storageSlow has the ways in which a store is slow and nothing worse: a data plane that
 // gets the snapshot late serves it all the same, one beside it is none the later, and
-// one whose session has expired gets nothing.
+// one whose session has expired gets nothing. One is still reading when its control plane
+// comes back with something newer: what arrives after that is of no use.
 var storageSlow = harness.Scenario{
 	Name:     "storage-slow",
-	Summary:  "data planes are added during an outage: one from a store in good health, one after an expired session, the others from slow stores",
+	Summary:  "data planes are added during an outage: one from a store in good health, one after an expired session, the others from slow stores, one of them too slow for the control plane's return",
 	Labels:   storageLabels(label.Nightly),
 	Promises: []string{"G1", "G2", "G3", "G4", "G10", "G13"},
 	Exercises: []string{
@@ -134,6 +135,9 @@ var storageSlow = harness.Scenario{
 	},
 	Plan: planStorageSlow,
 }
+
+// overtaken is a data plane whose control plane is faster than its store.
+const overtaken = "dp-overtaken"
 
 func planStorageSlow(draw plan.Source, timers history.Profile) (topology.Topology, []plan.Step) {
 	r := beginStorage(draw, timers, storageResidents...)
@@ -149,16 +153,20 @@ func planStorageSlow(draw plan.Source, timers history.Profile) (topology.Topolog
 		edge("dp-narrow", fault.Spec{Kind: fault.Bandwidth, Rate: int64(draw.Between("bandwidth", 15_000, 20_000))}),
 		edge("dp-late", fault.Spec{Kind: fault.Latency, Delay: draw.Duration("latency", 100*time.Millisecond, 300*time.Millisecond)}),
 		edge("dp-sliced", fault.Spec{Kind: fault.Slicing, Bytes: 1000, Delay: 10 * time.Millisecond}),
+		importing(overtaken, fault.Spec{Kind: fault.StoreSlow, Node: overtaken, Rate: int64(draw.Between("slowest rate", 2_500, 3_000))}),
 	)
-	serving := names[1:]
+	serving := names[1 : len(names)-1]
 	r.Then(
 		harness.AwaitServing{Nodes: serving[:1], Generation: storageGood},
 		harness.StartTraffic{Nodes: serving[:1]},
+		harness.Change{Generation: storageNewest},
+		harness.Heal{Targets: []string{r.top.CPEdge(overtaken).String()}},
+		harness.AwaitServing{Nodes: []string{overtaken}, Generation: storageNewest},
+		harness.StartTraffic{Nodes: []string{overtaken}, Rate: 10},
 		harness.Hold{For: 5 * time.Second, Why: "the slow stores' answers arrive"},
 		harness.AwaitServing{Nodes: serving, Generation: storageGood},
 		harness.StartTraffic{Nodes: serving[1:], Rate: 10},
-		harness.Hold{For: 8 * time.Second, Why: "what is read late serves as well"},
-		harness.Change{Generation: storageNewest},
+		harness.Hold{For: 8 * time.Second, Why: "what is read late serves as well, and replaces nothing"},
 	)
 	return r.recover(append(r.serving(), names...))
 }
