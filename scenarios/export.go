@@ -167,7 +167,7 @@ func planExportCoalesces(draw plan.Source, timers history.Profile) (topology.Top
 // exportStoreDown takes the store from the backup node for several export delays.
 var exportStoreDown = harness.Scenario{
 	Name:      "export-store-down",
-	Summary:   "the store is gone for the backup node while the configuration changes, and returns",
+	Summary:   "the store is gone for the backup node while the configuration changes, and returns; then it denies it everything for a while",
 	Labels:    []label.Label{label.Export, label.Nightly, label.Storage},
 	Promises:  []string{"G3", "G6", "G13"},
 	Exercises: []string{"G3.1", "G6.1", "G6.2", "G6.3", "G6.4", "G6.5", "G13.3", "G13.6"},
@@ -186,15 +186,22 @@ func planExportStoreDown(draw plan.Source, timers history.Profile) (topology.Top
 	e.change()
 	e.served()
 	e.stored(e.soon())
-	e.Phase("outage", harness.Inject{Faults: []fault.Spec{downs[draw.Between("down", 0, len(downs)-1)]}})
-	e.change()
-	e.served()
-	e.hold("down", 3*timers.ExportDelay, "the change cannot be written")
-	e.change()
-	e.served()
-	e.hold("still down", 3*timers.ExportDelay, "nor can the next")
-	e.Phase("return", harness.Heal{})
-	e.stored(8 * time.Second)
+	denials := []fault.Spec{
+		{Kind: fault.StoreStatus, Node: backup, Status: 403},
+		{Kind: fault.CredentialRevoked, Node: backup},
+		{Kind: fault.StoreExpired, Node: backup},
+	}
+	for _, kinds := range [][]fault.Spec{downs, denials} {
+		e.Phase("outage", harness.Inject{Faults: []fault.Spec{kinds[draw.Between("down", 0, len(kinds)-1)]}})
+		e.change()
+		e.served()
+		e.hold("down", 3*timers.ExportDelay, "the change cannot be written")
+		e.change()
+		e.served()
+		e.hold("still down", 3*timers.ExportDelay, "nor can the next")
+		e.Phase("return", harness.Heal{})
+		e.stored(8 * time.Second)
+	}
 	e.boot("dp-2")
 	return e.finish()
 }
