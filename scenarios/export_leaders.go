@@ -97,7 +97,8 @@ func planExportLeaderPaused(draw plan.Source, timers history.Profile) (topology.
 }
 
 // exportLeaderLost takes from the backup node that leads first its store, then its
-// control plane, and then its life: each time the other takes over.
+// control plane, and then its life: each time the other takes over, and goes on leading
+// when the first is back.
 var exportLeaderLost = harness.Scenario{
 	Name:      "export-leader-lost",
 	Summary:   "the backup node that leads loses its store, the next its control plane, and the next is killed",
@@ -117,9 +118,13 @@ func planExportLeaderLost(draw plan.Source, timers history.Profile) (topology.To
 		e.Phase("outage", harness.Inject{Faults: []fault.Spec{cut}})
 		e.change()
 		e.stored(takenOver)
-		if cut.Kind != fault.Kill {
-			e.Then(harness.Heal{})
+		if cut.Kind == fault.Kill {
+			continue
 		}
+		e.Then(harness.Heal{})
+		e.hold("back", shortLease, "the one that led is back, and may look at the lease")
+		e.change()
+		e.stored(e.soon())
 	}
 	e.boot("dp-2")
 	return e.finish()
