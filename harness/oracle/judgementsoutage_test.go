@@ -421,6 +421,8 @@ var outageJudgements = []judgement{
 		s.event(7, history.Event{Kind: history.NodeListens, Node: "dp-2", Text: "tcp 0.0.0.0:8000"})
 		s.event(7, history.Event{Kind: history.NodeListens, Node: "dp-2", Text: "tcp 0.0.0.0:6060"})
 	}},
+	{"G12.3", "one that starts from its cache with a further listener", Violated, func(s *story) { listensAgain(s, "tcp 0.0.0.0:6060") }},
+	{"G12.3", "one that starts from its cache with those that it had", Held, func(s *story) { listensAgain(s, "tcp 0.0.0.0:8000") }},
 	{"G13.2", "a Status API that never answers says nothing", Violated, func(s *story) {
 		s.plane("dp-1")
 		s.breaks(1, "dp-1>cp", "reset")
@@ -442,4 +444,13 @@ var outageJudgements = []judgement{
 		s.live(3, "dp-1", 1)
 		s.dies(4, "dp-1", "no space left on device")
 	}},
+}
+
+// listensAgain tells of a data plane that is restarted during an outage, and is then seen
+// to listen on an address.
+func listensAgain(s *story, address string) {
+	s.restartBehind("dp-1", "exit")
+	s.event(2, history.Event{Kind: history.NodeListens, Node: "dp-1", Text: "tcp 0.0.0.0:8000"})
+	s.live(6, "dp-1", 1)
+	s.event(7, history.Event{Kind: history.NodeListens, Node: "dp-1", Text: address})
 }

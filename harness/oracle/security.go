@@ -59,9 +59,9 @@ func keepsSecrets(v *view, f *finding) {
 	}
 }
 
-// opensNothing compares the addresses that a running data plane listens on with
-// those before the fault, and a new one's with a running one's by their number:
-// its ports are its own.
+// opensNothing compares the addresses that a running data plane listens on with those
+// before the fault, those of one that starts from its cache with its earlier ones, and a
+// new one's with a running one's by their number: its ports are its own.
 func opensNothing(v *view, f *finding) {
 	f.missing = "nobody saw what the data planes listened on before the outage"
 	most := 0
@@ -76,6 +76,19 @@ func opensNothing(v *view, f *finding) {
 		for _, m := range r.listens {
 			if m.at >= r.from() && m.at < r.end && !before[m.text] {
 				f.bad.add(r.tells(m.at, history.NodeListens, "listens on %s, %s after the cut, and did not before", m.text, seconds(m.at.Sub(r.from()))))
+			}
+		}
+	}
+	for _, b := range v.restarts() {
+		before := b.listening(&life{end: b.start}, b.start)
+		if len(before) == 0 {
+			continue
+		}
+		f.rests = append(f.rests, b.cut)
+		f.opportunities++
+		for text := range b.listening(b.life, b.end) {
+			if !before[text] {
+				f.bad.add(b.tells(b.start, history.NodeListens, "listens on %s since its restart, and did not before", text))
 			}
 		}
 	}
