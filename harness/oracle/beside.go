@@ -75,22 +75,36 @@ func lastSeen(seen []object, from, to history.Time) (object, bool) {
 	return object{}, false
 }
 
-// What requests beside an export may take: as long as anywhere, or else so little that
-// a busy machine may be the cause. Half of them it keeps waiting less easily than a few.
-var besideLimits = []struct {
+// besideLimit is what requests beside an export may take: as long as anywhere, or else so
+// little that a busy machine may be the cause.
+type besideLimit struct {
 	slower string        // how many requests took longer
 	beyond int           // one in so many
 	floor  time.Duration // slower than that is noticed by users
 	times  time.Duration // and than so many times what requests elsewhere took
-}{
-	{"one request in twenty", 20, 250 * time.Millisecond, 10},
-	{"every second request", 2, 50 * time.Millisecond, 4},
 }
 
-const (
-	besideLead  = history.Time(2 * time.Second)
-	besideLeast = 10 // requests to either
+// A busy machine keeps half of the requests waiting less easily than a few, and those
+// beside all exports of a run less easily than those beside one.
+var (
+	besideOne = []besideLimit{
+		{"one request in twenty", 20, 250 * time.Millisecond, 10},
+		{"every second request", 2, 50 * time.Millisecond, 4},
+	}
+	besideAll = []besideLimit{
+		{"one request in four", 4, 50 * time.Millisecond, 5},
+		{"every second request", 2, 20 * time.Millisecond, 3},
+	}
 )
+
+// How many requests to either there must be.
+const (
+	besideLeast    = 10  // beside one export
+	besideLeastAll = 200 // beside all of a run
+)
+
+// besideLead is the longest part of the delay before an upload that is looked at.
+const besideLead = history.Time(2 * time.Second)
 
 // beside is an upload, with what was asked of its backup node meanwhile and of data
 // planes that do not export.
@@ -100,8 +114,9 @@ type beside struct {
 	its, elsewhere paces
 }
 
-// exportsBeside judges the median and the 95th percentile of the requests that were due
-// from the beginning of the delay before an upload, or 2 s before it, until its end.
+// exportsBeside judges percentiles of the requests that were due from the beginning of
+// the delay before an upload, or 2 s before it, until its end: of one upload, and of all
+// of a node's.
 func exportsBeside(v *view, f *finding) {
 	f.missing = "no backup node was asked for anything while it exported, beside a data plane that does not export"
 	lead := min(history.Time(v.header.Profile.ExportDelay), besideLead)
@@ -132,17 +147,34 @@ func exportsBeside(v *view, f *finding) {
 }
 
 func (f *finding) besides(windows []*beside) {
+	all := make(map[*node]*beside)
 	for _, b := range windows {
-		if b.its.count < besideLeast || b.elsewhere.count < besideLeast {
-			continue
+		f.beside(b, besideLeast, besideOne)
+		sum := all[b.by]
+		if sum == nil {
+			sum = &beside{upload: b.upload}
+			all[b.by] = sum
 		}
-		f.opportunities++
-		for _, limit := range besideLimits {
-			its, elsewhere := b.its.exceeded(limit.beyond), b.elsewhere.exceeded(limit.beyond)
-			if its > limit.floor && its > limit.times*elsewhere {
-				f.bad.add(b.by.tells(b.at, Answer, "needed more than %s for %s while it exported, and data planes that do not export %s at most", its-paceStep, limit.slower, elsewhere).on(storeEdge(b.by)))
-				break
-			}
+		sum.its.addAll(b.its)
+		sum.elsewhere.addAll(b.elsewhere)
+	}
+	for _, b := range windows {
+		if sum := all[b.by]; sum.at == b.at {
+			f.beside(sum, besideLeastAll, besideAll)
+		}
+	}
+}
+
+func (f *finding) beside(b *beside, least int, limits []besideLimit) {
+	if b.its.count < least || b.elsewhere.count < least {
+		return
+	}
+	f.opportunities++
+	for _, limit := range limits {
+		its, elsewhere := b.its.exceeded(limit.beyond), b.elsewhere.exceeded(limit.beyond)
+		if its > limit.floor && its > limit.times*elsewhere {
+			f.bad.add(b.by.tells(b.at, Answer, "needed more than %s for %s while it exported, and data planes that do not export %s at most", its-paceStep, limit.slower, elsewhere).on(storeEdge(b.by)))
+			return
 		}
 	}
 }
@@ -165,6 +197,13 @@ func (p *paces) add(r history.Request) {
 		step = paceSteps
 	}
 	p.steps[max(step, 0)]++
+}
+
+func (p *paces) addAll(more paces) {
+	p.count += more.count
+	for i, n := range more.steps {
+		p.steps[i] += n
+	}
 }
 
 // exceeded is what no more than one request in so many exceeded, rounded up.

@@ -80,6 +80,10 @@ var exportJudgements = []judgement{
 	{"G6.6", "half of them may not", Violated, exportsSlowly(6, 0.08, 0)},
 	{"G6.6", "unless others wait as well", Held, exportsSlowly(6, 0.08, 0.025)},
 	{"G6.6", "nor what is hardly noticed", Held, exportsSlowly(6, 0.045, 0)},
+	{"G6.6", "but in many requests that is the gateway's", Violated, exportsAtLength(1, 0.035, 0)},
+	{"G6.6", "and so are a third that are late", Violated, exportsAtLength(3, 0.09, 0)},
+	{"G6.6", "unless others wait, too", Held, exportsAtLength(3, 0.09, 0.02)},
+	{"G6.6", "or a fifth alone", Held, exportsAtLength(5, 0.09, 0)},
 	{"G6.6", "what is lost is slow", Violated, func(s *story) {
 		s.exporterProbed()
 		s.answers("backup", 4, 6, lose(history.Refused))
@@ -175,6 +179,28 @@ func (s *story) exportingControlPlane() {
 	s.starts(0.1, "cp")
 	s.writes(1.2, "cp")
 	s.holds(1.3, 1)
+}
+
+// exportsAtLength tells of an upload from 4 to 30 s, during which one in so many requests
+// to the backup node takes so many seconds longer, and each to another data plane so many.
+func exportsAtLength(every int, its, elsewhere float64) func(*story) {
+	return func(s *story) {
+		s.exporter("backup")
+		s.plane("dp-1")
+		s.starts(0.5, "dp-1")
+		s.live(1, "dp-1", 1)
+		s.event(4, history.Event{Kind: history.StoreRequest, Node: "backup", Text: "PUT " + storyObject, Code: 200, OK: true, Until: moments(30)})
+		s.breaks(34, "dp-1>cp", "exit")
+		s.probes("backup", 2, 32, 1)
+		s.probes("dp-1", 2, 32, 1)
+		n := 0
+		s.answers("backup", 3, 31, func(r *history.Request) {
+			if n++; n%every == 0 {
+				r.Done += moments(its)
+			}
+		})
+		s.answers("dp-1", 3, 31, func(r *history.Request) { r.Done += moments(elsewhere) })
+	}
 }
 
 // exportsSlowly is a backup node that uploads from 4 to 6 s, whose answers from 4 s to a
