@@ -113,13 +113,31 @@ func turnsToStore(id, title, kind string, how manner) clause {
 				f.undone.add(b.tells(b.start, "", "did not read the snapshot although the control plane %s", how).on(storeEdge(b.node)))
 				continue
 			}
-			f.good.add(b.tells(reads[0].at, history.StoreRequest, "read the snapshot %s after its start", seconds(reads[0].at.Sub(b.start))).on(storeEdge(b.node)))
+			v.addTurn(f, b, reads[0].at, how)
 		}
 	}
 	return clause{id, title, "starts", judge, func(s *story) {
 		s.outageBefore("dp-1", kind)
 		s.ends(60)
 	}}
+}
+
+// addTurn adds when a new data plane turned to the store. Before a control plane that is
+// connected has been silent for the shortest wait it may not, and every one knows what it
+// knows by the longest.
+func (v *view) addTurn(f *finding, b boot, at history.Time, how manner) {
+	p, after := v.header.Profile, at.Sub(b.start)
+	least, most := min(p.NoConfiguration, p.DialTimeout)-lookSlack.Sub(0), v.importBound()+v.control.kept(b.Name, b.start, at)
+	switch turned := b.tells(at, history.StoreRequest, "read the snapshot %s after its start", seconds(after)).on(storeEdge(b.node)); {
+	case how == mute && after < least:
+		turned.Text += fmt.Sprintf(", and had to wait for its control plane for %s at least", seconds(least))
+		f.bad.add(turned)
+	case after > most:
+		turned.Text += fmt.Sprintf(", and had to within %s", seconds(most))
+		f.bad.add(turned)
+	default:
+		f.good.add(turned)
+	}
 }
 
 // storeOutOfReach says whether a fault kept a new data plane's requests from

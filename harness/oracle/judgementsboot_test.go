@@ -87,6 +87,14 @@ var bootJudgements = []judgement{
 		s.live(4, "dp-1", 1)
 		s.heals(20, "dp-1>cp")
 	}},
+	{"G1.3", "who turns to the store after ten attempts", Violated, func(s *story) { s.outageBefore("dp-1", "reset"); s.reads(9.5, "dp-1") }},
+	{"G1.3", "who turns to it as late, having been kept from running", Held, func(s *story) {
+		s.outageBefore("dp-1", "reset")
+		s.event(3, history.Event{Kind: history.NodeDenied, Node: "dp-1", Until: moments(6)})
+		s.reads(9.5, "dp-1")
+	}},
+	{"G1.8", "who gives its control plane no time", Violated, func(s *story) { s.outageBefore("dp-1", "cp-silent-after-upgrade"); s.reads(2.3, "dp-1") }},
+	{"G1.8", "who gives it as long as it may take", Held, func(s *story) { s.outageBefore("dp-1", "cp-silent-after-upgrade"); s.reads(3.1, "dp-1") }},
 	{"G1.3", "an outage that is over too soon asks nothing", NotMeasured, func(s *story) {
 		s.outageBefore("dp-1", "reset")
 		s.heals(4, "dp-1>cp")
