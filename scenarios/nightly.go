@@ -17,7 +17,7 @@ import (
 )
 
 // nightlies are the scenarios of the family nightly.
-var nightlies = []harness.Scenario{nemesis, soak, shortSoak}
+var nightlies = []harness.Scenario{nemesis, soak, shortSoak, silentSoak}
 
 // nemesis composes what the other scenarios do one at a time. A gateway that
 // survives each cut, each load and each order alone may not survive two of them
