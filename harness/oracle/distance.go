@@ -16,6 +16,10 @@ import (
 // error of mapping the meter's clock, twice.
 const distanceSlack = 20 * time.Millisecond
 
+// paceSlack is how much longer than the longest delay half of the distances may be: an
+// attempt takes a while, too.
+const paceSlack = 100 * time.Millisecond
+
 func keepsDistance(v *view, f *finding) {
 	f.missing = fmt.Sprintf("no data plane made %d attempts that could be counted", minAttempts)
 	p := v.header.Profile
@@ -36,6 +40,20 @@ func keepsDistance(v *view, f *finding) {
 		if spread := slices.Max(gaps) - slices.Min(gaps); spread < (p.ReconnectMax-p.ReconnectMin)/8 {
 			f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled without jitter: all of its %d distances lie within %s", len(gaps), seconds(spread)).on(v.cpEdge(t.node)))
 		}
+		if t.cut.is("reset") {
+			v.addSlow(f, t, gaps)
+		}
+	}
+}
+
+// addSlow adds that a data plane whose attempts end at once makes most of them later than
+// the longest delay, and what the machine kept it from running on the average.
+func (v *view) addSlow(f *finding, t trier, gaps []time.Duration) {
+	half := slices.Sorted(slices.Values(gaps))[len(gaps)/2]
+	kept := v.control.kept(t.Name, t.attempts[0], t.attempts[len(t.attempts)-1]) / time.Duration(len(gaps))
+	if most := v.header.Profile.ReconnectMax + paceSlack + kept; half > most {
+		f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled too seldom: half of its %d distances are %s and more, and the longest delay is %s",
+			len(gaps), seconds(half), seconds(v.header.Profile.ReconnectMax)).on(v.cpEdge(t.node)))
 	}
 }
 

@@ -111,6 +111,8 @@ var takeoverJudgements = []judgement{
 		}
 		s.event(2.9, history.Event{Kind: history.UpstreamSlow, Node: "upstream", Until: moments(at + 1), Error: "timeout"})
 	}},
+	{"G4.2", "attempts at half the pace", Violated, func(s *story) { dialsAtAPace(s, 1.8, 0.6, 1.8) }},
+	{"G4.2", "attempts of which some are late", Held, func(s *story) { dialsAtAPace(s, 0.6, 0.9, 0.7, 1.8) }},
 	{"G4.2", "one attempt too soon", Violated, dialsTooSoon("", 0, 0)},
 	{"G4.2", "Toxiproxy may have seen the one before too late", Invalid, dialsTooSoon("toxiproxy", -0.3, 0)},
 	{"G4.2", "and the machine may be seen later to have kept it", Invalid, dialsTooSoon("toxiproxy", 0.1, 0.4)},
@@ -232,4 +234,16 @@ func silentUntil(dials float64, denied ...float64) func(*story) {
 		s.dials("dp-1", "dp-1>cp", dials)
 		s.heals(30, "dp-1>cp")
 	}
+}
+
+// dialsAtAPace tells of a new data plane that dials two dozen times, with some distances
+// in turn, in seconds.
+func dialsAtAPace(s *story, distances ...float64) {
+	s.outageBefore("dp-1", "reset")
+	at := 2.5
+	for i := range 24 {
+		s.dials("dp-1", "dp-1>cp", at)
+		at += distances[i%len(distances)]
+	}
+	s.heals(at, "dp-1>cp")
 }
