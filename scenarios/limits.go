@@ -35,7 +35,7 @@ func planManyRoutes(draw plan.Source, timers history.Profile) (topology.Topology
 	top := pair()
 	good, newest := 1, 2
 	t := plan.NewTimetable(timers)
-	settle(t, good, 9_999)
+	settle(t, good, 9_998) // beside the probed and the guarded one
 	t.Phase("steady",
 		harness.StartTraffic{Nodes: []string{running1}, Rate: 20},
 		harness.Hold{For: draw.Duration("steady", time.Second, 2*time.Second), Why: "traffic before the outage"},

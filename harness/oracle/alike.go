@@ -30,7 +30,7 @@ func answersAlike(v *view, f *finding) {
 			f.rests = append(f.rests, b.cut)
 			f.opportunities++
 			if k.text != like.text {
-				f.bad.add(b.tells(k.at, history.ProbeAnswer, "answered %q; %s answered %q", k.text, like.by, like.text))
+				v.blamesLook(f, &f.bad, b.node, k, k.until, b.tells(k.at, history.ProbeAnswer, "answered %q; %s answered %q", k.text, like.by, like.text))
 			}
 		}
 	}

@@ -123,7 +123,8 @@ func exportsBeside(v *view, f *finding) {
 	var windows []*beside
 	for _, u := range v.uploads() {
 		b := &beside{upload: u, from: u.at - lead, to: max(u.at, u.until)}
-		if !v.down(u.by, b.from, b.to) && len(v.traffic.of(u.by)) > 0 {
+		starved := v.control.kept(u.by.Name, b.from, b.to) >= b.to.Sub(b.from)/2
+		if !v.down(u.by, b.from, b.to) && !starved && len(v.traffic.of(u.by)) > 0 {
 			windows = append(windows, b)
 		}
 	}

@@ -47,12 +47,16 @@ func keepsDistance(v *view, f *finding) {
 }
 
 // addSlow adds that a data plane whose attempts end at once makes most of them later than
-// the longest delay, and what the machine kept it from running on the average.
+// the longest delay, and what the machine kept it or Toxiproxy from running on the average.
 func (v *view) addSlow(f *finding, t trier, gaps []time.Duration) {
-	half := slices.Sorted(slices.Values(gaps))[len(gaps)/2]
-	kept := v.control.kept(t.Name, t.attempts[0], t.attempts[len(t.attempts)-1]) / time.Duration(len(gaps))
+	from, to := t.attempts[0], t.attempts[len(t.attempts)-1]
+	if slices.ContainsFunc(v.pathFaults(t.node), func(o *fault) bool { return o != t.cut && o.during(from, to) }) {
+		return // each attempt may take longer
+	}
+	half := slices.Sorted(slices.Values(gaps))[(len(gaps)-1)/2]
+	kept := max(v.control.kept(t.Name, from, to), v.control.denials[topology.Toxiproxy].within(from, to)) / time.Duration(len(gaps))
 	if most := v.header.Profile.ReconnectMax + paceSlack + kept; half > most {
-		f.bad.add(t.tells(t.attempts[0], history.EdgeConnect, "dialled too seldom: half of its %d distances are %s and more, and the longest delay is %s",
+		f.bad.add(t.tells(from, history.EdgeConnect, "dialled too seldom: more than half of its %d distances are %s and more, and the longest delay is %s",
 			len(gaps), seconds(half), seconds(v.header.Profile.ReconnectMax)).on(v.cpEdge(t.node)))
 	}
 }

@@ -5,6 +5,7 @@ package oracle
 
 import (
 	"fmt"
+	"time"
 
 	"blackout/harness/history"
 )
@@ -122,23 +123,30 @@ func turnsToStore(id, title, kind string, how manner) clause {
 	}}
 }
 
-// addTurn adds when a new data plane turned to the store. Before a control plane that is
-// connected has been silent for the shortest wait it may not, and every one knows what it
-// knows by the longest.
+// addTurn adds when a new data plane turned to the store. It may not before a control
+// plane that is connected has been silent for the shortest wait. From its first sign of
+// life on it knows by the longest: what it takes until then to start a process, or a
+// container, is not the gateway's.
 func (v *view) addTurn(f *finding, b boot, at history.Time, how manner) {
-	p, after := v.header.Profile, at.Sub(b.start)
-	least, most := min(p.NoConfiguration, p.DialTimeout)-lookSlack.Sub(0), v.importBound()+v.control.kept(b.Name, b.start, at)
-	switch turned := b.tells(at, history.StoreRequest, "read the snapshot %s after its start", seconds(after)).on(storeEdge(b.node)); {
-	case how == mute && after < least:
+	turned := b.tells(at, history.StoreRequest, "read the snapshot %s after its start", seconds(at.Sub(b.start))).on(storeEdge(b.node))
+	least := min(v.header.Profile.NoConfiguration, v.header.Profile.DialTimeout) - turnSlack
+	if how == mute && at.Sub(b.start) < least {
 		turned.Text += fmt.Sprintf(", and had to wait for its control plane for %s at least", seconds(least))
 		f.bad.add(turned)
-	case after > most:
-		turned.Text += fmt.Sprintf(", and had to within %s", seconds(most))
-		f.bad.add(turned)
-	default:
-		f.good.add(turned)
+		return
 	}
+	awake := b.awake(v.dialled(b.node, v.cpEdge(b.node), b.start, at))
+	most := v.importBound() + v.control.kept(b.Name, awake, at)
+	if at.Sub(awake) > most && !anyDuring(v.held(b.node), b.start, at) {
+		turned.Text += fmt.Sprintf(" and %s after its first sign of life, and had to within %s", seconds(at.Sub(awake)), seconds(most))
+		f.bad.add(turned)
+		return
+	}
+	f.good.add(turned)
 }
+
+// turnSlack is by how much a data plane may turn to the store sooner: the error of clocks.
+const turnSlack = 50 * time.Millisecond
 
 // storeOutOfReach says whether a fault kept a new data plane's requests from
 // reaching the store at all, so that it cannot be seen to turn to it.

@@ -87,12 +87,17 @@ func (v *view) cycles(n *node, l *life) []cycle {
 }
 
 // cuts are the faults between a node and those that it is connected with for its
-// configuration: its control plane, or its data planes.
+// configuration: its control plane, or its data planes that ran when they came. From
+// others nothing was cut off.
 func (v *view) cuts(n *node) []*fault {
 	if n.Role == "data_plane" {
 		return v.disturbed(n)
 	}
-	return slices.DeleteFunc(slices.Clone(v.faults), func(f *fault) bool { return !strings.HasSuffix(f.edge, ">"+n.Name) })
+	return slices.DeleteFunc(slices.Clone(v.faults), func(f *fault) bool {
+		from, to, _ := strings.Cut(f.edge, ">")
+		plane := v.nodes[from]
+		return to != n.Name || plane == nil || plane.lifeAt(f.inject) == nil
+	})
 }
 
 // afterEach are a figure's values after each of some cuts, and when it was seen last:

@@ -93,6 +93,13 @@ var bootJudgements = []judgement{
 		s.event(3, history.Event{Kind: history.NodeDenied, Node: "dp-1", Until: moments(6)})
 		s.reads(9.5, "dp-1")
 	}},
+	{"G1.3", "whose process takes its time to be started", Held, func(s *story) {
+		s.plane("dp-1", importing)
+		s.breaks(1, "dp-1>cp", "reset")
+		s.starts(2, "dp-1")
+		s.ready(9, "dp-1", 503, "no configuration available")
+		s.reads(9.5, "dp-1")
+	}},
 	{"G1.8", "who gives its control plane no time", Violated, func(s *story) { s.outageBefore("dp-1", "cp-silent-after-upgrade"); s.reads(2.3, "dp-1") }},
 	{"G1.8", "who gives it as long as it may take", Held, func(s *story) { s.outageBefore("dp-1", "cp-silent-after-upgrade"); s.reads(3.1, "dp-1") }},
 	{"G1.3", "an outage that is over too soon asks nothing", NotMeasured, func(s *story) {

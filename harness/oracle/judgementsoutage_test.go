@@ -391,6 +391,19 @@ var outageJudgements = []judgement{
 		s.serves(6, "dp-1", http.StatusNotFound, 0)
 		s.ends(60)
 	}},
+	{"G10.7", "restarted, and serving what it had before", Violated, func(s *story) {
+		s.restartBehind("dp-1", "cp-empty-configuration")
+		s.changes(1, 2)
+		s.live(2.5, "dp-1", 2)
+		s.live(6, "dp-1", 1)
+		s.ends(60)
+	}},
+	{"G10.7", "restarted, and asking the store, which another clause forbids", NotMeasured, func(s *story) {
+		s.restartBehind("dp-1", "cp-empty-configuration")
+		s.reads(5.5, "dp-1")
+		s.live(6, "dp-1", 1)
+		s.ends(60)
+	}},
 	{"G10.7", "restarted shortly before its control plane is well", NotMeasured, func(s *story) {
 		s.restartBehind("dp-1", "cp-empty-configuration")
 		s.serves(6, "dp-1", http.StatusNotFound, 0)
@@ -423,6 +436,17 @@ var outageJudgements = []judgement{
 	}},
 	{"G12.3", "one that starts from its cache with a further listener", Violated, func(s *story) { listensAgain(s, "tcp 0.0.0.0:6060") }},
 	{"G12.3", "one that starts from its cache with those that it had", Held, func(s *story) { listensAgain(s, "tcp 0.0.0.0:8000") }},
+	{"G13.5", "a control plane that keeps something of each, while one data plane never has it", Violated, func(s *story) {
+		s.starts(0.1, "cp")
+		s.plane("dp-2")
+		s.breaks(0.2, "dp-2>cp", "reset")
+		s.starts(0.3, "dp-2")
+		s.cutsAndHeals("dp-1", minCuts+1, func(int) float64 { return 40 })
+		for i := range minCuts + 1 {
+			s.event(4*float64(i)+4.2, history.Event{Kind: history.Metric, Node: "cp", Text: history.ProcessFiles, Value: float64(40 + i)})
+		}
+		s.heals(4*minCuts+8, "dp-2>cp")
+	}},
 	{"G13.2", "a Status API that never answers says nothing", Violated, func(s *story) {
 		s.plane("dp-1")
 		s.breaks(1, "dp-1>cp", "reset")
@@ -453,4 +477,5 @@ func listensAgain(s *story, address string) {
 	s.event(2, history.Event{Kind: history.NodeListens, Node: "dp-1", Text: "tcp 0.0.0.0:8000"})
 	s.live(6, "dp-1", 1)
 	s.event(7, history.Event{Kind: history.NodeListens, Node: "dp-1", Text: address})
+	s.ends(20)
 }

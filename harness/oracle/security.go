@@ -5,6 +5,7 @@ package oracle
 
 import (
 	"strings"
+	"time"
 
 	"blackout/harness/history"
 )
@@ -81,7 +82,7 @@ func opensNothing(v *view, f *finding) {
 	}
 	for _, b := range v.restarts() {
 		before := b.listening(&life{end: b.start}, b.start)
-		if len(before) == 0 {
+		if len(before) == 0 || min(b.end, v.end).Sub(b.start) < listenLook {
 			continue
 		}
 		f.rests = append(f.rests, b.cut)
@@ -104,6 +105,10 @@ func opensNothing(v *view, f *finding) {
 		}
 	}
 }
+
+// listenLook is how long a node must live to have been looked at for sure: what it
+// listens on is asked every other second.
+const listenLook = 4 * time.Second
 
 // listening is what a node was seen to listen on in a life, before a moment.
 func (n *node) listening(l *life, before history.Time) map[string]bool {
