@@ -118,7 +118,7 @@ var ports atomic.Int64
 // below those that systems give to clients and to whoever asks for any: another test could
 // take one of those before this one's server listens, or while it is down, and would be
 // taken for it. harness/engine/local has the ports behind these.
-func FreeAddress(t *testing.T) string {
+func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for {
 		port := 10_000 + (int64(os.Getpid())*97+ports.Add(1))%10_000

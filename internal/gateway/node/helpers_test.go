@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,6 +28,7 @@ import (
 	"blackout/internal/gateway/node"
 	"blackout/internal/gateway/store"
 	"blackout/internal/gateway/storetest"
+	"blackout/internal/programtest"
 )
 
 func TestMain(m *testing.M) {
@@ -51,14 +51,9 @@ type cluster struct {
 func newCluster(t testing.TB) *cluster {
 	t.Helper()
 	certificate, key := clustertest.Certificate(t)
-	// A port that was free a moment ago: the control plane has to come back at
-	// the same address, so that it cannot leave the choice to the kernel.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return &cluster{t: t, certificate: certificate, key: key, address: listener.Addr().String(), store: &fakeStore{}, log: slog.DiscardHandler}
+	// The control plane has to come back at the same address, so that it cannot leave
+	// the choice to the kernel.
+	return &cluster{t: t, certificate: certificate, key: key, address: programtest.FreeAddress(t), store: &fakeStore{}, log: slog.DiscardHandler}
 }
 
 // running is a node that ends with the test, or before.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,6 +22,7 @@ import (
 	"blackout/internal/gateway/entity"
 	"blackout/internal/gateway/entity/entitytest"
 	"blackout/internal/gateway/node"
+	"blackout/internal/programtest"
 )
 
 // cluster is what the nodes of a test share.
@@ -36,12 +36,7 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	c := &cluster{t: t, address: listener.Addr().String(), memory: &buckettest.Memory{}}
+	c := &cluster{t: t, address: programtest.FreeAddress(t), memory: &buckettest.Memory{}}
 	c.certificate, c.key = clustertest.Certificate(t)
 	return c
 }
