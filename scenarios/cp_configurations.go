@@ -16,8 +16,8 @@ import (
 
 // badConfigurations is a control plane that pushes what no data plane should serve:
 // nothing at all, more than fits, what is not valid, or what it had long ago. Only
-// the last is for it to say. What was pushed neither replaces what serves, nor is it
-// kept for the next start or exported, wherever what serves came from.
+// the last is for it to say. What was pushed neither replaces what serves, from the
+// control plane or from the cache, nor is it kept for the next start or exported.
 var badConfigurations = harness.Scenario{
 	Name:     "cp-bad-configurations",
 	Summary:  "the control plane pushes an empty, an oversized, an invalid and an older configuration, each to data planes of its own, some of which are restarted",

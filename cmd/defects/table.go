@@ -173,8 +173,7 @@ func one(so bool) int {
 
 // problems is the error for what is not as it should be.
 func (t table) problems() error {
-	var wrong []string
-	var unjudged []string
+	var wrong, unjudged []string
 	n := t.count()
 	for _, j := range t.defects {
 		switch {
@@ -184,9 +183,6 @@ func (t table) problems() error {
 			wrong = append(wrong, fmt.Sprintf("%s: not caught, %s", j.outcome.trial, outcomes[j.outcome.Exit]))
 		}
 	}
-	if len(unjudged) > 0 {
-		wrong = append(wrong, fmt.Sprintf("not judged yet: %d, first %s", len(unjudged), unjudged[0]))
-	}
 	if float64(n.named) < enough*float64(n.caught) {
 		wrong = append(wrong, fmt.Sprintf("the right promise was named for %d of %d caught: at least %.0f %% are needed", n.named, n.caught, 100*enough))
 	}
@@ -194,9 +190,16 @@ func (t table) problems() error {
 		if c.alarms > 0 {
 			wrong = append(wrong, fmt.Sprintf("the good gateway in %s: false alarm, %s", c.scenario, strings.Join(c.found, "; ")))
 		}
-		if nothing := c.asked - c.held - c.alarms - c.unmeasured; nothing > 0 {
-			wrong = append(wrong, fmt.Sprintf("the good gateway in %s: %d of %d runs came to nothing, %d of them INVALID twice", c.scenario, nothing, c.asked, c.invalid))
+		made := len(c.took)
+		if nothing := made - c.held - c.alarms - c.unmeasured; nothing > 0 {
+			wrong = append(wrong, fmt.Sprintf("the good gateway in %s: %d of %d runs came to nothing, %d of them INVALID twice", c.scenario, nothing, made, c.invalid))
 		}
+		if made < c.asked {
+			unjudged = append(unjudged, "the good gateway in "+c.scenario)
+		}
+	}
+	if len(unjudged) > 0 {
+		wrong = append(wrong, fmt.Sprintf("not judged yet: %d, first %s", len(unjudged), unjudged[0]))
 	}
 	if len(wrong) == 0 {
 		return nil

@@ -15,17 +15,17 @@ func (s *story) finds(at float64, generation int, digest string) {
 	s.event(at, history.Event{Kind: history.StoreObject, Text: storyObject, Generation: generation, Digest: digest, Until: moments(at + 0.01)})
 }
 
-// exporterProbed tells of a backup node that uploads from 4 to 6 s, and of requests to
-// it and to a data plane that does not export.
-func (s *story) exporterProbed() {
+// exporterProbed tells of a backup node that uploads from 4 s to a moment, and of requests
+// to it and to a data plane that does not export, for 6 s longer.
+func (s *story) exporterProbed(to float64) {
 	s.exporter("backup")
 	s.plane("dp-1")
 	s.starts(0.5, "dp-1")
 	s.live(1, "dp-1", 1)
-	s.event(4, history.Event{Kind: history.StoreRequest, Node: "backup", Text: "PUT " + storyObject, Code: 200, OK: true, Until: moments(6)})
-	s.breaks(10, "dp-1>cp", "exit")
-	s.probes("backup", 2, 12, 1)
-	s.probes("dp-1", 2, 12, 1)
+	s.event(4, history.Event{Kind: history.StoreRequest, Node: "backup", Text: "PUT " + storyObject, Code: 200, OK: true, Until: moments(to)})
+	s.breaks(to+4, "dp-1>cp", "exit")
+	s.probes("backup", 2, to+6, 1)
+	s.probes("dp-1", 2, to+6, 1)
 }
 
 // writesNothingTwice compares what an independent reader found before and after an
@@ -148,21 +148,18 @@ func exportsBeside(v *view, f *finding) {
 }
 
 func (f *finding) besides(windows []*beside) {
-	all := make(map[*node]*beside)
+	var sums []*beside // one for each backup node, from its first upload on
 	for _, b := range windows {
 		f.beside(b, besideLeast, besideOne)
-		sum := all[b.by]
-		if sum == nil {
-			sum = &beside{upload: b.upload}
-			all[b.by] = sum
+		i := slices.IndexFunc(sums, func(sum *beside) bool { return sum.by == b.by })
+		if i < 0 {
+			i, sums = len(sums), append(sums, &beside{upload: b.upload})
 		}
-		sum.its.addAll(b.its)
-		sum.elsewhere.addAll(b.elsewhere)
+		sums[i].its.addAll(b.its)
+		sums[i].elsewhere.addAll(b.elsewhere)
 	}
-	for _, b := range windows {
-		if sum := all[b.by]; sum.at == b.at {
-			f.beside(sum, besideLeastAll, besideAll)
-		}
+	for _, sum := range sums {
+		f.beside(sum, besideLeastAll, besideAll)
 	}
 }
 

@@ -45,7 +45,7 @@ var exports = promise{"G6", "Every change reaches the store within the export de
 		s.breaks(5, "backup>cp", "exit")
 	}},
 	{"G6.6", "While it exports, a backup node answers requests like a data plane that does not.", "uploads", exportsBeside, func(s *story) {
-		s.exporterProbed()
+		s.exporterProbed(6)
 		s.answers("backup", 4, 6, func(r *history.Request) { r.Done = r.Sent + moments(1.5) })
 	}},
 }}

@@ -199,36 +199,41 @@ func (v *view) imported(b boot) bool {
 // touch no store, serve what they had.
 func (v *view) servesFromCache(f *finding, of func(boot) bool) {
 	for _, b := range v.restarts() {
-		if !of(b) || len(b.requestsIn(b.life)) > 0 {
-			continue
+		if of(b) {
+			v.addFromCache(f, b)
 		}
-		served, ok := b.firstGood(b.life)
-		inTime := ok && served.at <= b.cut.heal
-		if !inTime && v.rushed(b) {
-			continue
-		}
-		had := b.servedBefore(b.start)
-		f.rests = append(f.rests, b.cut)
-		f.opportunities++
-		switch {
-		case !b.looked(b.life):
-			f.doubts("nobody looked at %s after its restart at %s", b.Name, seconds(b.start.Sub(0)))
-		case !inTime:
-			f.undone.add(b.tells(b.start, "", "did not serve from its cache before the control plane was back, %s after its restart", seconds(b.until(v).Sub(b.start))))
-		case served.generation != had && served.until < b.cut.heal && !v.cachedUnseen(b, served.generation, had):
-			f.bad.add(b.tells(served.at, history.ServeChange, "served generation %d after its restart; its cache held generation %d", served.generation, had))
-		default:
-			f.good.add(b.tells(served.at, history.ServeChange, "served from its cache %s after its restart", seconds(served.at.Sub(b.start))))
-			held := v.held(b.node)
-			v.answers(f, b.node, func(r history.Request) {
-				if r.Intended < served.until || r.Done >= min(b.cut.heal, b.end) || anyDuring(held, r.Intended, r.Done) || v.isPlanted(int(r.Generation)) {
-					return // a planted generation is G2.4's to judge
-				}
-				if failed(r) || int(r.Generation) != served.generation {
-					v.blames(f, &f.bad, b.node, r, func() Evidence { return b.got(r, " after it served generation %d from its cache", served.generation) })
-				}
-			})
-		}
+	}
+}
+
+// addFromCache adds a start with a cache under a fault in spite of which the data plane
+// has to serve from it. One that asks the store is another clause's to judge.
+func (v *view) addFromCache(f *finding, b boot) {
+	served, ok := b.firstGood(b.life)
+	inTime := ok && served.at <= b.cut.heal
+	if len(b.requestsIn(b.life)) > 0 || !inTime && v.rushed(b) {
+		return
+	}
+	had := b.servedBefore(b.start)
+	f.rests = append(f.rests, b.cut)
+	f.opportunities++
+	switch {
+	case !b.looked(b.life):
+		f.doubts("nobody looked at %s after its restart at %s", b.Name, seconds(b.start.Sub(0)))
+	case !inTime:
+		f.undone.add(b.tells(b.start, "", "did not serve from its cache before the control plane was back, %s after its restart", seconds(b.until(v).Sub(b.start))))
+	case served.generation != had && served.until < b.cut.heal && !v.cachedUnseen(b, served.generation, had):
+		f.bad.add(b.tells(served.at, history.ServeChange, "served generation %d after its restart; its cache held generation %d", served.generation, had))
+	default:
+		f.good.add(b.tells(served.at, history.ServeChange, "served from its cache %s after its restart", seconds(served.at.Sub(b.start))))
+		held := v.held(b.node)
+		v.answers(f, b.node, func(r history.Request) {
+			if r.Intended < served.until || r.Done >= min(b.cut.heal, b.end) || anyDuring(held, r.Intended, r.Done) || v.isPlanted(int(r.Generation)) {
+				return // a planted generation is G2.4's to judge
+			}
+			if failed(r) || int(r.Generation) != served.generation {
+				v.blames(f, &f.bad, b.node, r, func() Evidence { return b.got(r, " after it served generation %d from its cache", served.generation) })
+			}
+		})
 	}
 }
 

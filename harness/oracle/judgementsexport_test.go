@@ -85,7 +85,7 @@ var exportJudgements = []judgement{
 	{"G6.6", "unless others wait, too", Held, exportsAtLength(3, 0.09, 0.02)},
 	{"G6.6", "or a fifth alone", Held, exportsAtLength(5, 0.09, 0)},
 	{"G6.6", "what is lost is slow", Violated, func(s *story) {
-		s.exporterProbed()
+		s.exporterProbed(6)
 		s.answers("backup", 4, 6, lose(history.Refused))
 	}},
 	{"G6.6", "without anybody to compare with nothing can be said", NotMeasured, func(s *story) {
@@ -185,14 +185,7 @@ func (s *story) exportingControlPlane() {
 // to the backup node takes so many seconds longer, and each to another data plane so many.
 func exportsAtLength(every int, its, elsewhere float64) func(*story) {
 	return func(s *story) {
-		s.exporter("backup")
-		s.plane("dp-1")
-		s.starts(0.5, "dp-1")
-		s.live(1, "dp-1", 1)
-		s.event(4, history.Event{Kind: history.StoreRequest, Node: "backup", Text: "PUT " + storyObject, Code: 200, OK: true, Until: moments(30)})
-		s.breaks(34, "dp-1>cp", "exit")
-		s.probes("backup", 2, 32, 1)
-		s.probes("dp-1", 2, 32, 1)
+		s.exporterProbed(30)
 		n := 0
 		s.answers("backup", 3, 31, func(r *history.Request) {
 			if n++; n%every == 0 {
@@ -208,7 +201,7 @@ func exportsAtLength(every int, its, elsewhere float64) func(*story) {
 // as they do.
 func exportsSlowly(to, its, elsewhere float64) func(*story) {
 	return func(s *story) {
-		s.exporterProbed()
+		s.exporterProbed(6)
 		for node, took := range map[string]float64{"backup": its, "dp-1": elsewhere} {
 			if took > 0 {
 				s.answers(node, 4, to, func(r *history.Request) { r.Done = r.Sent + moments(took) })

@@ -191,7 +191,7 @@ var keepers = map[string]func(*story){
 		s.finds(3.1, 2, "two")
 		s.breaks(5, "backup>cp", "exit")
 	},
-	"G6.6": func(s *story) { s.exporterProbed() },
+	"G6.6": func(s *story) { s.exporterProbed(6) },
 	"G7.1": func(s *story) { turned("reset")(s) },
 	"G7.2": func(s *story) {
 		s.asks(0.5, history.ReaderAccount, "PUT "+storyObject, http.StatusForbidden)

@@ -175,10 +175,26 @@ func (v *view) importers() []boot {
 }
 
 // restarts are the starts with a cache, and nothing ever wrong with its disk.
-func (v *view) restarts() []boot {
-	return slices.DeleteFunc(v.boots(), func(b boot) bool {
-		return b.fresh || len(v.ownFaults(b.node, diskKinds...)) > 0
-	})
+func (v *view) restarts() []boot { return slices.DeleteFunc(v.boots(), v.lacksCache) }
+
+// restartsUnder are such starts while a fault of some sort was in force, which need not
+// be an outage.
+func (v *view) restartsUnder(of func(*node) []*fault) []boot {
+	var out []boot
+	for _, n := range v.planes {
+		for _, cut := range of(n) {
+			for _, l := range n.lives {
+				if b := (boot{n, l, cut, !v.cached(n, l)}); cut.at(l.start) && !v.lacksCache(b) {
+					out = append(out, b)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (v *view) lacksCache(b boot) bool {
+	return b.fresh || len(v.ownFaults(b.node, diskKinds...)) > 0
 }
 
 // resident is a data plane that ran when a fault came between it and its control

@@ -346,34 +346,8 @@ func refusesNothing(v *view, f *finding) {
 	emptied := func(n *node) []*fault { return v.faultsOf(n, "cp-empty-configuration") }
 	v.keepGenerations(f, emptied)
 	v.loseNone(f, emptied, "an empty configuration was offered to it")
-	for _, n := range v.planes {
-		for _, cut := range emptied(n) {
-			v.startsFromCache(f, n, cut)
-		}
-	}
-}
-
-// startsFromCache adds the lives of a data plane with a usable cache that begin under a
-// fault in spite of which they have to serve from it.
-func (v *view) startsFromCache(f *finding, n *node, cut *fault) {
-	if len(v.ownFaults(n, diskKinds...)) > 0 {
-		return
-	}
-	for _, l := range n.lives {
-		b := boot{n, l, cut, !v.cached(n, l)}
-		served, ok := n.firstGood(l)
-		inTime := ok && served.at <= cut.heal
-		if !cut.at(l.start) || b.fresh || !n.looked(l) || len(n.requestsIn(l)) > 0 || !inTime && v.rushed(b) {
-			continue // one that asked the store is G2.5's to judge
-		}
-		f.rests = append(f.rests, cut)
-		f.opportunities++
-		switch had := n.servedBefore(l.start); {
-		case !inTime:
-			f.undone.add(b.tells(b.start, "", "did not serve from its cache, %s after its restart", seconds(b.until(v).Sub(b.start))))
-		case served.generation != had && served.until < cut.heal && !v.cachedUnseen(b, served.generation, had):
-			f.bad.add(b.tells(served.at, history.ServeChange, "served generation %d after its restart; its cache held generation %d", served.generation, had))
-		}
+	for _, b := range v.restartsUnder(emptied) {
+		v.addFromCache(f, b)
 	}
 }
 
